@@ -1,0 +1,42 @@
+"""The compiled kernels, at the highest level that this processor runs.
+
+Buffers in, numbers out: nothing here knows of Tensor, words an error for users or decides a
+policy. Each kernel is one `.pyx`, compiled once per CPU level; the level is picked here, once.
+"""
+
+import importlib
+import importlib.util
+import os
+import types
+
+from lucid._kernels import machine
+
+_SUPPORTED = {"baseline": True, "x86_64_v3": machine.has_x86_64_v3()}
+
+
+def _built(level: str) -> bool:
+    return importlib.util.find_spec(f"lucid._kernels.margin_{level}") is not None
+
+
+def _pick_level(forced: str | None) -> str:
+    levels = [level for level, supported in _SUPPORTED.items() if supported and _built(level)]
+    if forced is None:
+        return levels[-1]
+    name = forced.lower().replace("-", "_")
+    if name not in levels:
+        raise ImportError(
+            f"LUCID_CPU_LEVEL={forced!r} is not a level that this machine runs: "
+            f"choose one of {', '.join(levels)}, or unset it"
+        )
+    return name
+
+
+def load(kernel: str, level: str) -> types.ModuleType:
+    """Return the module of ``kernel`` compiled for ``level``."""
+    return importlib.import_module(f"lucid._kernels.{kernel}_{level}")
+
+
+#: The level in use, lowest first among the levels of this machine.
+CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
+
+margin = load("margin", CPU_LEVEL)
