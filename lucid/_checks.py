@@ -4,7 +4,7 @@ These checks run when a kernel has refused its input, or where one look is enoug
 arguments are as the kernel wants them pays for none of the wording.
 """
 
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +32,11 @@ def check_scores(x: Array) -> None:
         raise ValueError(f"x must have at least one class, got shape {x.shape}")
 
 
-def check_padded(target: Array, x: Array) -> None:
-    """Refuse a padded target that is not integers of shape ``(N, K)``, or ``(K,)`` for one row."""
-    if target.dtype.kind not in "iu" and target.size > 0:
+def check_target(target: Array, x: Array) -> None:
+    """Refuse a target that is not integers or bools with as many rows as the scores ``x``."""
+    if target.dtype.kind not in "iub" and target.size > 0:
         raise TypeError(
-            f"target must hold integer class indices (or bools, as multi-hot), got {target.dtype}"
+            f"target must hold integer class indices, or bools as multi-hot, got {target.dtype}"
         )
     if target.ndim == x.ndim and target.shape[:-1] == x.shape[:-1]:
         return
@@ -49,16 +49,27 @@ def check_padded(target: Array, x: Array) -> None:
     )
 
 
-def refuse_label(target: Array, num_classes: int) -> NoReturn:
-    """Word the error for the first label of a padded target ``(N, K)`` that is out of range."""
-    live = np.logical_and.accumulate(target != -1, axis=1)
-    wrong = live & ((target < 0) | (target >= num_classes))
-    row, column = (int(i) for i in np.argwhere(wrong)[0])
-    labels = target[live]
-    hint = ""
-    if labels.min() == 1 and labels.max() == num_classes:
-        hint = ": labels count from 0, yours seem to count from 1"
-    raise ValueError(
-        f"target[{row}, {column}] is {target[row, column]}, which is not a class: expected "
-        f"0 <= label < {num_classes}, or -1 where the row's labels end{hint}"
-    )
+def check_probabilities(target: Array, x: Array) -> None:
+    """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
+    if target.shape != x.shape:
+        raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}")
+    outside = ~((target >= 0) & (target <= 1))
+    if outside.any():
+        value = target[outside][0]
+        hint = ""
+        if (target == -1).any() and target.dtype.kind in "iu":
+            hint = (
+                ": a -1 is the sign of a padded list of class indices, which "
+                "multilabel_margin_loss takes; here use Labels.from_padded(...).to_multi_hot()"
+            )
+        raise ValueError(f"target must have values from 0 to 1, got {value}{hint}")
+
+
+def check_weight(weight: Array, x: Array) -> None:
+    """Refuse class weights that are not real numbers of shape ``(C,)``."""
+    if weight.ndim > 0 and weight.shape != x.shape[-1:]:
+        raise ValueError(
+            f"weight must have one value for each class, shape ({x.shape[-1]},), got {weight.shape}"
+        )
+    if weight.dtype.kind not in "iuf":
+        raise TypeError(f"weight must hold real numbers, got {weight.dtype}")

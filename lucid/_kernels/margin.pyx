@@ -104,8 +104,12 @@ cdef inline void add(Sum* total, double value) noexcept nogil:
 # ------------------------------------------------------------------------------------ 1. the labels
 
 cdef bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t K,
-                   Row* row) noexcept nogil:
-    """Read the labels of a row up to the first -1; False when one is out of range."""
+                   bint doubtful, Row* row) noexcept nogil:
+    """Read the labels of a row up to the first -1; False when they are to be looked at again.
+
+    That is when a label is out of range, and when a padded row makes one doubt what it means: it
+    goes on after its -1, or has no -1 although it is as long as the scores.
+    """
     cdef real* tau = <real*>row.tau
     cdef real a = INFINITY
     cdef Py_ssize_t i, b, P = 0, blocks = (C + BLOCK - 1) // BLOCK
@@ -118,6 +122,8 @@ cdef bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_
             a = tau[P]
         finite &= isfinite(tau[P])
         P += 1
+    if P + 1 < K and labels[P + 1] != -1 or doubtful and P == C > 1:
+        return False
     row.labels, row.P, row.finite, row.a = labels, P, finite, a
 
     # A counting sort: sizes, then ends, and each label placed moves its block's end down to its start.
@@ -517,7 +523,7 @@ cdef void rank_row(const real* x, Py_ssize_t n, const Problem* problem, real* gr
     cdef Sum total
     x += n * C
     grad = grad + n * C if grad != NULL else NULL
-    if not open_row(x, C, labels_of(problem, n), most_labels(problem, n), row):
+    if not open_row(x, C, labels_of(problem, n), most_labels(problem, n), problem.indptr == NULL, row):
         refused[0] = True
         return
     total.hi, total.lo = 0, 0
@@ -572,7 +578,8 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
     if shared:
         x += first * C
         grad = grad + first * C if grad != NULL else NULL
-        if not open_row(x, C, labels_of(problem, first), most_labels(problem, first), rows):
+        if not open_row(x, C, labels_of(problem, first), most_labels(problem, first),
+                        problem.indptr == NULL, rows):
             refused[0] = True
             return
         size = segment_of(rows.P)
@@ -622,7 +629,7 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
             with nogil:
                 run_wave(x, grad, problem, n, min(N, n + step), shared, rows, parts, loss, &refused, threads)
             if refused:
-                raise ValueError("a label is out of range")
+                raise ValueError("labels refused")
             PyErr_CheckSignals()        # Ctrl-C
         total.hi, total.lo = 0, 0
         for n in range(N):
