@@ -108,6 +108,10 @@ cdef inline void add(Sum* total, double value) noexcept nogil:
     total.hi = s
 
 
+cdef inline double value_of(const Sum* total) noexcept nogil:
+    return total.hi + total.lo if isfinite(total.hi) else total.hi
+
+
 # ------------------------------------------------------------------------------------ 1. the labels
 
 cdef bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t K,
@@ -324,6 +328,7 @@ cdef inline void accumulate(double* hi, double* lo, double r, real x, double a) 
         error = (value - (d + back)) + (back - a)
         scaled = 134217729.0 * d        # top: the upper 26 bits of d; r * top is exact for |r| < 2**27 (Veltkamp)
         top = scaled - (scaled - d)
+        top = top if top == top else d  # where scaled overflows
         product = r * top
         s = hi[0] + product
         part = s - hi[0]
@@ -446,11 +451,11 @@ cdef void close_row(const real* x, const Row* row, const Problem* problem, real*
     loss[0] = part.total
     add(loss, hi)
     loss.lo += lo
-    if not row.finite or not isfinite(loss.hi + loss.lo):
+    if not row.finite or not isfinite(loss.hi) or not isfinite(loss.lo):
         settle(x, row, problem, loss)
     if grad == NULL:
         return
-    if isnan(loss.hi + loss.lo):
+    if isnan(loss.hi):
         for i in range(problem.C):
             grad[i] = NAN
         return
@@ -495,7 +500,7 @@ cdef void settle(const real* x, const Row* row, const Problem* problem, Sum* los
         loss.hi, loss.lo = INFINITY, 0
     elif not any_negative:
         loss.hi, loss.lo = 0, 0
-    elif not isfinite(loss.hi + loss.lo):
+    elif not isfinite(loss.hi) or not isfinite(loss.lo):
         loss.hi, loss.lo = INFINITY, 0      # finite scores whose float64 sum overflows
 
 
@@ -646,9 +651,9 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
         total.hi, total.lo = 0, 0
         for n in range(N):
             if out is not None:
-                out[n] = (loss[n].hi + loss[n].lo) / problem.divisor
+                out[n] = value_of(&loss[n]) / problem.divisor
             merge(&total, &loss[n])
-        return (total.hi + total.lo) / problem.divisor
+        return value_of(&total) / problem.divisor
     finally:
         for n in range(threads):
             if rows != NULL:
