@@ -589,9 +589,8 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
                    bint shared, Row* rows, Part* parts, Sum* loss, bint* refused,
                    int threads) noexcept nogil:
     """Rank the rows first to last: a row a task or, when ``shared``, a segment of the one row a task."""
-    cdef Py_ssize_t task, n, tasks = last - first, size = 0, C = problem.C
+    cdef Py_ssize_t task, n, tasks = last - first, width = 0, C = problem.C
     cdef Py_ssize_t chunk = 1 if shared else max(1, 4096 // C)
-    cdef Sum* total
     if shared:
         x += first * C
         grad = grad + first * C if grad != NULL else NULL
@@ -599,12 +598,15 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
                         problem.indptr == NULL, rows):
             refused[0] = True
             return
-        size = segment_of(rows.P)
-        tasks = (C + size - 1) // size
-    for task in prange(tasks, schedule='dynamic', chunksize=chunk, num_threads=threads,
-                       use_threads_if=threads > 1):
+        width = segment_of(rows.P)
+        tasks = (C + width - 1) // width
+    if threads == 1:                    # small problems: entering a parallel region is felt
+        for n in range(first, last):
+            rank_row(x, n, problem, grad, rows, parts, &loss[n], refused)
+        return
+    for task in prange(tasks, schedule='dynamic', chunksize=chunk, num_threads=threads):
         if shared:
-            rank_segment(x, task * size, min(C, (task + 1) * size), rows, problem, grad, &parts[task])
+            rank_segment(x, task * width, min(C, (task + 1) * width), rows, problem, grad, &parts[task])
         else:
             rank_row(x, first + task, problem, grad, &rows[threadid()], &parts[threadid()],
                      &loss[first + task], refused)
@@ -627,7 +629,7 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
             K = max(K, problem.indptr[n + 1] - problem.indptr[n])
     if N * C < SERIAL:
         threads = 1
-    shared = N < 4 * threads and C > SEGMENT
+    shared = 1 < threads and N < 4 * threads and C > SEGMENT
     slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
     step = 1 if shared else max(1, PATIENCE // C)
 
