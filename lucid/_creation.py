@@ -286,5 +286,5 @@ def rand(
     """
     # Drawn as float32, not rounded to it, which could give 1.
     draw = np.float64 if np.dtype(dtype) == np.float64 else np.float32
-    values = _generator.random(_shape(shape), draw).astype(dtype)
+    values = np.asarray(_generator.random(_shape(shape), draw), dtype)
     return Tensor(values).requires_grad_(requires_grad)
