@@ -1,0 +1,24 @@
+"""Third-party packages that only some features need, imported when one of these is used."""
+
+import importlib
+from typing import Any
+
+
+def require(module: str, *, extra: str, purpose: str) -> Any:
+    """Import ``module``, or say which extra of this library brings it.
+
+    Examples
+    --------
+    >>> require("no_such_package", extra="cli", purpose="reading no such files")
+    Traceback (most recent call last):
+    ImportError: reading no such files needs no_such_package: pip install 'lucid-losses[cli]'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise  # the package is there, but broken: its own error tells more
+        raise ImportError(
+            f"{purpose} needs {package}: pip install 'lucid-losses[{extra}]'"
+        ) from None

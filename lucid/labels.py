@@ -1,0 +1,643 @@
+"""Labels: the one form that all label inputs become.
+
+The labels of row ``i`` are ``indices[indptr[i]:indptr[i + 1]]``, as in a CSR matrix without its
+values. Whatever users hold is brought into this form, and checked, once; the losses and metrics
+then read it without another look.
+"""
+
+import operator
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, ClassVar, Self, SupportsIndex, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid._optional import require
+
+_Int64Array = np.ndarray[Any, np.dtype[np.int64]]
+
+_INT64_MAX = 2**63 - 1
+
+
+class Labels:
+    r"""The labels of a batch or of a whole data set, immutable.
+
+    Row :math:`i` holds the class indices
+
+    .. math:: Y_i = \{\mathrm{indices}_p : \mathrm{indptr}_i \le p < \mathrm{indptr}_{i+1}\}.
+
+    Most callers use one of the constructors `from_padded`, `from_multi_hot`, `from_csr`,
+    `from_lists`, `from_indices_and_offsets`.
+
+    Parameters
+    ----------
+    indices : array_like of int
+        The labels of all rows, one row after the other.
+    indptr : array_like of int
+        Shape ``(N + 1,)``: where each row begins, and where the last one ends.
+    num_classes : int
+        The number of classes ``C``, at least 1.
+
+    Attributes
+    ----------
+    indices : ndarray of int64
+        Read-only.
+    indptr : ndarray of int64
+        Read-only.
+    num_classes : int
+
+    Raises
+    ------
+    TypeError
+        If an array does not hold integers.
+    ValueError
+        If a label is not in ``0 .. C - 1`` (the message names its row), or if `indptr` does not
+        cut `indices` into rows.
+
+    Notes
+    -----
+    * ``len(labels)`` is the number of rows. ``labels[3]`` is the array of row 3's labels;
+      ``labels[2:7]``, ``labels[[4, 0]]`` and ``labels[mask]`` are `Labels` of those rows, so that
+      mini-batches are cut like those of an array.
+    * Order within a row and labels given twice are kept: the margin loss counts a label that is
+      listed twice twice. `drop_duplicates` makes sets of the rows.
+    * Two `Labels` are equal when they have the same classes and the same labels in the same order.
+    * ``np.savez(file, indices=labels.indices, indptr=labels.indptr,
+      num_classes=labels.num_classes)`` saves one and ``Labels(**np.load(file))`` brings it back;
+      `pickle` works too.
+
+    Examples
+    --------
+    >>> labels = Labels.from_lists([[0, 3], [], [2]], num_classes=5)
+    >>> labels
+    Labels(rows=3, num_classes=5, labels=3)
+    >>> labels[0]
+    array([0, 3])
+    >>> labels[[2, 0]].to_padded()
+    array([[ 2, -1],
+           [ 0,  3]])
+    """
+
+    __slots__ = ("_indices", "_indptr", "_num_classes")
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # equal by content, as arrays are
+
+    _indices: _Int64Array
+    _indptr: _Int64Array
+    _num_classes: int
+
+    def __init__(
+        self, indices: npt.ArrayLike, indptr: npt.ArrayLike, num_classes: SupportsIndex
+    ) -> None:
+        flat = _integers("indices", indices, ndim=1)
+        cuts = _integers("indptr", indptr, ndim=1)
+        classes = _class_count(num_classes)
+        if cuts.size == 0 or cuts[0] != 0 or cuts[-1] != flat.size or np.any(cuts[1:] < cuts[:-1]):
+            raise ValueError(
+                f"indptr must rise from 0 to len(indices) = {flat.size} without falling, "
+                f"got {_abbreviated(cuts)}"
+            )
+        self._set(flat.astype(np.int64), cuts.astype(np.int64), classes)
+        _check_range(flat, self._indptr, classes)
+
+    def _set(self, indices: _Int64Array, indptr: _Int64Array, num_classes: int) -> None:
+        indices.flags.writeable = False
+        indptr.flags.writeable = False
+        self._indices = indices
+        self._indptr = indptr
+        self._num_classes = num_classes
+
+    @classmethod
+    def _checked(cls, indices: _Int64Array, indptr: _Int64Array, num_classes: int) -> Self:
+        """Make one of arrays that are known to be right and that nobody else writes to."""
+        labels = cls.__new__(cls)
+        labels._set(indices, indptr, num_classes)
+        return labels
+
+    # Constructors: one for each form that people hold.
+
+    @classmethod
+    def from_padded(cls, padded: npt.ArrayLike, num_classes: SupportsIndex) -> Self:
+        """Make `Labels` from rows of indices that are filled up with -1, PyTorch's form.
+
+        Parameters
+        ----------
+        padded : array_like of int
+            Shape ``(N, K)``, any ``K``. A row's labels end at its first -1; what follows is
+            ignored.
+        num_classes : int
+            The number of classes ``C``.
+
+        Returns
+        -------
+        Labels
+            A label listed twice is kept twice.
+
+        Raises
+        ------
+        TypeError
+            If `padded` does not hold integers.
+        ValueError
+            If `padded` is not 2-D, or a label is below -1 or at least ``C``.
+
+        Examples
+        --------
+        >>> Labels.from_padded([[0, 3, -1], [2, -1, 1]], num_classes=4)[1]
+        array([2])
+        """
+        rows = _integers("padded", padded, ndim=2)
+        classes = _class_count(num_classes)
+        num_rows, width = rows.shape
+        ends = np.full((num_rows, width + 1), True)
+        np.equal(rows, -1, out=ends[:, :width])
+        lengths = ends.argmax(axis=1)
+        longest = int(lengths.max(initial=0))
+        flat = rows[:, :longest][np.arange(longest) < lengths[:, np.newaxis]]
+        indptr = _indptr_of(lengths)
+        _check_range(flat, indptr, classes)
+        return cls._checked(flat.astype(np.int64), indptr, classes)
+
+    @classmethod
+    def from_multi_hot(cls, multi_hot: npt.ArrayLike) -> Self:
+        """Make `Labels` from a matrix with a one for each label and a zero elsewhere.
+
+        Parameters
+        ----------
+        multi_hot : array_like
+            Shape ``(N, C)``, bool, or numbers that are all 0 or 1.
+
+        Returns
+        -------
+        Labels
+            The labels of each row in ascending order.
+
+        Raises
+        ------
+        ValueError
+            If `multi_hot` is not 2-D or holds anything but 0 and 1.
+
+        Examples
+        --------
+        >>> Labels.from_multi_hot([[True, False, True], [False, False, False]]).to_padded()
+        array([[ 0,  2],
+               [-1, -1]])
+        """
+        matrix = np.asarray(multi_hot)
+        if matrix.ndim != 2:
+            raise ValueError(f"multi_hot must have shape (N, C), got shape {matrix.shape}")
+        classes = _class_count(matrix.shape[1])
+        if matrix.dtype != np.bool_:
+            wrong = np.argwhere((matrix != 0) & (matrix != 1))
+            if wrong.size:
+                row, column = wrong[0]
+                raise ValueError(
+                    f"multi_hot must hold only 0 and 1, got {matrix[row, column]!s} in row {row}, "
+                    f"column {column}; for rows of class indices use Labels.from_padded"
+                )
+            matrix = matrix.astype(np.bool_)
+        flat = np.flatnonzero(matrix)
+        lengths = np.count_nonzero(matrix, axis=1)
+        return cls._checked(flat % classes, _indptr_of(lengths), classes)
+
+    @classmethod
+    def from_csr(cls, matrix: Any) -> Self:
+        """Make `Labels` from a SciPy sparse matrix or array: each nonzero entry is a label.
+
+        Parameters
+        ----------
+        matrix : scipy.sparse matrix or array
+            Shape ``(N, C)``, in CSR or any other format (CSC, COO, ...), with any index type.
+
+        Returns
+        -------
+        Labels
+            The labels of each row in ascending order, each once: entries stored twice are added,
+            as SciPy defines them, and stored zeros are no labels.
+
+        Raises
+        ------
+        TypeError
+            If `matrix` is not a SciPy sparse matrix or array.
+        ValueError
+            If it is not 2-D.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Labels.from_csr(csr_array([[0, 1, 0], [1, 0, 1]])).to_padded()
+        array([[ 1, -1],
+               [ 0,  2]])
+        """
+        if not _is_sparse(matrix):
+            raise TypeError(
+                f"matrix must be a scipy.sparse matrix or array, got {type(matrix).__name__}"
+            )
+        if matrix.ndim != 2:
+            raise ValueError(f"matrix must have shape (N, C), got shape {matrix.shape}")
+        csr = matrix.tocsr(copy=True)  # the next two lines work in place
+        csr.sum_duplicates()
+        csr.eliminate_zeros()
+        return cls(csr.indices, csr.indptr, csr.shape[1])
+
+    @classmethod
+    def from_lists(cls, rows: Iterable[Iterable[int]], num_classes: SupportsIndex) -> Self:
+        """Make `Labels` from one list, array or set of class indices for each row.
+
+        Parameters
+        ----------
+        rows : iterable of iterables of int
+            The rows may differ in length; there is no padding.
+        num_classes : int
+            The number of classes ``C``.
+
+        Returns
+        -------
+        Labels
+            A label listed twice is kept twice.
+
+        Raises
+        ------
+        TypeError
+            If a label is not an integer.
+        ValueError
+            If a label is not in ``0 .. C - 1``.
+
+        Examples
+        --------
+        >>> Labels.from_lists([{2}, [], (0, 1)], num_classes=3).to_multi_hot().astype(int)
+        array([[0, 0, 1],
+               [0, 0, 0],
+               [1, 1, 0]])
+        """
+        lists = [list(row) for row in rows]
+        lengths = np.fromiter(map(len, lists), np.int64, count=len(lists))
+        return cls(list(chain.from_iterable(lists)), _indptr_of(lengths), num_classes)
+
+    @classmethod
+    def from_indices_and_offsets(
+        cls, indices: npt.ArrayLike, offsets: npt.ArrayLike, num_classes: SupportsIndex
+    ) -> Self:
+        """Make `Labels` from all labels in one array and the place where each row begins.
+
+        Parameters
+        ----------
+        indices : array_like of int
+            The labels of all rows, one row after the other.
+        offsets : array_like of int
+            Shape ``(N,)``: where each row begins, the first at 0. The last row ends where
+            `indices` does, as in ``torch.nn.EmbeddingBag``. (With that end as one more entry it
+            is an `indptr`: call ``Labels(indices, indptr, num_classes)``.)
+        num_classes : int
+            The number of classes ``C``.
+
+        Returns
+        -------
+        Labels
+            A label listed twice is kept twice.
+
+        Raises
+        ------
+        TypeError
+            If an array does not hold integers.
+        ValueError
+            If a label is not in ``0 .. C - 1``, or the offsets do not rise from 0.
+
+        Examples
+        --------
+        >>> Labels.from_indices_and_offsets([0, 3, 2], [0, 2], num_classes=4).to_padded()
+        array([[ 0,  3],
+               [ 2, -1]])
+        """
+        flat = _integers("indices", indices, ndim=1)
+        starts = _integers("offsets", offsets, ndim=1)
+        if starts.size and (starts[0] != 0 or np.any(starts[1:] < starts[:-1])):
+            raise ValueError(f"offsets must rise from 0, got {_abbreviated(starts)}")
+        if starts.size and starts[-1] > flat.size:
+            raise ValueError(f"the last offset is {starts[-1]}, beyond {flat.size} indices")
+        return cls(flat, np.append(starts.astype(np.int64), flat.size), num_classes)
+
+    # The parts.
+
+    @property
+    def indices(self) -> _Int64Array:
+        """The labels of all rows, one row after the other."""
+        return self._indices
+
+    @property
+    def indptr(self) -> _Int64Array:
+        """Shape ``(N + 1,)``: where each row begins, and where the last one ends."""
+        return self._indptr
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes ``C``."""
+        return self._num_classes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, C)``, the shape of the scores that these labels belong to."""
+        return len(self), self._num_classes
+
+    def lengths(self) -> _Int64Array:
+        """Return the number of labels in each row, shape ``(N,)``."""
+        return np.diff(self._indptr)
+
+    # As a sequence of rows.
+
+    def __len__(self) -> int:
+        return self._indptr.size - 1
+
+    def __iter__(self) -> Iterator[_Int64Array]:
+        return (self[row] for row in range(len(self)))
+
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> _Int64Array: ...
+    @overload
+    def __getitem__(self, rows: slice | Sequence[int] | npt.NDArray[Any]) -> Self: ...
+    def __getitem__(
+        self, rows: int | np.integer[Any] | slice | Sequence[int] | npt.NDArray[Any]
+    ) -> Self | _Int64Array:
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            first, last, _ = rows.indices(len(self))
+            cuts = self._indptr[first : max(first, last) + 1]
+            return self._checked(
+                self._indices[cuts[0] : cuts[-1]], cuts - cuts[0], self._num_classes
+            )
+        if isinstance(rows, (int, np.integer)):
+            row = range(len(self))[rows]
+            return self._indices[self._indptr[row] : self._indptr[row + 1]]
+        return self._gather(rows)
+
+    def _gather(self, rows: slice | Sequence[int] | npt.NDArray[Any]) -> Self:
+        chosen = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
+        if chosen.ndim != 1:
+            raise IndexError(f"rows must be an int, a slice or a 1-D array, got {rows!r}")
+        if chosen.size == 0 and chosen.dtype == np.float64:
+            chosen = chosen.astype(np.int64)  # NumPy makes floats of an empty list
+        starts = self._indptr[:-1][chosen]
+        lengths = self._indptr[1:][chosen] - starts
+        indptr = _indptr_of(lengths)
+        # Element p of the result, in row i, stands at starts[i] + (p - indptr[i]) in the source.
+        places = np.repeat(starts - indptr[:-1], lengths)
+        places += np.arange(places.size)
+        return self._checked(self._indices[places], indptr, self._num_classes)
+
+    # As other forms.
+
+    def to_padded(self, width: int | None = None) -> _Int64Array:
+        """Return the padded form: one row of indices each, filled up with -1.
+
+        Parameters
+        ----------
+        width : int, optional
+            The number of columns ``K``; by default that of the longest row. PyTorch wants
+            ``num_classes``.
+
+        Returns
+        -------
+        ndarray of int64
+            Shape ``(N, K)``.
+
+        Raises
+        ------
+        ValueError
+            If a row has more than `width` labels.
+
+        Examples
+        --------
+        >>> Labels.from_lists([[1], [0, 2]], num_classes=3).to_padded(width=3)
+        array([[ 1, -1, -1],
+               [ 0,  2, -1]])
+        """
+        lengths = self.lengths()
+        longest = int(lengths.max(initial=0))
+        columns = longest if width is None else width
+        if columns < longest:
+            raise ValueError(
+                f"width is {width}, but row {int(lengths.argmax())} has {longest} labels"
+            )
+        padded = np.full((len(self), columns), -1, dtype=np.int64)
+        padded[np.arange(columns) < lengths[:, np.newaxis]] = self._indices
+        return padded
+
+    def to_csr(self) -> Any:
+        """Return a ``scipy.sparse.csr_array`` of bool, shape ``(N, C)``, True at each label.
+
+        Raises
+        ------
+        ImportError
+            If SciPy is not installed.
+
+        Examples
+        --------
+        >>> Labels.from_lists([[1], [0, 2]], num_classes=3).to_csr().sum(axis=1)
+        array([1, 2])
+        """
+        sparse = require("scipy.sparse", extra="cli", purpose="Labels.to_csr")
+        once = self.drop_duplicates()
+        marks = np.ones(once.indices.size, dtype=np.bool_)
+        # Copies: the user owns the result and may write to it.
+        return sparse.csr_array((marks, once.indices.copy(), once.indptr.copy()), shape=self.shape)
+
+    def to_multi_hot(self) -> npt.NDArray[np.bool_]:
+        """Return a bool array of shape ``(N, C)``, True at each label.
+
+        Examples
+        --------
+        >>> Labels.from_lists([[1], [0, 2]], num_classes=3).to_multi_hot()
+        array([[False,  True, False],
+               [ True, False,  True]])
+        """
+        multi_hot = np.zeros(self.shape, dtype=np.bool_)
+        multi_hot[self._row_of_each(), self._indices] = True
+        return multi_hot
+
+    def drop_duplicates(self) -> Self:
+        """Return these labels as sets: each label of a row once, in ascending order.
+
+        Returns
+        -------
+        Labels
+            The object itself where it has that form already.
+
+        Examples
+        --------
+        >>> Labels.from_lists([[2, 0, 2]], num_classes=3).drop_duplicates()[0]
+        array([0, 2])
+        """
+        rising = np.diff(self._indices) > 0
+        between_rows = self._indptr[1:-1]
+        rising[between_rows[(between_rows > 0) & (between_rows < self._indices.size)] - 1] = True
+        if rising.all():
+            return self
+        row = self._row_of_each()
+        order = np.lexsort((self._indices, row))
+        row, label = row[order], self._indices[order]
+        first = np.ones(label.size, dtype=np.bool_)
+        first[1:] = (row[1:] != row[:-1]) | (label[1:] != label[:-1])
+        lengths = np.bincount(row[first], minlength=len(self))
+        return self._checked(label[first], _indptr_of(lengths), self._num_classes)
+
+    def _row_of_each(self) -> _Int64Array:
+        return np.repeat(np.arange(len(self)), self.lengths())
+
+    # As an object.
+
+    def __repr__(self) -> str:
+        return (
+            f"Labels(rows={len(self)}, num_classes={self._num_classes}, "
+            f"labels={self._indices.size})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Labels):
+            return NotImplemented
+        return (
+            self._num_classes == other._num_classes
+            and np.array_equal(self._indptr, other._indptr)
+            and np.array_equal(self._indices, other._indices)
+        )
+
+    def __reduce__(self) -> tuple[type[Self], tuple[_Int64Array, _Int64Array, int]]:
+        return type(self), (self._indices, self._indptr, self._num_classes)
+
+
+def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
+    """Bring any form of labels that cannot be mistaken into `Labels`.
+
+    Parameters
+    ----------
+    labels : Labels, array_like, scipy.sparse matrix or array, or list of lists
+        Integer arrays are padded indices, bool arrays are multi-hot, sparse matrices are
+        multi-hot, and lists of different lengths (or sets) are indices.
+    shape : tuple of int
+        ``(N, C)``, that of the scores that the labels belong to.
+
+    Returns
+    -------
+    Labels
+
+    Raises
+    ------
+    TypeError
+        If the labels are floats or complex numbers.
+    ValueError
+        If their rows or classes are not those of the scores, or a label is out of range.
+
+    Examples
+    --------
+    >>> as_labels([[0, 2], [1]], shape=(2, 3)) == as_labels([[0, 2], [1, -1]], shape=(2, 3))
+    True
+    """
+    known = _any_form(labels, num_classes=shape[1])
+    if known.shape != shape:
+        raise ValueError(
+            f"labels of shape {known.shape} (rows, classes) do not fit scores of shape {shape}"
+        )
+    return known
+
+
+def is_array_like(labels: Any) -> bool:
+    """Whether labels are an array, or nested lists that NumPy makes one of."""
+    return not (isinstance(labels, Labels) or _is_sparse(labels) or _is_ragged(labels))
+
+
+def _any_form(labels: Any, num_classes: int) -> Labels:
+    if isinstance(labels, Labels):
+        return labels
+    if _is_sparse(labels):
+        return Labels.from_csr(labels)
+    if _is_ragged(labels):
+        return Labels.from_lists(labels, num_classes)
+    array = np.asarray(labels)
+    if array.dtype == np.bool_:
+        return Labels.from_multi_hot(array)
+    _doubt_multi_hot(array, num_classes)
+    known = Labels.from_padded(array, num_classes)
+    _doubt_stray_labels(array, known)
+    return known
+
+
+def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
+    """Doubt integers 0 and 1 of the scores' shape: as indices they would be classes 0 and 1."""
+    if array.ndim != 2 or array.shape[1] != num_classes or num_classes < 2 or array.size == 0:
+        return
+    if array.min() != 0 or array.max() != 1:
+        return
+    message = (
+        f"labels are integers 0 and 1 only, row 0 is {_abbreviated(array[0])}: if they are "
+        "multi-hot, pass them as bool or through Labels.from_multi_hot; if they are indices, "
+        "end each row with -1"
+    )
+    if num_classes > 2:  # a row would name a class twice
+        raise ValueError(message)
+    warnings.warn(message, UserWarning, stacklevel=2)
+
+
+def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
+    """Doubt labels that stand after the first -1 of their row: they are ignored."""
+    stray = (array != -1).sum(axis=1) - known.lengths()
+    if stray.any():
+        row = int(np.argmax(stray > 0))
+        warnings.warn(
+            f"row {row} is {_abbreviated(array[row])}: what stands after its first -1 is ignored",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _is_sparse(matrix: Any) -> bool:
+    return hasattr(matrix, "tocsr")  # so that SciPy need not be imported to ask
+
+
+def _is_ragged(rows: Any) -> bool:
+    if not isinstance(rows, (list, tuple)):
+        return False
+    has_set = any(isinstance(row, (set, frozenset)) for row in rows)
+    return has_set or len({len(row) for row in rows if hasattr(row, "__len__")}) > 1
+
+
+def _integers(name: str, values: npt.ArrayLike, *, ndim: int) -> npt.NDArray[np.integer[Any]]:
+    """Return ``values`` as an integer array, each value still the one that was given."""
+    array = np.asarray(values)
+    if array.size == 0 and array.dtype == np.float64:
+        array = array.astype(np.int64)  # NumPy makes floats of an empty list
+    if array.dtype.kind not in "iu":
+        hint = "; for a multi-hot matrix use Labels.from_multi_hot" if array.ndim == 2 else ""
+        raise TypeError(f"{name} must hold integers, got {array.dtype}{hint}")
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must be {ndim}-D, got shape {array.shape}")
+    return array
+
+
+def _class_count(num_classes: SupportsIndex) -> int:
+    classes = operator.index(num_classes)
+    if not 1 <= classes <= _INT64_MAX:
+        raise ValueError(f"num_classes must be at least 1, got {classes}")
+    return classes
+
+
+def _check_range(flat: npt.NDArray[np.integer[Any]], indptr: _Int64Array, num_classes: int) -> None:
+    """Look at the values as they were given: a conversion might wrap 2**64 - 1 to -1."""
+    if flat.size == 0 or (flat.min() >= 0 and flat.max() < num_classes):
+        return
+    place = int(np.argmax((flat < 0) | (flat >= num_classes)))
+    row = int(np.searchsorted(indptr, place, side="right")) - 1
+    counted_from_one = flat.min() == 1 and flat.max() == num_classes
+    hint = "; labels count from 0: subtract 1 if yours count from 1" if counted_from_one else ""
+    raise ValueError(
+        f"label {flat[place]} in row {row}, position {place - indptr[row]} is out of range: "
+        f"expected 0 <= label < {num_classes}{hint}"
+    )
+
+
+def _indptr_of(lengths: npt.NDArray[np.integer[Any]]) -> _Int64Array:
+    indptr = np.zeros(lengths.size + 1, dtype=np.int64)
+    np.cumsum(lengths, out=indptr[1:])
+    return indptr
+
+
+def _abbreviated(array: npt.NDArray[Any]) -> str:
+    return np.array2string(array, threshold=6, edgeitems=3, separator=", ")

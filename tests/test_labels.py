@@ -1,0 +1,365 @@
+"""Labels: every form of input means the same rows, bad input is named, rows are cut as arrays'."""
+
+import io
+import pickle
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lucid.labels import Labels, as_labels
+
+sparse = pytest.importorskip("scipy.sparse")
+
+NUM_CLASSES = 7
+
+
+@st.composite
+def row_lists(draw: st.DrawFn) -> list[list[int]]:
+    """Rows of distinct labels in any order, some of them empty."""
+    row = st.lists(st.integers(0, NUM_CLASSES - 1), max_size=NUM_CLASSES, unique=True)
+    return draw(st.lists(row, min_size=1, max_size=6))
+
+
+def rows_of(labels: Labels) -> list[list[int]]:
+    return [row.tolist() for row in labels]
+
+
+def sorted_rows(rows: list[list[int]]) -> list[list[int]]:
+    return [sorted(row) for row in rows]
+
+
+# Every form means the same rows.
+
+
+@given(row_lists())
+def test_lists_come_back_as_they_were_given(rows):
+    assert rows_of(Labels.from_lists(rows, NUM_CLASSES)) == rows
+
+
+@given(row_lists(), st.integers(0, 3))
+def test_padded_form_round_trips(rows, extra):
+    labels = Labels.from_lists(rows, NUM_CLASSES)
+    width = max(map(len, rows)) + extra
+    assert Labels.from_padded(labels.to_padded(width), NUM_CLASSES) == labels
+
+
+@given(row_lists())
+def test_multi_hot_form_round_trips_with_the_rows_sorted(rows):
+    multi_hot = Labels.from_lists(rows, NUM_CLASSES).to_multi_hot()
+    assert rows_of(Labels.from_multi_hot(multi_hot)) == sorted_rows(rows)
+
+
+@given(row_lists(), st.sampled_from(["csr", "csc", "coo", "lil"]))
+def test_sparse_forms_round_trip_with_the_rows_sorted(rows, form):
+    matrix = Labels.from_lists(rows, NUM_CLASSES).to_csr().asformat(form)
+    assert rows_of(Labels.from_csr(matrix)) == sorted_rows(rows)
+
+
+@given(row_lists())
+def test_indices_with_offsets_are_the_rows_in_one_array(rows):
+    lengths = [len(row) for row in rows]
+    offsets = np.cumsum([0, *lengths[:-1]])
+    labels = Labels.from_indices_and_offsets(list(chain(*rows)), offsets, NUM_CLASSES)
+    assert rows_of(labels) == rows
+
+
+@given(row_lists())
+def test_sets_are_rows(rows):
+    labels = Labels.from_lists([set(row) for row in rows], NUM_CLASSES)
+    assert sorted_rows(rows_of(labels)) == sorted_rows(rows)
+
+
+def test_padded_row_ends_at_its_first_minus_one():
+    assert rows_of(Labels.from_padded([[2, -1, 5], [-1, 99, -7]], NUM_CLASSES)) == [[2], []]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "<i2", ">i4", "i8"])
+def test_padded_form_takes_every_signed_dtype_and_byte_order(dtype):
+    padded = np.array([[3, -1], [0, 6]], dtype=dtype)
+    assert rows_of(Labels.from_padded(padded, NUM_CLASSES)) == [[3], [0, 6]]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u8"])
+def test_padded_form_takes_unsigned_dtypes(dtype):
+    assert rows_of(Labels.from_padded(np.array([[3, 0]], dtype=dtype), NUM_CLASSES)) == [[3, 0]]
+
+
+def test_padded_form_may_be_strided():
+    wide = np.array([[4, 0, 1, 0], [2, 0, -1, 0]])
+    assert rows_of(Labels.from_padded(wide[::-1, ::2], NUM_CLASSES)) == [[2], [4, 1]]
+
+
+def test_multi_hot_form_may_hold_zeros_and_ones_of_any_dtype():
+    assert rows_of(Labels.from_multi_hot(np.array([[0.0, 1.0]]))) == [[1]]
+
+
+def test_a_label_listed_twice_is_kept_twice_in_index_forms():
+    assert rows_of(Labels.from_padded([[1, 1, -1]], NUM_CLASSES)) == [[1, 1]]
+    assert rows_of(Labels.from_lists([[1, 1]], NUM_CLASSES)) == [[1, 1]]
+
+
+def test_an_entry_stored_twice_in_a_sparse_matrix_is_one_label():
+    matrix = sparse.coo_array(([1, 1], ([0, 0], [4, 4])), shape=(1, NUM_CLASSES))
+    assert rows_of(Labels.from_csr(matrix)) == [[4]]
+
+
+def test_stored_zeros_of_a_sparse_matrix_are_no_labels():
+    matrix = sparse.csr_array(([0.0, 2.5], [1, 3], [0, 2]), shape=(1, NUM_CLASSES))
+    assert rows_of(Labels.from_csr(matrix)) == [[3]]
+
+
+def test_the_sparse_matrix_of_the_caller_stays_as_it_was():
+    matrix = sparse.csr_array(([0.0, 1.0, 1.0], [3, 1, 1], [0, 3]), shape=(1, NUM_CLASSES))
+    Labels.from_csr(matrix)
+    assert matrix.indices.tolist() == [3, 1, 1]
+
+
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+def test_both_index_types_of_sparse_matrices_are_taken(index_dtype):
+    matrix = sparse.csr_array(np.eye(3))
+    matrix.indices = matrix.indices.astype(index_dtype)
+    matrix.indptr = matrix.indptr.astype(index_dtype)
+    assert rows_of(Labels.from_csr(matrix)) == [[0], [1], [2]]
+
+
+def test_there_may_be_no_rows():
+    assert Labels.from_lists([], NUM_CLASSES).shape == (0, NUM_CLASSES)
+    assert Labels.from_multi_hot(np.zeros((0, NUM_CLASSES), bool)).shape == (0, NUM_CLASSES)
+    assert Labels.from_padded(np.zeros((0, 3), int), NUM_CLASSES).to_padded().shape == (0, 0)
+
+
+# What is wrong is named.
+
+
+@pytest.mark.parametrize("label", [NUM_CLASSES, -2, 2**32 + 3, -(2**63)])
+def test_a_label_out_of_range_is_named_with_its_row_and_position(label):
+    message = rf"label {label} in row 1, position 2 is out of range: expected 0 <= label < 7"
+    with pytest.raises(ValueError, match=message):
+        Labels.from_padded([[0, 1, 2], [3, 4, label]], NUM_CLASSES)
+    with pytest.raises(ValueError, match=message):
+        Labels.from_lists([[0, 1, 2], [3, 4, label]], NUM_CLASSES)
+
+
+def test_an_unsigned_label_does_not_wrap_to_minus_one():
+    with pytest.raises(ValueError, match="label 18446744073709551615 in row 0"):
+        Labels.from_padded(np.array([[2**64 - 1]], dtype=np.uint64), NUM_CLASSES)
+
+
+def test_labels_counted_from_one_are_guessed():
+    with pytest.raises(ValueError, match="subtract 1 if yours count from 1"):
+        Labels.from_lists([[1, 4], [NUM_CLASSES]], NUM_CLASSES)
+
+
+@pytest.mark.parametrize("wrong", [[[0.0, 1.0]], [[1.5]], [[1j]], [[True]], [["a"]]])
+def test_labels_that_are_no_integers_are_a_type_error(wrong):
+    with pytest.raises(TypeError, match="must hold integers, got"):
+        Labels.from_padded(wrong, NUM_CLASSES)
+    with pytest.raises(TypeError, match="must hold integers, got"):
+        Labels.from_lists(wrong, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("wrong", [[1, 2], [[[1]]], 3])
+def test_padded_form_must_be_two_dimensional(wrong):
+    with pytest.raises(ValueError, match="padded must be 2-D, got shape"):
+        Labels.from_padded(wrong, NUM_CLASSES)
+
+
+def test_multi_hot_form_must_hold_only_zeros_and_ones():
+    with pytest.raises(ValueError, match=r"only 0 and 1, got 3 in row 1, column 0"):
+        Labels.from_multi_hot([[0, 1], [3, -1]])
+
+
+def test_a_dense_matrix_is_no_sparse_matrix():
+    with pytest.raises(TypeError, match=r"scipy\.sparse matrix or array, got ndarray"):
+        Labels.from_csr(np.eye(2))
+
+
+@pytest.mark.parametrize("num_classes", [0, -3])
+def test_there_must_be_a_class(num_classes):
+    with pytest.raises(ValueError, match=f"num_classes must be at least 1, got {num_classes}"):
+        Labels.from_lists([[]], num_classes)
+
+
+@pytest.mark.parametrize("indptr", [[], [0], [1, 3], [0, 2], [0, 2, 1, 3], [0, 4, 3]])
+def test_indptr_must_cut_the_indices_into_rows(indptr):
+    with pytest.raises(ValueError, match=r"indptr must rise from 0 to len\(indices\) = 3"):
+        Labels([0, 1, 2], indptr, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("offsets", [[1], [0, 2, 1]])
+def test_offsets_must_rise_from_zero(offsets):
+    with pytest.raises(ValueError, match="offsets must rise from 0"):
+        Labels.from_indices_and_offsets([0, 1, 2], offsets, NUM_CLASSES)
+
+
+def test_offsets_must_lie_within_the_indices():
+    with pytest.raises(ValueError, match="last offset is 4, beyond 3 indices"):
+        Labels.from_indices_and_offsets([0, 1, 2], [0, 4], NUM_CLASSES)
+
+
+def test_to_padded_refuses_a_width_that_would_drop_labels():
+    with pytest.raises(ValueError, match="width is 1, but row 1 has 2 labels"):
+        Labels.from_lists([[0], [1, 2]], NUM_CLASSES).to_padded(width=1)
+
+
+# Rows are cut as an array's rows are.
+
+
+@pytest.fixture
+def labels() -> Labels:
+    return Labels.from_lists([[0, 3], [], [2], [6, 5, 4], [1]], NUM_CLASSES)
+
+
+@pytest.mark.parametrize("row", [0, 4, -1, np.int32(3)])
+def test_an_int_gives_the_labels_of_that_row(labels, row):
+    assert labels[row].tolist() == list(labels)[int(row)].tolist()
+
+
+@pytest.mark.parametrize("row", [5, -6])
+def test_a_row_that_is_not_there_is_an_index_error(labels, row):
+    with pytest.raises(IndexError):
+        labels[row]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        slice(None),
+        slice(1, 4),
+        slice(3, 1),
+        slice(-2, None),
+        slice(None, None, 2),
+        slice(None, None, -1),
+        slice(9, 12),
+        [3, 0, 3],
+        [-1],
+        [],
+        np.array([4, 1], dtype=np.uint8),
+        np.array([True, False, True, True, False]),
+        np.zeros(5, dtype=bool),
+        [False, True, False, False, True],
+    ],
+    ids=str,
+)
+def test_rows_are_chosen_as_numpy_chooses_them(labels, rows):
+    as_numpy = labels.to_padded()[rows]
+    assert labels[rows] == Labels.from_padded(as_numpy, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("rows", [[5], [-6], [True], [[0, 1]], np.array(2)])
+def test_rows_that_cannot_be_chosen_are_an_index_error(labels, rows):
+    with pytest.raises(IndexError):
+        labels[rows]
+
+
+@given(row_lists(), st.data())
+def test_gathering_equals_picking_one_by_one(rows, data):
+    labels = Labels.from_lists(rows, NUM_CLASSES)
+    chosen = data.draw(st.lists(st.integers(-len(rows), len(rows) - 1), max_size=9))
+    assert rows_of(labels[chosen]) == [rows[i] for i in chosen]
+
+
+# An immutable value.
+
+
+def test_arrays_are_read_only(labels):
+    for array in (labels.indices, labels.indptr, labels[0], labels[1:].indices, labels[[0]].indptr):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+@pytest.mark.parametrize("name", ["indices", "indptr", "num_classes"])
+def test_attributes_cannot_be_set(labels, name):
+    with pytest.raises(AttributeError):
+        setattr(labels, name, 1)
+
+
+def test_later_changes_of_the_callers_array_do_not_reach_in():
+    indices = np.array([0, 1])
+    labels = Labels(indices, [0, 2], NUM_CLASSES)
+    indices[0] = 5
+    assert labels[0].tolist() == [0, 1]
+
+
+def test_equal_means_same_classes_and_same_labels_in_the_same_order(labels):
+    assert labels == Labels.from_lists(rows_of(labels), NUM_CLASSES)
+    assert labels != Labels.from_lists(rows_of(labels), NUM_CLASSES + 1)
+    assert labels != Labels.from_lists([[3, 0], [], [2], [6, 5, 4], [1]], NUM_CLASSES)
+    assert labels != [[0, 3], [], [2], [6, 5, 4], [1]]
+
+
+def test_there_is_no_hash(labels):
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(labels)
+
+
+def test_repr_tells_the_sizes(labels):
+    assert repr(labels) == "Labels(rows=5, num_classes=7, labels=7)"
+
+
+def test_pickle_brings_it_back(labels):
+    assert pickle.loads(pickle.dumps(labels)) == labels
+
+
+def test_savez_brings_it_back(labels):
+    file = io.BytesIO()
+    np.savez(file, indices=labels.indices, indptr=labels.indptr, num_classes=labels.num_classes)
+    file.seek(0)
+    assert Labels(**np.load(file)) == labels
+
+
+# Sets of labels.
+
+
+@given(st.lists(st.lists(st.integers(0, NUM_CLASSES - 1), max_size=9), max_size=6))
+def test_drop_duplicates_makes_sorted_sets(rows):
+    once = Labels.from_lists(rows, NUM_CLASSES).drop_duplicates()
+    assert rows_of(once) == [sorted(set(row)) for row in rows]
+
+
+def test_drop_duplicates_copies_nothing_where_there_are_none():
+    labels = Labels.from_lists([[], [1, 4], [], [0], []], NUM_CLASSES)
+    assert labels.drop_duplicates() is labels
+
+
+# Raw forms that cannot be mistaken.
+
+
+RAW_FORMS: dict[str, Any] = {
+    "Labels": Labels.from_lists([[0, 2], [3]], 4),
+    "padded array": np.array([[0, 2, -1, -1], [3, -1, -1, -1]]),
+    "narrow padded array": np.array([[0, 2], [3, -1]], dtype=np.int16),
+    "padded lists": [[0, 2], [3, -1]],
+    "bool array": np.array([[1, 0, 1, 0], [0, 0, 0, 1]], dtype=bool),
+    "bool lists": [[True, False, True, False], [False, False, False, True]],
+    "csr": sparse.csr_array([[1, 0, 1, 0], [0, 0, 0, 1]]),
+    "coo matrix": sparse.coo_matrix([[1, 0, 1, 0], [0, 0, 0, 1]]),
+    "ragged lists": [[0, 2], [3]],
+    "ragged tuple of arrays": (np.array([0, 2]), np.array([3])),
+    "sets": [{0, 2}, {3}],
+}
+
+
+@pytest.mark.parametrize("form", RAW_FORMS)
+def test_raw_forms_are_recognised(form):
+    assert as_labels(RAW_FORMS[form], shape=(2, 4)) == Labels.from_lists([[0, 2], [3]], 4)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 5)])
+def test_labels_that_do_not_fit_the_scores_show_both_shapes(shape):
+    with pytest.raises(ValueError, match=r"shape \(2, 4\).*do not fit scores of shape \(\d, \d\)"):
+        as_labels(RAW_FORMS["Labels"], shape)
+
+
+def test_integers_that_look_multi_hot_are_refused_with_a_guess():
+    with pytest.raises(ValueError, match=r"row 0 is \[1, 0, 0, 1\].*pass them as bool"):
+        as_labels([[1, 0, 0, 1], [0, 1, 0, 0]], shape=(2, 4))
+
+
+def test_float_labels_are_refused_with_the_way_out():
+    with pytest.raises(TypeError, match=r"got float64; for a multi-hot matrix use Labels\.from_mu"):
+        as_labels(np.array([[1.0, 0.0]]), shape=(1, 2))
