@@ -327,7 +327,7 @@ class Tensor:
                 x.grad = x.grad + g
             else:
                 x.grad._data += g._data
-                x.grad._version[0] += 1
+                x.grad._count_write()
 
     # Writing into the memory
 
@@ -339,6 +339,10 @@ class Tensor:
                 "or build a new tensor with lucid.where"
             )
         self._data[as_index(index)] = value._data if isinstance(value, Tensor) else value
+        self._count_write()
+
+    def _count_write(self) -> None:
+        """Tell the graphs that hold this memory that it was written into."""
         self._version[0] += 1
 
     __hash__ = object.__hash__
