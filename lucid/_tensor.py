@@ -539,7 +539,8 @@ def grad(
         for i, x in enumerate(inputs):
             if x not in gradients:
                 raise RuntimeError(
-                    f"the outputs do not depend on inputs[{i}]: "
-                    f"pass allow_unused=True to get None for it"
+                    f"the outputs do not depend on inputs[{i}], or the graph between them was "
+                    f"freed: pass allow_unused=True to get None for it, or retain_graph=True to "
+                    f"the pass before"
                 )
     return tuple(gradients.get(x) for x in inputs)

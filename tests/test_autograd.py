@@ -249,6 +249,14 @@ def test_grad_refuses_an_unused_input():
         lucid.grad(x * x, [x, y])
 
 
+def test_grad_through_a_freed_graph_is_refused():
+    x = variable(2.0)
+    y = x * x
+    lucid.grad(y, x)
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        lucid.grad(y, x)
+
+
 def test_grad_gives_none_for_an_unused_input_on_request():
     x, y = variable(2.0), variable(3.0)
     assert lucid.grad(x * x, [x, y], allow_unused=True)[1] is None
