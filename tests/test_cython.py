@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,8 +41,7 @@ def mine(tmp_path_factory):
     """Build and import the extension."""
     folder = tmp_path_factory.mktemp("mine")
     (folder / "mine.pyx").write_text(EXTENSION)
-    package_parent = str(importlib.util.find_spec("lucid").submodule_search_locations[0])
-    path = [package_parent.rpartition("lucid")[0]]
+    path = [str(Path(lucid.__file__).parents[1])]
     (folder / "setup.py").write_text(SETUP.format(path=path))
     build = [sys.executable, "setup.py", "build_ext", "--inplace"]
     done = subprocess.run(build, cwd=folder, capture_output=True, text=True)
