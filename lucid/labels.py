@@ -6,6 +6,7 @@ then read it without another look.
 """
 
 import operator
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Self, SupportsIndex, overload
@@ -152,7 +153,8 @@ class Labels:
         ends = np.full((num_rows, width + 1), True)
         np.equal(rows, -1, out=ends[:, :width])
         lengths = ends.argmax(axis=1)
-        flat = rows[np.arange(width) < lengths[:, np.newaxis]]
+        longest = int(lengths.max(initial=0))
+        flat = rows[:, :longest][np.arange(longest) < lengths[:, np.newaxis]]
         indptr = _indptr_of(lengths)
         _check_range(flat, indptr, classes)
         return cls._checked(flat.astype(np.int64), indptr, classes)
@@ -537,35 +539,62 @@ def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
     return known
 
 
+def is_array_like(labels: Any) -> bool:
+    """Whether labels are an array, or nested lists that NumPy makes one of."""
+    return not (isinstance(labels, Labels) or _is_sparse(labels) or _is_ragged(labels))
+
+
 def _any_form(labels: Any, num_classes: int) -> Labels:
     if isinstance(labels, Labels):
         return labels
     if _is_sparse(labels):
         return Labels.from_csr(labels)
-    if isinstance(labels, (list, tuple)) and _is_ragged(labels):
+    if _is_ragged(labels):
         return Labels.from_lists(labels, num_classes)
     array = np.asarray(labels)
     if array.dtype == np.bool_:
         return Labels.from_multi_hot(array)
-    if array.ndim == 2 and array.shape[1] == num_classes and _looks_multi_hot(array):
-        raise ValueError(
-            f"labels are integers 0 and 1 only, row 0 is {_abbreviated(array[0])}: if they are "
-            "multi-hot, pass them as bool or through Labels.from_multi_hot; if they are indices, "
-            "end each row with -1"
+    _doubt_multi_hot(array, num_classes)
+    known = Labels.from_padded(array, num_classes)
+    _doubt_stray_labels(array, known)
+    return known
+
+
+def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
+    """Doubt integers 0 and 1 of the scores' shape: as indices they would be classes 0 and 1."""
+    if array.ndim != 2 or array.shape[1] != num_classes or num_classes < 2 or array.size == 0:
+        return
+    if array.min() != 0 or array.max() != 1:
+        return
+    message = (
+        f"labels are integers 0 and 1 only, row 0 is {_abbreviated(array[0])}: if they are "
+        "multi-hot, pass them as bool or through Labels.from_multi_hot; if they are indices, "
+        "end each row with -1"
+    )
+    if num_classes > 2:  # a row would name a class twice
+        raise ValueError(message)
+    warnings.warn(message, UserWarning, stacklevel=2)
+
+
+def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
+    """Doubt labels that stand after the first -1 of their row: they are ignored."""
+    stray = (array != -1).sum(axis=1) - known.lengths()
+    if stray.any():
+        row = int(np.argmax(stray > 0))
+        warnings.warn(
+            f"row {row} is {_abbreviated(array[row])}: what stands after its first -1 is ignored",
+            UserWarning,
+            stacklevel=2,
         )
-    return Labels.from_padded(array, num_classes)
-
-
-def _looks_multi_hot(array: npt.NDArray[Any]) -> bool:
-    """Whether padded indices would be the same two labels over and over in every row."""
-    return array.shape[1] > 2 and array.size > 0 and array.min() == 0 and array.max() == 1
 
 
 def _is_sparse(matrix: Any) -> bool:
     return hasattr(matrix, "tocsr")  # so that SciPy need not be imported to ask
 
 
-def _is_ragged(rows: Sequence[Any]) -> bool:
+def _is_ragged(rows: Any) -> bool:
+    if not isinstance(rows, (list, tuple)):
+        return False
     has_set = any(isinstance(row, (set, frozenset)) for row in rows)
     return has_set or len({len(row) for row in rows if hasattr(row, "__len__")}) > 1
 

@@ -1,0 +1,75 @@
+"""What the losses accept, and the words for what they do not.
+
+These checks run when a kernel has refused its input, or where one look is enough; a call whose
+arguments are as the kernel wants them pays for none of the wording.
+"""
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+#: How the losses of the rows become the result.
+Reduction = Literal["none", "mean", "sum"]
+REDUCTIONS: tuple[str, ...] = get_args(Reduction)
+
+
+def check_reduction(reduction: str) -> None:
+    """Refuse what is not one of `REDUCTIONS`."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
+
+
+def check_scores(x: Array) -> None:
+    """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, C >= 1."""
+    if x.dtype not in (np.float32, np.float64, np.float16):
+        raise TypeError(f"x must be float32, float64 or float16, got {x.dtype}")
+    if x.ndim not in (1, 2):
+        raise ValueError(f"x must have shape (N, C) or (C,), got {x.shape}")
+    if x.shape[-1] == 0:
+        raise ValueError(f"x must have at least one class, got shape {x.shape}")
+
+
+def check_target(target: Array, x: Array) -> None:
+    """Refuse a target that is not integers or bools with as many rows as the scores ``x``."""
+    if target.dtype.kind not in "iub" and target.size > 0:
+        raise TypeError(
+            f"target must hold integer class indices, or bools as multi-hot, got {target.dtype}"
+        )
+    if target.ndim == x.ndim and target.shape[:-1] == x.shape[:-1]:
+        return
+    hint = ""
+    if target.ndim == 2 == x.ndim and target.shape[1] == x.shape[0]:
+        hint = "; target.T would fit"
+    expected = "(K,)" if x.ndim == 1 else "(N, K) with N the rows of x"
+    raise ValueError(
+        f"target must have shape {expected}: got target {target.shape} for x {x.shape}{hint}"
+    )
+
+
+def check_probabilities(target: Array, x: Array) -> None:
+    """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
+    if target.shape != x.shape:
+        raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}")
+    outside = ~((target >= 0) & (target <= 1))
+    if outside.any():
+        value = target[outside][0]
+        hint = ""
+        if (target == -1).any() and target.dtype.kind in "iu":
+            hint = (
+                ": a -1 is the sign of a padded list of class indices, which "
+                "multilabel_margin_loss takes; here use Labels.from_padded(...).to_multi_hot()"
+            )
+        raise ValueError(f"target must have values from 0 to 1, got {value}{hint}")
+
+
+def check_weight(weight: Array, x: Array) -> None:
+    """Refuse class weights that are not real numbers of shape ``(C,)``."""
+    if weight.ndim > 0 and weight.shape != x.shape[-1:]:
+        raise ValueError(
+            f"weight must have one value for each class, shape ({x.shape[-1]},), got {weight.shape}"
+        )
+    if weight.dtype.kind not in "iuf":
+        raise TypeError(f"weight must hold real numbers, got {weight.dtype}")

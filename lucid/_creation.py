@@ -1,0 +1,290 @@
+"""Functions that make tensors, and the random generator behind some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+
+
+def tensor(
+    data: TensorLike, dtype: npt.DTypeLike | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor from a copy of the data.
+
+    Parameters
+    ----------
+    data : array_like or Tensor
+        Numbers, nested lists of numbers, arrays.
+    dtype : numpy.dtype or str, optional
+        By default float32 for Python floats, int64 for ints, bool for bools, and the array's own
+        for arrays.
+    requires_grad : bool, default False
+        Whether operations on the tensor are recorded for `Tensor.backward`.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    TypeError
+        If the data are no numbers, or if a tensor that is not floating-point should require a
+        gradient.
+    ValueError
+        If nested lists have different lengths.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.tensor([[0.5, 1.0], [2.0, 3.0]])
+    tensor([[0.5, 1. ],
+            [2. , 3. ]])
+    >>> lucid.tensor([1, 2]).dtype
+    dtype('int64')
+    """
+    if isinstance(data, Tensor):
+        data = data._data
+    # A dtype is applied to the data as they came: Python floats do not pass through float32.
+    array = as_tensor(np.asarray(data, dtype) if dtype is not None else data)._data
+    return Tensor(array.copy()).requires_grad_(requires_grad)
+
+
+def from_numpy(array: Array) -> Tensor:
+    """Make a tensor that shares the array's memory.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    TypeError
+        If `array` is not a NumPy array of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lucid
+    >>> array = np.zeros(2)
+    >>> x = lucid.from_numpy(array)
+    >>> array[0] = 1.0
+    >>> x
+    tensor([1., 0.], dtype=float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"array: expected a NumPy array, got {type(array).__name__}")
+    return as_tensor(array)
+
+
+def _shape(sizes: tuple[int | Sequence[int], ...]) -> Any:
+    """Let ``zeros(2, 3)`` and ``zeros((2, 3))`` mean the same."""
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def zeros(
+    *shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor of zeros.
+
+    Parameters
+    ----------
+    *shape : int or sequence of int
+        The length of each axis.
+    dtype : numpy.dtype or str, default float32
+    requires_grad : bool, default False
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return Tensor(np.zeros(_shape(shape), dtype)).requires_grad_(requires_grad)
+
+
+def ones(
+    *shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor of ones.
+
+    Parameters
+    ----------
+    *shape : int or sequence of int
+        The length of each axis.
+    dtype : numpy.dtype or str, default float32
+    requires_grad : bool, default False
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.ones(3)
+    tensor([1., 1., 1.])
+    """
+    return Tensor(np.ones(_shape(shape), dtype)).requires_grad_(requires_grad)
+
+
+def full(
+    shape: int | Sequence[int],
+    fill_value: float,
+    dtype: npt.DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Make a tensor that holds one value everywhere.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        The length of each axis.
+    fill_value : bool, int or float
+    dtype : numpy.dtype or str, optional
+        By default as `lucid.tensor` gives it to the value.
+    requires_grad : bool, default False
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.full((2,), 7.0)
+    tensor([7., 7.])
+    """
+    value = tensor(fill_value, dtype)._data
+    return Tensor(np.full(shape, value, value.dtype)).requires_grad_(requires_grad)
+
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1,
+    dtype: npt.DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Make a tensor of evenly spaced values, from `start` up to but not including `stop`.
+
+    Parameters
+    ----------
+    start : int or float
+        The first value; with this argument alone, it is `stop`, and the first value is 0.
+    stop : int or float, optional
+    step : int or float, default 1
+    dtype : numpy.dtype or str, optional
+        By default int64 when all arguments are ints, else float32.
+    requires_grad : bool, default False
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.arange(4)
+    tensor([0, 1, 2, 3])
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    return tensor(np.arange(first, last, step).tolist(), dtype, requires_grad)
+
+
+_generator = np.random.default_rng()
+
+
+def manual_seed(seed: int) -> None:
+    """Start the random generator of this library anew: what follows is the same each time.
+
+    It is behind `randn` and `rand`, the initial weights of layers, and `nn.Dropout`.
+
+    Parameters
+    ----------
+    seed : int
+        Not negative.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.manual_seed(0)
+    >>> x = lucid.rand(3)
+    >>> lucid.manual_seed(0)
+    >>> (x == lucid.rand(3)).tolist()
+    [True, True, True]
+    """
+    global _generator
+    _generator = np.random.default_rng(seed)
+
+
+def generator() -> np.random.Generator:
+    """Return the generator that `manual_seed` has set."""
+    return _generator
+
+
+def randn(
+    *shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor of random numbers from the standard normal distribution.
+
+    Parameters
+    ----------
+    *shape : int or sequence of int
+        The length of each axis; none for a 0-d tensor.
+    dtype : numpy.dtype or str, default float32
+    requires_grad : bool, default False
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.randn(2, 3).shape
+    (2, 3)
+    """
+    values = np.asarray(_generator.standard_normal(_shape(shape)), dtype)
+    return Tensor(values).requires_grad_(requires_grad)
+
+
+def rand(
+    *shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor of random numbers, uniform in the interval [0, 1).
+
+    Parameters
+    ----------
+    *shape : int or sequence of int
+        The length of each axis; none for a 0-d tensor.
+    dtype : numpy.dtype or str, default float32
+    requires_grad : bool, default False
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.rand(2, 3).shape
+    (2, 3)
+    """
+    # Drawn as float32, not rounded to it, which could give 1.
+    draw = np.float64 if np.dtype(dtype) == np.float64 else np.float32
+    values = _generator.random(_shape(shape), draw).astype(dtype)
+    return Tensor(values).requires_grad_(requires_grad)

@@ -1,0 +1,208 @@
+"""The graph behind a Tensor, and the walk back through it.
+
+A tensor that an op made holds a `Node`: the op's inputs and its *pullback*, the function that
+turns the gradient of the output into those of the inputs. Every node is numbered when it is made,
+so walking from high numbers to low visits each tensor after all that was computed from it. A heap
+does that without recursion: the depth of a graph is limited by memory alone.
+
+References point from outputs to inputs only. A graph that nobody holds any more is therefore
+freed at once by reference counting, walked or not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lucid._tensor import Tensor
+
+#: Maps the output's gradient, and the output itself, to one gradient (or None) for each input.
+#: The output is handed in, not captured: output -> node -> pullback -> output would be a cycle.
+Pullback = Callable[["Tensor", "Tensor"], "Sequence[Tensor | None]"]
+
+
+class _GradMode(threading.local):
+    enabled: bool = True
+
+
+#: Whether ops record what they do: a flag for each thread.
+grad_mode = _GradMode()
+
+
+@contextmanager
+def _grad_mode_set_to(enabled: bool) -> Iterator[None]:
+    before = grad_mode.enabled
+    grad_mode.enabled = enabled
+    try:
+        yield
+    finally:
+        grad_mode.enabled = before
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: a context manager, and a decorator when called.
+
+    What is computed inside does not require a gradient and keeps no graph alive. The setting
+    belongs to the thread that makes it.
+
+    Yields
+    ------
+    None
+
+    Examples
+    --------
+    >>> import lucid
+    >>> x = lucid.tensor(3.0, requires_grad=True)
+    >>> with lucid.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    >>> @lucid.no_grad()
+    ... def double(x):
+    ...     return x * 2
+    >>> double(x).requires_grad
+    False
+    """
+    with _grad_mode_set_to(False):
+        yield
+
+
+def is_grad_enabled() -> bool:
+    """Return whether ops in this thread record what a backward pass needs.
+
+    Returns
+    -------
+    bool
+        False inside `no_grad`, True elsewhere.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.is_grad_enabled()
+    True
+    """
+    return grad_mode.enabled
+
+
+_numbers = itertools.count()
+
+
+class Node:
+    """How one tensor was made: from which inputs, and how its gradient goes back to them."""
+
+    __slots__ = ("inputs", "number", "pullback", "version")
+
+    def __init__(self, inputs: tuple[Tensor, ...], pullback: Pullback, output: Tensor) -> None:
+        self.inputs = inputs
+        self.pullback: Pullback | None = pullback
+        self.number = next(_numbers)
+        self.version = _version(inputs, output)
+
+    def pull(self, gradient: Tensor, output: Tensor) -> Sequence[Tensor | None]:
+        """Return the gradients of the inputs, given that of the output."""
+        if self.pullback is None:
+            raise RuntimeError(
+                "this graph was freed by an earlier backward: pass retain_graph=True to the first "
+                "backward if you need a second one"
+            )
+        if self.version != _version(self.inputs, output):
+            raise RuntimeError(
+                "a tensor that this gradient needs was modified in place after it was used: "
+                "clone() it before the change, or change it after backward()"
+            )
+        return self.pullback(gradient, output)
+
+    def free(self) -> None:
+        self.pullback = None
+        self.inputs = ()
+
+
+def _version(inputs: tuple[Tensor, ...], output: Tensor) -> int:
+    # Versions only ever grow, so their sum is unchanged exactly when each of them is.
+    total = output._version[0]
+    for x in inputs:
+        total += x._version[0]
+    return total
+
+
+def backpropagate(
+    seeds: Mapping[Tensor, Tensor],
+    *,
+    create_graph: bool,
+    retain_graph: bool,
+    path: AbstractSet[Tensor] | None = None,
+    keep: Collection[Tensor] = (),
+) -> dict[Tensor, Tensor]:
+    """Return the gradients of the leaves, and of the tensors in `keep`, given those of `seeds`.
+
+    With `path`, gradients flow through these tensors only.
+    """
+    gradients = dict(seeds)
+    queue = [(-y._node.number, y) for y in gradients if y._node is not None]
+    heapify(queue)
+    with _grad_mode_set_to(create_graph):
+        while queue:
+            y = heappop(queue)[1]
+            node = y._node
+            assert node is not None
+            g = gradients[y] if y in keep else gradients.pop(y)
+            if path is not None and path.isdisjoint(node.inputs):
+                continue
+            for x, gx in zip(node.inputs, node.pull(g, y), strict=True):
+                if gx is None or not x.requires_grad or (path is not None and x not in path):
+                    continue
+                gx = _fit(gx, x)
+                if x in gradients:
+                    gradients[x] = gradients[x] + gx
+                elif x._node is not None:
+                    gradients[x] = gx
+                    heappush(queue, (-x._node.number, x))
+                else:
+                    # A leaf's gradient outlives the walk: it gets an array of its own unless
+                    # this one is new, and no pullback that stays alive may hold it.
+                    shared = gx._data is g._data or gx._data.base is not None
+                    gradients[x] = gx.clone() if shared or retain_graph else gx
+            if not retain_graph:
+                node.free()
+    return gradients
+
+
+def _fit(gradient: Tensor, x: Tensor) -> Tensor:
+    """Undo the broadcasting and the change of dtype that `x` went through in an op."""
+    shape = x._data.shape
+    if gradient._data.shape != shape:
+        new = gradient._data.ndim - len(shape)
+        stretched = tuple(
+            axis
+            for axis, size in enumerate(gradient._data.shape)
+            if axis < new or (size != 1 and shape[axis - new] == 1)
+        )
+        gradient = gradient.sum(axis=stretched).reshape(shape)
+    if gradient._data.dtype != x._data.dtype:
+        gradient = gradient.to(x._data.dtype)
+    return gradient
+
+
+def between(outputs: Collection[Tensor], inputs: Collection[Tensor]) -> set[Tensor]:
+    """Return the tensors through which `outputs` depend on `inputs`, both included."""
+    reached = set(outputs)
+    todo = list(reached)
+    while todo:
+        node = todo.pop()._node
+        new = set(node.inputs) - reached if node is not None else set()
+        reached |= new
+        todo += new
+    made = [(y._node.number, y) for y in reached if y._node is not None]
+    path = set(inputs)
+    for _, y in sorted(made):  # whatever y was made from comes before y
+        assert y._node is not None
+        if not path.isdisjoint(y._node.inputs):
+            path.add(y)
+    return path

@@ -1,0 +1,191 @@
+"""Arithmetic between tensors, and comparison."""
+
+from __future__ import annotations
+
+from lucid._ops.elementwise import log, where
+from lucid._ops.primitive import Result, primitive
+from lucid._tensor import Tensor
+
+
+@primitive
+def add(x: Tensor, y: Tensor) -> Result:
+    """Return ``x + y`` for each element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.add(lucid.tensor([1.0, 2.0]), 1)
+    tensor([2., 3.])
+    """
+    return x._data + y._data, lambda g, _: (g, g)
+
+
+@primitive
+def subtract(x: Tensor, y: Tensor) -> Result:
+    """Return ``x - y`` for each element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.subtract(lucid.tensor([1.0, 2.0]), 1)
+    tensor([0., 1.])
+    """
+    return x._data - y._data, lambda g, _: (g, -g)
+
+
+# The gradients below cost as much as the op or more, so none is computed for a constant operand.
+
+
+@primitive
+def multiply(x: Tensor, y: Tensor) -> Result:
+    """Return ``x * y`` for each element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.multiply(lucid.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """
+    return x._data * y._data, lambda g, _: (
+        g * y if x.requires_grad else None,
+        g * x if y.requires_grad else None,
+    )
+
+
+@primitive
+def divide(x: Tensor, y: Tensor) -> Result:
+    """Return ``x / y`` for each element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.divide(lucid.tensor([1.0, 2.0]), 4)
+    tensor([0.25, 0.5 ])
+    """
+    return x._data / y._data, lambda g, ratio: (
+        g / y if x.requires_grad else None,
+        -g * ratio / y if y.requires_grad else None,
+    )
+
+
+@primitive
+def power(x: Tensor, y: Tensor) -> Result:
+    r"""Return :math:`x^y` for each element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    :math:`x^0` is 1 for every `x`, so its slope in `x` is 0, at ``x = 0`` too; the slope of
+    :math:`0^y` in `y` is 0.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.power(lucid.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+    return x._data**y._data, lambda g, z: (
+        g * y * x ** where(y == 0, 1, y - 1) if x.requires_grad else None,
+        g * z * log(where(x == 0, 1, x)) if y.requires_grad else None,
+    )
+
+
+@primitive
+def negative(x: Tensor) -> Result:
+    """Return ``-x`` for each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.negative(lucid.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
+    return -x._data, lambda g, _: (-g,)
+
+
+@primitive
+def less(x: Tensor, y: Tensor) -> Result:
+    """``x < y``."""
+    return x._data < y._data, None
+
+
+@primitive
+def less_equal(x: Tensor, y: Tensor) -> Result:
+    """``x <= y``."""
+    return x._data <= y._data, None
+
+
+@primitive
+def greater(x: Tensor, y: Tensor) -> Result:
+    """``x > y``."""
+    return x._data > y._data, None
+
+
+@primitive
+def greater_equal(x: Tensor, y: Tensor) -> Result:
+    """``x >= y``."""
+    return x._data >= y._data, None
+
+
+@primitive
+def equal(x: Tensor, y: Tensor) -> Result:
+    """``x == y``."""
+    return x._data == y._data, None
+
+
+@primitive
+def not_equal(x: Tensor, y: Tensor) -> Result:
+    """``x != y``."""
+    return x._data != y._data, None

@@ -1,0 +1,355 @@
+"""Functions of each element."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid._ops.primitive import Result, primitive
+from lucid._tensor import Tensor, TensorLike, as_tensor
+
+
+@primitive
+def exp(x: Tensor) -> Result:
+    r"""Return :math:`e^x` for each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.exp(lucid.tensor([0.0, 1.0]))
+    tensor([1.       , 2.7182817])
+    """
+    return np.exp(x._data), lambda g, y: (g * y,)
+
+
+@primitive
+def log(x: Tensor) -> Result:
+    r"""Return the natural logarithm of each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.log(lucid.tensor([1.0, 10.0]))
+    tensor([0.       , 2.3025851])
+    """
+    return np.log(x._data), lambda g, _: (g / x,)
+
+
+@primitive
+def sqrt(x: Tensor) -> Result:
+    r"""Return :math:`\sqrt{x}` for each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.sqrt(lucid.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
+    return np.sqrt(x._data), lambda g, y: (g / (2 * y),)
+
+
+@primitive
+def tanh(x: Tensor) -> Result:
+    r"""Return the hyperbolic tangent of each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.tanh(lucid.tensor([0.0, 1.0]))
+    tensor([0.       , 0.7615942])
+    """
+    return np.tanh(x._data), lambda g, y: (g * (1 - y * y),)
+
+
+@primitive
+def sigmoid(x: Tensor) -> Result:
+    r"""Return :math:`1 / (1 + e^{-x})` for each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    Computed from :math:`e^{-|x|}`, which cannot overflow.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.sigmoid(lucid.tensor([-1000.0, 0.0, 1000.0]))
+    tensor([0. , 0.5, 1. ])
+    """
+    e = np.exp(-np.abs(x._data))
+    return np.where(x._data < 0, e, 1) / (1 + e), lambda g, y: (g * y * (1 - y),)
+
+
+@primitive
+def relu(x: Tensor) -> Result:
+    r"""Return :math:`\max(0, x)` for each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    NaN stays NaN. The gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.relu(lucid.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return np.maximum(x._data, 0), lambda g, y: (where(y <= 0, 0, g),)
+
+
+@primitive
+def abs(x: Tensor) -> Result:
+    r"""Return :math:`|x|` for each element.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    The gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.abs(lucid.tensor([-1.0, 2.0]))
+    tensor([1., 2.])
+    """
+    return np.abs(x._data), lambda g, _: (g * np.sign(x._data),)
+
+
+@primitive
+def maximum(x: Tensor, y: Tensor) -> Result:
+    """Return the larger one of each pair of elements.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    NaN where either is NaN. Where both are equal, each gets half of the gradient, as in PyTorch.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.maximum(lucid.tensor([1.0, 4.0]), lucid.tensor([3.0, 2.0]))
+    tensor([3., 4.])
+    """
+    return np.maximum(x._data, y._data), lambda g, _: _to_winner(g, x > y, x == y)
+
+
+@primitive
+def minimum(x: Tensor, y: Tensor) -> Result:
+    """Return the smaller one of each pair of elements.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    NaN where either is NaN. Where both are equal, each gets half of the gradient, as in PyTorch.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.minimum(lucid.tensor([1.0, 4.0]), lucid.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
+    return np.minimum(x._data, y._data), lambda g, _: _to_winner(g, x < y, x == y)
+
+
+def _to_winner(g: Tensor, first_wins: Tensor, tie: Tensor) -> tuple[Tensor, Tensor]:
+    first = where(tie, g / 2, where(first_wins, g, 0))
+    return first, g - first
+
+
+@primitive
+def where(condition: Tensor, x: Tensor, y: Tensor) -> Result:
+    """Return `x` where the condition holds, else `y`, for each element.
+
+    Parameters
+    ----------
+    condition : Tensor or array_like
+        Bool; of other dtypes, nonzero counts as true.
+    x, y : Tensor or array_like
+        The three shapes broadcast together.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> x = lucid.tensor([-1.0, 2.0])
+    >>> lucid.where(x > 0, x, 0)
+    tensor([0., 2.])
+    """
+    return np.where(condition._data, x._data, y._data), lambda g, _: (
+        None,
+        where(condition, g, 0),
+        where(condition, 0, g),
+    )
+
+
+@primitive
+def _clip(x: Tensor, *, min: float | None, max: float | None) -> Result:
+    def pullback(g: Tensor, _: Tensor) -> tuple[Tensor]:
+        inside = True
+        if min is not None:
+            inside = inside & (x._data >= min)
+        if max is not None:
+            inside = inside & (x._data <= max)
+        return (where(inside, g, 0),)
+
+    return np.clip(x._data, min, max), pullback
+
+
+def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
+    """Return each element, or the bound that it exceeds.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    min, max : float, optional
+        The bounds; at least one.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If there is no bound.
+
+    Notes
+    -----
+    The gradient passes where ``min <= x <= max``, as in PyTorch.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.clip(lucid.tensor([-5.0, 0.5, 5.0]), 0.0, 1.0)
+    tensor([0. , 0.5, 1. ])
+    """
+    if min is None and max is None:
+        raise ValueError("clip: min or max must be given")
+    return _clip(x, min=min, max=max)
+
+
+@primitive
+def clone(x: Tensor) -> Result:
+    """Return a copy, through which gradients flow.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> x = lucid.tensor([1.0, 2.0])
+    >>> y = x.clone()
+    >>> y[0] = 7.0
+    >>> x
+    tensor([1., 2.])
+    """
+    return x._data.copy(), lambda g, _: (g,)
+
+
+@primitive
+def _cast(x: Tensor, *, dtype: np.dtype[np.generic]) -> Result:
+    # The walk casts every gradient to its input's dtype; integers have none.
+    return x._data.astype(dtype), (lambda g, _: (g,)) if dtype.kind == "f" else None
+
+
+def to(x: TensorLike, dtype: npt.DTypeLike) -> Tensor:
+    """Return the tensor in another dtype: the tensor itself where it has that dtype already.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    dtype : numpy.dtype or str
+        Gradients flow between the floating-point dtypes.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.tensor([1.0, 2.7]).to(lucid.int64)
+    tensor([1, 2])
+    """
+    x = as_tensor(x)
+    dtype = np.dtype(dtype)
+    return x if x.dtype == dtype else _cast(x, dtype=dtype)

@@ -1,0 +1,77 @@
+"""How many threads the kernels use."""
+
+import operator
+import os
+from typing import SupportsIndex
+
+from lucid._kernels import machine
+
+# Far above any machine, far below where OpenMP gives up and ends the process.
+_MOST_THREADS = 1024
+
+# OpenMP's own default, so that OMP_NUM_THREADS holds.
+_num_threads = min(machine.max_threads(), _MOST_THREADS)
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that the kernels may use.
+
+    Returns
+    -------
+    int
+        At first OpenMP's default: ``OMP_NUM_THREADS`` if it is set, otherwise the number of cores.
+        1 in a build without OpenMP, and in a child process after a fork.
+
+    See Also
+    --------
+    set_num_threads
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.set_num_threads(1)
+    >>> lucid.get_num_threads()
+    1
+    """
+    return _num_threads
+
+
+def set_num_threads(n: SupportsIndex) -> None:
+    """Set the number of threads that the kernels may use, in the whole process.
+
+    Results do not depend on it: they have the same bits for every number of threads. Small
+    problems run on one thread whatever is set.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If `n` is out of range.
+
+    See Also
+    --------
+    get_num_threads
+
+    Examples
+    --------
+    >>> import lucid
+    >>> lucid.set_num_threads(0)
+    Traceback (most recent call last):
+    ValueError: n must be from 1 to 1024, got 0
+    """
+    global _num_threads
+    threads = operator.index(n)
+    if not 1 <= threads <= _MOST_THREADS:
+        raise ValueError(f"n must be from 1 to {_MOST_THREADS}, got {threads}")
+    _num_threads = threads
+
+
+if hasattr(os, "register_at_fork"):
+    # OpenMP's threads do not survive a fork: a child that enters a parallel region would hang.
+    os.register_at_fork(after_in_child=lambda: set_num_threads(1))
