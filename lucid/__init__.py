@@ -1,4 +1,4 @@
-"""Multi-label ranking margin loss, exact and near-linear, and what research code needs around it."""
+"""Multi-label ranking margin loss, exact and near-linear, and what research needs around it."""
 
 from lucid._creation import (
     arange,
@@ -31,6 +31,7 @@ from lucid._ops import (
     concatenate,
     divide,
     exp,
+    linear,
     log,
     log_softmax,
     matmul,
@@ -79,6 +80,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "linear",
     "log",
     "log_softmax",
     "manual_seed",
