@@ -23,6 +23,7 @@ from lucid._dtypes import (
     uint8,
 )
 from lucid._graph import is_grad_enabled, no_grad
+from lucid._margin import multilabel_margin
 from lucid._ops import (
     abs,
     add,
@@ -57,9 +58,15 @@ from lucid._ops import (
     where,
 )
 from lucid._tensor import Tensor, grad
+from lucid._threads import get_num_threads, set_num_threads
+from lucid.labels import Labels
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "Labels",
     "Tensor",
+    "__version__",
     "abs",
     "add",
     "arange",
@@ -74,6 +81,7 @@ __all__ = [
     "float64",
     "from_numpy",
     "full",
+    "get_num_threads",
     "grad",
     "int8",
     "int16",
@@ -90,6 +98,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "multilabel_margin",
     "multiply",
     "negative",
     "no_grad",
@@ -100,6 +109,7 @@ __all__ = [
     "randn",
     "relu",
     "reshape",
+    "set_num_threads",
     "sigmoid",
     "softmax",
     "sqrt",
