@@ -108,6 +108,10 @@ cdef inline void add(Sum* total, double value) noexcept nogil:
     total.hi = s
 
 
+cdef inline double value_of(const Sum* total) noexcept nogil:
+    return total.hi + total.lo if isfinite(total.hi) else total.hi
+
+
 # ------------------------------------------------------------------------------------ 1. the labels
 
 cdef bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t K,
@@ -324,6 +328,7 @@ cdef inline void accumulate(double* hi, double* lo, double r, real x, double a) 
         error = (value - (d + back)) + (back - a)
         scaled = 134217729.0 * d        # top: the upper 26 bits of d; r * top is exact for |r| < 2**27 (Veltkamp)
         top = scaled - (scaled - d)
+        top = top if top == top else d  # where scaled overflows
         product = r * top
         s = hi[0] + product
         part = s - hi[0]
@@ -446,11 +451,11 @@ cdef void close_row(const real* x, const Row* row, const Problem* problem, real*
     loss[0] = part.total
     add(loss, hi)
     loss.lo += lo
-    if not row.finite or not isfinite(loss.hi + loss.lo):
+    if not row.finite or not isfinite(loss.hi) or not isfinite(loss.lo):
         settle(x, row, problem, loss)
     if grad == NULL:
         return
-    if isnan(loss.hi + loss.lo):
+    if isnan(loss.hi):
         for i in range(problem.C):
             grad[i] = NAN
         return
@@ -495,7 +500,7 @@ cdef void settle(const real* x, const Row* row, const Problem* problem, Sum* los
         loss.hi, loss.lo = INFINITY, 0
     elif not any_negative:
         loss.hi, loss.lo = 0, 0
-    elif not isfinite(loss.hi + loss.lo):
+    elif not isfinite(loss.hi) or not isfinite(loss.lo):
         loss.hi, loss.lo = INFINITY, 0      # finite scores whose float64 sum overflows
 
 
@@ -584,9 +589,8 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
                    bint shared, Row* rows, Part* parts, Sum* loss, bint* refused,
                    int threads) noexcept nogil:
     """Rank the rows first to last: a row a task or, when ``shared``, a segment of the one row a task."""
-    cdef Py_ssize_t task, n, tasks = last - first, size = 0, C = problem.C
+    cdef Py_ssize_t task, n, tasks = last - first, width = 0, C = problem.C
     cdef Py_ssize_t chunk = 1 if shared else max(1, 4096 // C)
-    cdef Sum* total
     if shared:
         x += first * C
         grad = grad + first * C if grad != NULL else NULL
@@ -594,12 +598,15 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
                         problem.indptr == NULL, rows):
             refused[0] = True
             return
-        size = segment_of(rows.P)
-        tasks = (C + size - 1) // size
-    for task in prange(tasks, schedule='dynamic', chunksize=chunk, num_threads=threads,
-                       use_threads_if=threads > 1):
+        width = segment_of(rows.P)
+        tasks = (C + width - 1) // width
+    if threads == 1:                    # small problems: entering a parallel region is felt
+        for n in range(first, last):
+            rank_row(x, n, problem, grad, rows, parts, &loss[n], refused)
+        return
+    for task in prange(tasks, schedule='dynamic', chunksize=chunk, num_threads=threads):
         if shared:
-            rank_segment(x, task * size, min(C, (task + 1) * size), rows, problem, grad, &parts[task])
+            rank_segment(x, task * width, min(C, (task + 1) * width), rows, problem, grad, &parts[task])
         else:
             rank_row(x, first + task, problem, grad, &rows[threadid()], &parts[threadid()],
                      &loss[first + task], refused)
@@ -622,7 +629,7 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
             K = max(K, problem.indptr[n + 1] - problem.indptr[n])
     if N * C < SERIAL:
         threads = 1
-    shared = N < 4 * threads and C > SEGMENT
+    shared = 1 < threads and N < 4 * threads and C > SEGMENT
     slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
     step = 1 if shared else max(1, PATIENCE // C)
 
@@ -646,9 +653,9 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
         total.hi, total.lo = 0, 0
         for n in range(N):
             if out is not None:
-                out[n] = (loss[n].hi + loss[n].lo) / problem.divisor
+                out[n] = value_of(&loss[n]) / problem.divisor
             merge(&total, &loss[n])
-        return (total.hi + total.lo) / problem.divisor
+        return value_of(&total) / problem.divisor
     finally:
         for n in range(threads):
             if rows != NULL:
