@@ -72,13 +72,16 @@ numpydoc_validation_checks = {
     "SS06",  # summary of several lines
     "YD01",  # no Yields
 }
-numpydoc_validation_exclude = {r"\.__init__$"}  # described with its class
+numpydoc_validation_exclude = {
+    r"\.__init__$",  # its class describes it
+    r"\.(SGD|Adam|AdamW)\.(check|update)$",  # `Optimizer` describes them
+}
 
 # Types that other packages document: there is no network to look them up in.
 nitpick_ignore_regex = [
     (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|os|typing|types)\..*"),
     (r"py:.*", r"(array_like|dtype_like|ndarray|Any|Self|Callable|optional|callable|sequence)"),
-    (r"py:.*", r"(array|pickle|scipy|numpy|torch)"),
+    (r"py:.*", r"(IncompatibleKeys|array|pickle|scipy|numpy|torch)"),
 ]
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -13,19 +13,28 @@ from sphinx.util.typing import ExtensionMetadata
 
 logger = logging.getLogger(__name__)
 
+#: Where things are defined that users import from elsewhere, or not at all.
+INTERNAL = {
+    "lucid.cli",
+    "lucid.labels",
+    "lucid.nn.layers",
+    "lucid.nn.losses",
+    "lucid.nn.module",
+}
+
 
 def public_modules() -> Iterator[types.ModuleType]:
     """Yield the package and those of its modules that users import from."""
     yield lucid
     for found in pkgutil.walk_packages(lucid.__path__, "lucid."):
-        if "._" not in found.name and found.name not in ("lucid.cli", "lucid.torch"):
+        if "._" not in found.name and found.name not in INTERNAL:
             yield importlib.import_module(found.name)
 
 
 def public_names(module: types.ModuleType) -> Iterator[str]:
     """Yield what a module lists in ``__all__``, or else what it defines without an underscore."""
     if hasattr(module, "__all__"):
-        yield from module.__all__
+        yield from (name for name in module.__all__ if not name.startswith("_"))
         return
     for name, value in vars(module).items():
         if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__:

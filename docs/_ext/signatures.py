@@ -14,6 +14,8 @@ from sphinx.util.typing import ExtensionMetadata
 
 WORDS = {
     "Array": "ndarray",
+    "Callable[..., Result]": "Callable",
+    "Callable[..., Tensor]": "Callable",
     "Axis": "int | tuple[int, ...] | None",
     "Reduction": "Literal['none', 'mean', 'sum']",
     "TensorLike": "Tensor | array_like",
