@@ -577,7 +577,9 @@ def _any_form(labels: Any, num_classes: int) -> Labels:
 
 def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
     """Doubt integers 0 and 1 of the scores' shape: as indices they would be classes 0 and 1."""
-    if array.ndim != 2 or array.shape[1] != num_classes or num_classes < 2 or array.size == 0:
+    if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != num_classes:
+        return
+    if num_classes < 2 or array.size == 0:
         return
     if array.min() != 0 or array.max() != 1:
         return

@@ -43,7 +43,7 @@ kinds of values occur. A row whose loss is NaN has NaN for its gradient.
 
 from cython.parallel cimport prange, threadid
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, NAN, isfinite, isnan
+from libc.math cimport INFINITY, NAN, fma, isfinite, isnan
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
@@ -108,8 +108,14 @@ cdef inline void add(Sum* total, double value) noexcept nogil:
     total.hi = s
 
 
-cdef inline double value_of(const Sum* total) noexcept nogil:
-    return total.hi + total.lo if isfinite(total.hi) else total.hi
+cdef inline double quotient(const Sum* total, double divisor) noexcept nogil:
+    """The sum over ``divisor``, rounded once."""
+    cdef double whole = total.hi + total.lo
+    cdef double rest = total.lo - (whole - total.hi)
+    cdef double q = whole / divisor
+    if not isfinite(total.hi) or not isfinite(q):
+        return total.hi / divisor
+    return q + (fma(-q, divisor, whole) + rest) / divisor
 
 
 # ------------------------------------------------------------------------------------ 1. the labels
@@ -653,9 +659,9 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
         total.hi, total.lo = 0, 0
         for n in range(N):
             if out is not None:
-                out[n] = value_of(&loss[n]) / problem.divisor
+                out[n] = quotient(&loss[n], problem.divisor)
             merge(&total, &loss[n])
-        return value_of(&total) / problem.divisor
+        return quotient(&total, problem.divisor)
     finally:
         for n in range(threads):
             if rows != NULL:
