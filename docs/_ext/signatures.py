@@ -17,6 +17,8 @@ WORDS = {
     "Callable[..., Result]": "Callable",
     "Callable[..., Tensor]": "Callable",
     "Axis": "int | tuple[int, ...] | None",
+    "Function": "Callable",
+    "Parameters": "iterable",
     "Reduction": "Literal['none', 'mean', 'sum']",
     "TensorLike": "Tensor | array_like",
     "_Int64Array": "ndarray",

@@ -28,7 +28,7 @@ def draw() -> Figure:
         assert round(float(GRADIENT[label]) * C) == -table[i].sum()
         axis.text(columns.size + 0.15, -i - 0.46, share, color=LABEL, va="center", weight="bold")
     for j, column in enumerate(columns):
-        name = f"class {column}\n{SCORES[column]:.1f}"
+        name = f"class {column}\n{SCORES[column]:.1f}".replace("-", "−")
         axis.text(j + 0.47, 0.1, name, color=OTHER, ha="center", va="bottom")
         assert round(float(GRADIENT[column]) * C) == table[:, j].sum()
         share = f"{table[:, j].sum()} / {C}"
