@@ -80,7 +80,10 @@ numpydoc_validation_exclude = {
 # Types that other packages document: there is no network to look them up in.
 nitpick_ignore_regex = [
     (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|os|typing|types)\..*"),
-    (r"py:.*", r"(array_like|dtype_like|ndarray|Any|Self|Callable|optional|callable|sequence|iterable)"),
+    (
+        r"py:.*",
+        r"(array_like|dtype_like|ndarray|Any|Self|Callable|optional|callable|sequence|iterable)",
+    ),
     (r"py:.*", r"(IncompatibleKeys|array|pickle|scipy|numpy|torch)"),
 ]
 

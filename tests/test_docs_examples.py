@@ -1,21 +1,46 @@
-"""Every example on the pages of the documentation, and in the README, does what it shows."""
+"""Every example in the README, on the pages of the documentation and in the docstrings of public
+names does what it shows, when it is copied as it stands.
+"""
 
 import doctest
+import importlib
 import importlib.util
 from pathlib import Path
 
-import lucid
 import pytest
 
+import lucid
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
-PAGES = [page for page in PAGES if "_build" not in page.parts and "generated" not in page.parts]
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
+    if not {"_build", "generated"} & set(page.parts)
+]
+MODULES = [
+    importlib.import_module(name)
+    for name in ("lucid", "lucid.nn", "lucid.nn.functional", "lucid.optim", "lucid.testing")
+]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
-def examples_of(page: Path) -> list[doctest.Example]:
-    text = page.read_text(encoding="utf-8").replace("```", "")  # a fence is not an example's output
-    return doctest.DocTestParser().get_examples(text, str(page))
+def page_test(page: Path) -> doctest.DocTest:
+    text = page.read_text(encoding="utf-8").replace("```", "")  # a fence is no example's output
+    return doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)
+
+
+def docstring_tests() -> list[doctest.DocTest]:
+    """Return the tests of all public names; an example gets no other name for nothing."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    return [
+        test
+        for module in MODULES
+        for name in module.__all__
+        if callable(value := getattr(module, name))
+        for test in finder.find(
+            value, f"{module.__name__}.{name}", module=False, globs={name: value}
+        )
+    ]
 
 
 def without_torch(examples: list[doctest.Example]) -> list[doctest.Example]:
@@ -29,26 +54,36 @@ def without_torch(examples: list[doctest.Example]) -> list[doctest.Example]:
     return kept
 
 
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    threads = lucid.get_num_threads()
-    yield
-    lucid.set_num_threads(threads)
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if examples_of(page)], ids=lambda p: p.stem)
-def test_examples_do_what_they_show(page: Path) -> None:
-    examples = examples_of(page)
-    if not HAS_TORCH:
-        examples = without_torch(examples)
-    name = page.relative_to(ROOT).as_posix()
-    test = doctest.DocTest(examples, {}, name, str(page), 0, None)
+def run(test: doctest.DocTest) -> None:
     report: list[str] = []
     failed, _ = doctest.DocTestRunner().run(test, out=report.append)
     assert not failed, "".join(report)
 
 
-def test_pages_have_examples() -> None:
-    assert {"README", "getting_started", "labels", "explained"} <= {
-        page.stem for page in PAGES if examples_of(page)
+@pytest.fixture(autouse=True)
+def _leave_no_trace(tmp_path, monkeypatch):
+    threads = lucid.get_num_threads()
+    monkeypatch.chdir(tmp_path)
+    yield
+    lucid.set_num_threads(threads)
+
+
+PAGE_TESTS = [test for test in map(page_test, PAGES) if test.examples]
+
+
+@pytest.mark.parametrize("test", PAGE_TESTS, ids=lambda test: test.name)
+def test_page_examples_do_what_they_show(test: doctest.DocTest) -> None:
+    if not HAS_TORCH:
+        test.examples = without_torch(test.examples)
+    run(test)
+
+
+@pytest.mark.parametrize("test", docstring_tests(), ids=lambda test: test.name)
+def test_docstring_examples_do_what_they_show(test: doctest.DocTest) -> None:
+    run(test)
+
+
+def test_the_pages_are_found() -> None:
+    assert {"README", "getting_started", "labels", "explained", "design"} <= {
+        test.name for test in PAGE_TESTS
     }

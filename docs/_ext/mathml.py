@@ -19,7 +19,9 @@ def formula(latex: str, display: str) -> str:
     # A word in upright letters is one name, not a product of letters.
     mathml = re.sub(r"(<mi mathvariant=\"normal\">\w</mi>){2,}", joined, mathml)
     if display == "block":  # large also where no installed font has large operators
-        mathml = mathml.replace("<mo>&#x02211;</mo>", '<mo largeop="false" class="sum">&#x02211;</mo>')
+        mathml = mathml.replace(
+            "<mo>&#x02211;</mo>", '<mo largeop="false" class="sum">&#x02211;</mo>'
+        )
     return mathml.replace("<math ", f'<math alttext="{escape(latex)}" ', 1)
 
 

@@ -5,11 +5,12 @@ import pkgutil
 import types
 from collections.abc import Iterator
 
-import lucid
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
+
+import lucid
 
 logger = logging.getLogger(__name__)
 

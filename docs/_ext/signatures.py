@@ -40,12 +40,20 @@ def in_words(annotation: Any) -> Any:
 
 
 def written(
-    app: Sphinx, what: str, name: str, obj: Any, options: object, text: str | None, returns: str | None
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: Any,
+    options: object,
+    text: str | None,
+    returns: str | None,
 ) -> tuple[str, str] | None:
     if text is None or not callable(obj):
         return None
     signature = inspect.signature(obj)
-    parameters = [p.replace(annotation=in_words(p.annotation)) for p in signature.parameters.values()]
+    parameters = [
+        p.replace(annotation=in_words(p.annotation)) for p in signature.parameters.values()
+    ]
     if what == "method" and not inspect.ismethod(obj):
         parameters = parameters[1:]  # self
     result = inspect.Signature.empty if what == "class" else in_words(signature.return_annotation)

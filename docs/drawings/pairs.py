@@ -13,7 +13,9 @@ def draw() -> Figure:
         axis.axvspan(threshold, end, ymin=0.28, ymax=0.60, color=ACTIVE, lw=0)
         axis.axhline(0, color=FAINT, lw=1)
         axis.plot([threshold] * 2, [-0.75, 0.75], color=LABEL, lw=1.5, ls=(0, (3, 2)))
-        axis.text(threshold, -1.15, f"{SCORES[label]:.1f} − 1", color=LABEL, ha="center", va="center")
+        axis.text(
+            threshold, -1.15, f"{SCORES[label]:.1f} − 1", color=LABEL, ha="center", va="center"
+        )
         axis.plot(SCORES[label], 0, "o", ms=12, color=LABEL)
         axis.text(SCORES[label], 0.95, f"label {label}", color=LABEL, ha="center", va="center")
         violating = SCORES[OTHERS] > threshold

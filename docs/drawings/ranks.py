@@ -16,10 +16,12 @@ def draw() -> Figure:
         width = (THRESHOLDS[-1] - THRESHOLDS[0]) / BUCKETS
         axis.axvspan(edge, edge + width, color=ACTIVE, lw=0, alpha=1 if b % 2 else 0.45)
     steps = np.concatenate([[-0.05], THRESHOLDS, [4.05]])
-    axis.step(steps, [*range(len(THRESHOLDS) + 1), len(THRESHOLDS)], where="post", color=LABEL, lw=2)
+    axis.step(
+        steps, [*range(len(THRESHOLDS) + 1), len(THRESHOLDS)], where="post", color=LABEL, lw=2
+    )
     axis.plot(THRESHOLDS, np.full(THRESHOLDS.size, -0.55), "|", ms=11, mew=2, color=LABEL)
     for x in SCORES:
-        rank = int((THRESHOLDS < x).sum())
+        rank = int((x > THRESHOLDS).sum())
         axis.plot([x, x], [-0.55, rank], color=OTHER, lw=1.2, ls=(0, (3, 2)))
         axis.plot(x, -0.55, "o", ms=8, color=OTHER)
         axis.text(x, rank + 0.28, f"rank {rank}", color=OTHER, ha="center", va="bottom")
