@@ -1,4 +1,4 @@
-"""Multi-label ranking margin loss, exact and near-linear, and what research code needs around it."""
+"""Multi-label ranking margin loss, exact and near-linear, and what research needs around it."""
 
 from lucid._creation import (
     arange,
@@ -23,6 +23,7 @@ from lucid._dtypes import (
     uint8,
 )
 from lucid._graph import is_grad_enabled, no_grad
+from lucid._margin import multilabel_margin
 from lucid._ops import (
     abs,
     add,
@@ -31,6 +32,7 @@ from lucid._ops import (
     concatenate,
     divide,
     exp,
+    linear,
     log,
     log_softmax,
     matmul,
@@ -56,9 +58,15 @@ from lucid._ops import (
     where,
 )
 from lucid._tensor import Tensor, grad
+from lucid._threads import get_num_threads, set_num_threads
+from lucid.labels import Labels
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "Labels",
     "Tensor",
+    "__version__",
     "abs",
     "add",
     "arange",
@@ -73,12 +81,14 @@ __all__ = [
     "float64",
     "from_numpy",
     "full",
+    "get_num_threads",
     "grad",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "linear",
     "log",
     "log_softmax",
     "manual_seed",
@@ -88,6 +98,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "multilabel_margin",
     "multiply",
     "negative",
     "no_grad",
@@ -98,6 +109,7 @@ __all__ = [
     "randn",
     "relu",
     "reshape",
+    "set_num_threads",
     "sigmoid",
     "softmax",
     "sqrt",

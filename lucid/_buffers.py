@@ -25,13 +25,18 @@ def empty_like(x: Array) -> Array:
     if x.nbytes < LARGE:
         return np.empty(x.shape, x.dtype)
     try:
-        memory = _kept.pop()
+        array = _kept.pop()  # in one step: two threads cannot get the same
     except IndexError:
-        memory = None
-    # Views hold a reference to the array they look at, so two (this name, and the argument of
-    # getrefcount) mean that there is no other.
-    if memory is None or memory.nbytes != x.nbytes or sys.getrefcount(memory) > 2:
-        memory = np.empty(x.nbytes, np.uint8)
+        array = None
+    # Views hold a reference to the array that owns the memory, so two references (this name, and
+    # the argument of getrefcount) mean that nobody can see it any more.
+    if (
+        array is None
+        or array.shape != x.shape
+        or array.dtype != x.dtype
+        or sys.getrefcount(array) > 2
+    ):
+        array = np.empty(x.shape, x.dtype)
     if not _kept:
-        _kept.append(memory)
-    return memory.view(x.dtype).reshape(x.shape)
+        _kept.append(array)
+    return array

@@ -202,7 +202,10 @@ def arange(
     tensor([0, 1, 2, 3])
     """
     first, last = (0, start) if stop is None else (start, stop)
-    return tensor(np.arange(first, last, step).tolist(), dtype, requires_grad)
+    values = np.arange(first, last, step)
+    if dtype is None and values.dtype == np.float64:
+        dtype = np.float32
+    return tensor(values, dtype, requires_grad)
 
 
 _generator = np.random.default_rng()
@@ -272,6 +275,7 @@ def rand(
     *shape : int or sequence of int
         The length of each axis; none for a 0-d tensor.
     dtype : numpy.dtype or str, default float32
+        Floating-point.
     requires_grad : bool, default False
 
     Returns
@@ -284,7 +288,7 @@ def rand(
     >>> lucid.rand(2, 3).shape
     (2, 3)
     """
-    # Drawn as float32, not rounded to it, which could give 1.
-    draw = np.float64 if np.dtype(dtype) == np.float64 else np.float32
-    values = _generator.random(_shape(shape), draw).astype(dtype)
+    # Multiples of the spacing below 1, which the dtype holds exactly: rounding could give 1.
+    steps = 2 ** (np.finfo(dtype).nmant + 1)
+    values = np.asarray(_generator.integers(steps, size=_shape(shape)) / steps, dtype)
     return Tensor(values).requires_grad_(requires_grad)

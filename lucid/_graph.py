@@ -36,16 +36,6 @@ grad_mode = _GradMode()
 
 
 @contextmanager
-def _grad_mode_set_to(enabled: bool) -> Iterator[None]:
-    before = grad_mode.enabled
-    grad_mode.enabled = enabled
-    try:
-        yield
-    finally:
-        grad_mode.enabled = before
-
-
-@contextmanager
 def no_grad() -> Iterator[None]:
     """Compute without recording: a context manager, and a decorator when called.
 
@@ -70,8 +60,12 @@ def no_grad() -> Iterator[None]:
     >>> double(x).requires_grad
     False
     """
-    with _grad_mode_set_to(False):
+    before = grad_mode.enabled
+    grad_mode.enabled = False
+    try:
         yield
+    finally:
+        grad_mode.enabled = before
 
 
 def is_grad_enabled() -> bool:
@@ -117,7 +111,12 @@ class Node:
                 "a tensor that this gradient needs was modified in place after it was used: "
                 "clone() it before the change, or change it after backward()"
             )
-        return self.pullback(gradient, output)
+        gradients = self.pullback(gradient, output)
+        if len(gradients) != len(self.inputs):
+            raise RuntimeError(
+                f"a pullback gave {len(gradients)} gradients for {len(self.inputs)} inputs"
+            )
+        return gradients
 
     def free(self) -> None:
         self.pullback = None
@@ -134,9 +133,9 @@ def _version(inputs: tuple[Tensor, ...], output: Tensor) -> int:
 
 def backpropagate(
     seeds: Mapping[Tensor, Tensor],
-    *,
     create_graph: bool,
     retain_graph: bool,
+    *,
     path: AbstractSet[Tensor] | None = None,
     keep: Collection[Tensor] = (),
 ) -> dict[Tensor, Tensor]:
@@ -147,7 +146,9 @@ def backpropagate(
     gradients = dict(seeds)
     queue = [(-y._node.number, y) for y in gradients if y._node is not None]
     heapify(queue)
-    with _grad_mode_set_to(create_graph):
+    before = grad_mode.enabled
+    grad_mode.enabled = create_graph
+    try:
         while queue:
             y = heappop(queue)[1]
             node = y._node
@@ -155,10 +156,11 @@ def backpropagate(
             g = gradients[y] if y in keep else gradients.pop(y)
             if path is not None and path.isdisjoint(node.inputs):
                 continue
-            for x, gx in zip(node.inputs, node.pull(g, y), strict=True):
+            for x, gx in zip(node.inputs, node.pull(g, y)):  # noqa: B905 (pull checks the lengths)
                 if gx is None or not x.requires_grad or (path is not None and x not in path):
                     continue
-                gx = _fit(gx, x)
+                if gx._data.shape != x._data.shape or gx._data.dtype != x._data.dtype:
+                    gx = _fit(gx, x)
                 if x in gradients:
                     gradients[x] = gradients[x] + gx
                 elif x._node is not None:
@@ -171,23 +173,22 @@ def backpropagate(
                     gradients[x] = gx.clone() if shared or retain_graph else gx
             if not retain_graph:
                 node.free()
+    finally:
+        grad_mode.enabled = before
     return gradients
 
 
 def _fit(gradient: Tensor, x: Tensor) -> Tensor:
     """Undo the broadcasting and the change of dtype that `x` went through in an op."""
-    shape = x._data.shape
-    if gradient._data.shape != shape:
-        new = gradient._data.ndim - len(shape)
-        stretched = tuple(
-            axis
-            for axis, size in enumerate(gradient._data.shape)
-            if axis < new or (size != 1 and shape[axis - new] == 1)
-        )
-        gradient = gradient.sum(axis=stretched).reshape(shape)
-    if gradient._data.dtype != x._data.dtype:
-        gradient = gradient.to(x._data.dtype)
-    return gradient
+    new = gradient.ndim - x.ndim
+    stretched = tuple(
+        axis
+        for axis, size in enumerate(gradient.shape)
+        if axis < new or (size != 1 and x.shape[axis - new] == 1)
+    )
+    if stretched:
+        gradient = gradient.sum(axis=stretched)
+    return gradient.reshape(x.shape).to(x.dtype)
 
 
 def between(outputs: Collection[Tensor], inputs: Collection[Tensor]) -> set[Tensor]:

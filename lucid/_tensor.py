@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -316,11 +316,10 @@ class Tensor:
         tensor(12.)
         """
         retain = create_graph if retain_graph is None else retain_graph
-        seeds = {self: _seed(self, gradient)}
+        seed = _seed(self, gradient)
         if self._node is None:
-            gradients = {self: seeds[self].clone()}
-        else:
-            gradients = backpropagate(seeds, create_graph=create_graph, retain_graph=retain)
+            seed = seed.clone()
+        gradients = backpropagate({self: seed}, create_graph, retain)
         for x, g in gradients.items():
             if x.grad is None:
                 x.grad = g
@@ -328,7 +327,7 @@ class Tensor:
                 x.grad = x.grad + g
             else:
                 x.grad._data += g._data
-                x.grad._version[0] += 1
+                x.grad._count_write()
 
     # Writing into the memory
 
@@ -340,6 +339,10 @@ class Tensor:
                 "or build a new tensor with lucid.where"
             )
         self._data[as_index(index)] = value._data if isinstance(value, Tensor) else value
+        self._count_write()
+
+    def _count_write(self) -> None:
+        """Tell the graphs that hold this memory that it was written into."""
         self._version[0] += 1
 
     __hash__ = object.__hash__
@@ -425,7 +428,7 @@ def as_index(index: Any) -> Any:
 
 
 # The gradient that nearly every backward pass starts with, made once; broadcast_to: read-only.
-_ONES = {np.dtype(t): Tensor(np.broadcast_to(t(1), ())) for t in (np.float16, np.float32, np.float64)}
+_ONES = {np.dtype(t): Tensor(np.broadcast_to(np.array(1, t), ())) for t in "efd"}
 
 
 def _seed(output: Tensor, gradient: TensorLike | None) -> Tensor:
@@ -475,7 +478,8 @@ def grad(
     inputs : Tensor or sequence of Tensor
         What to differentiate by: leaves, or results on the way to `outputs`.
     grad_outputs : Tensor or sequence of Tensor or None, optional
-        The gradient `g` to start with, one for each output; 1 for outputs with one element.
+        The gradient `g` to start with: one for a single output, a sequence for several. By
+        default 1, for outputs with one element.
     create_graph : bool, default False
         Record the computation, so that the gradients can be differentiated again.
     retain_graph : bool, optional
@@ -506,28 +510,28 @@ def grad(
     >>> lucid.grad(slope, x)
     (tensor(12.),)
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None:
-        grad_outputs = [None] * len(outputs)
-    elif not isinstance(grad_outputs, list | tuple):
-        grad_outputs = [grad_outputs]
-    if len(grad_outputs) != len(outputs):
+    if isinstance(outputs, Tensor):
+        outputs, starts = [outputs], [cast("TensorLike | None", grad_outputs)]
+    elif grad_outputs is None:
+        starts = [None] * len(outputs)
+    else:
+        starts = list(cast("Sequence[TensorLike | None]", grad_outputs))
+    if len(starts) != len(outputs):
         raise ValueError(
-            f"grad_outputs: expected one for each of the {len(outputs)} outputs, "
-            f"got {len(grad_outputs)}"
+            f"grad_outputs: expected one for each of the {len(outputs)} outputs, got {len(starts)}"
         )
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for i, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"inputs[{i}] does not require a gradient")
     seeds: dict[Tensor, Tensor] = {}
-    for y, g in zip(outputs, grad_outputs, strict=True):
+    for y, g in zip(outputs, starts, strict=True):
         seed = _seed(y, g)
         seeds[y] = seeds[y] + seed if y in seeds else seed
     gradients = backpropagate(
         seeds,
-        create_graph=create_graph,
-        retain_graph=create_graph if retain_graph is None else retain_graph,
+        create_graph,
+        create_graph if retain_graph is None else retain_graph,
         path=between(outputs, inputs),
         keep=set(inputs),
     )

@@ -23,7 +23,7 @@ a = min tau the loss follows from them, in O(C + P):
 1. `open_row` reads and checks the labels, and sorts them by block (a counting sort).
 2. A block that holds labels is copied and its labels set to a: a score equal to a has rank 0 and
    adds exactly 0, so from here on nothing needs to know which columns are labels.
-3. `count_active`: scores not above a have rank 0. In a trained model that is nearly all of them: a
+3. `mark_active`: scores not above a have rank 0. In a trained model that is nearly all of them: a
    block with none is done, the active ones of a block with few wait in a queue until they fill
    a block; a block with many is ranked where it stands.
 4. Ranking: with few labels `rank_by_comparing` tests every pair, lane by lane. With many,
@@ -43,8 +43,8 @@ kinds of values occur. A row whose loss is NaN has NaN for its gradient.
 
 from cython.parallel cimport prange, threadid
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, NAN, fma, frexp, isfinite, isnan, ldexp
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.math cimport INFINITY, NAN, isfinite, isnan
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
 
@@ -52,8 +52,13 @@ ctypedef fused real:
     float
     double
 
+ctypedef fused lane:        # an integer as wide as a real, so that both fill vectors alike
+    int32_t
+    int64_t
+
 cdef enum:
     BLOCK = 512             # columns ranked together: scores, ranks and queue fit in L1
+    WORDS = 64              # BLOCK / 8
     LANES = 8               # partial sums of a block
     FEW = 24                # up to so many labels are compared pair by pair
     BUCKETS = 2             # buckets of the grid for each threshold
@@ -72,7 +77,8 @@ cdef struct Problem:        # what was asked, the same for every row
     Py_ssize_t N, C, K
     const int64_t* indices  # labels of row n: indices[indptr[n]:indptr[n + 1]], or, where indptr is
     const int64_t* indptr   # NULL, K of them from indices[n * K]; they end at the first -1
-    double divisor          # of the gradient: C, or C * N for a mean over rows
+    double divisor          # of loss and gradient: C, or C * N for a mean over rows
+    double inverse          # 1 / divisor
 
 
 cdef struct Row:            # what is known of a row before its scores are ranked
@@ -85,6 +91,7 @@ cdef struct Row:            # what is known of a row before its scores are ranke
     int64_t* by_block       # [P]: the labels, block by block
     int64_t* block_start    # [blocks + 1]: where each block's labels start in by_block
     int32_t* bucket_start   # [P * BUCKETS + 1]: where each bucket's thresholds start in tau
+    int32_t* bucket         # [P]: the bucket of each label's threshold
     double low, scale       # a score x falls into bucket (x - low) * scale
 
 
@@ -99,6 +106,10 @@ cdef inline void add(Sum* total, double value) noexcept nogil:
     cdef double part = s - total.hi
     total.lo += (total.hi - (s - part)) + (value - part)
     total.hi = s
+
+
+cdef inline double value_of(const Sum* total) noexcept nogil:
+    return total.hi + total.lo if isfinite(total.hi) else total.hi
 
 
 # ------------------------------------------------------------------------------------ 1. the labels
@@ -122,7 +133,7 @@ cdef bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_
             a = tau[P]
         finite &= isfinite(tau[P])
         P += 1
-    if P + 1 < K and labels[P + 1] != -1 or doubtful and P == C > 1:
+    if P + 1 < K and labels[P + 1] != -1 or doubtful and P == K == C > 1:
         return False
     row.labels, row.P, row.finite, row.a = labels, P, finite, a
 
@@ -153,21 +164,6 @@ cdef int ascending_double(const void* p, const void* q) noexcept nogil:
     return ((<const double*>p)[0] > (<const double*>q)[0]) - ((<const double*>p)[0] < (<const double*>q)[0])
 
 
-cdef void sort(real* v, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i, k
-    cdef real value
-    if size > 16:
-        qsort(v, size, sizeof(real), ascending_float if real is float else ascending_double)
-        return
-    for i in range(1, size):
-        value = v[i]
-        k = i
-        while k > 0 and v[k - 1] > value:
-            v[k] = v[k - 1]
-            k -= 1
-        v[k] = value
-
-
 cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexcept nogil:
     cdef real position = (value - low) * scale
     position = position if position > 0 else 0      # NaN goes to the first bucket
@@ -178,8 +174,9 @@ cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexc
 cdef void open_grid(real* tau, real* unsorted, Row* row) noexcept nogil:
     """Sort the thresholds into buckets of equal width, then within each bucket."""
     cdef int32_t* start = row.bucket_start
-    cdef Py_ssize_t i, b, P = row.P, buckets = BUCKETS * P
-    cdef real low = INFINITY, high = -INFINITY, scale = 0, last = buckets - 1
+    cdef Py_ssize_t i, k, b, P = row.P, buckets = BUCKETS * P
+    cdef int32_t fullest = 0, end = 0
+    cdef real low = INFINITY, high = -INFINITY, scale = 0, last = buckets - 1, value
     for i in range(P):
         unsorted[i] = tau[i]
         if isfinite(tau[i]):
@@ -193,37 +190,54 @@ cdef void open_grid(real* tau, real* unsorted, Row* row) noexcept nogil:
 
     memset(start, 0, (buckets + 1) * sizeof(int32_t))
     for i in range(P):
-        start[bucket_of(unsorted[i], low, scale, last)] += 1
-    for b in range(1, buckets + 1):
-        start[b] += start[b - 1]
+        row.bucket[i] = bucket_of(unsorted[i], low, scale, last)
+        start[row.bucket[i]] += 1
+    for b in range(buckets):
+        fullest = start[b] if start[b] > fullest else fullest
+        end += start[b]
+        start[b] = end
+    start[buckets] = end
     for i in range(P):
-        b = bucket_of(unsorted[i], low, scale, last)
+        b = row.bucket[i]
         start[b] -= 1
         tau[start[b]] = unsorted[i]
-    for b in range(buckets):
-        if start[b + 1] - start[b] > 1:
-            sort(tau + start[b], start[b + 1] - start[b])
+    if fullest > 16:                    # thresholds in clusters
+        for b in range(buckets):
+            qsort(tau + start[b], start[b + 1] - start[b], sizeof(real),
+                  ascending_float if real is float else ascending_double)
+    for i in range(1, P):               # insertion: hardly anything is far from its place
+        value = tau[i]
+        k = i
+        while k > 0 and tau[k - 1] > value:
+            tau[k] = tau[k - 1]
+            k -= 1
+        tau[k] = value
     tau[P] = INFINITY                   # nothing is above the end
 
 
 # ------------------------------------------------------------------------------------ 2. the ranks
 
-cdef inline Py_ssize_t count_active(const real* v, Py_ssize_t m, real a) noexcept nogil:
-    cdef int32_t active = 0
+cdef inline Py_ssize_t mark_active(const real* v, Py_ssize_t m, real a, uint64_t* marks) noexcept nogil:
+    """Mark the scores above ``a`` with a byte each, eight to a word; how many they are."""
+    cdef uint8_t* mark = <uint8_t*>marks
+    cdef uint64_t sums = 0              # of each of the eight bytes: at most BLOCK / 8 < 256
     cdef Py_ssize_t j
+    marks[(m - 1) // 8] = 0
     for j in range(m):
-        active += not (v[j] <= a)       # NaN is active
-    return active
+        mark[j] = not (v[j] <= a)       # NaN is active
+    for j in range((m + 7) // 8):
+        sums += marks[j]
+    sums = (sums & 0x00FF00FF00FF00FFu) + ((sums >> 8) & 0x00FF00FF00FF00FFu)
+    return <Py_ssize_t>((sums * 0x0001000100010001u) >> 48)
 
 
-cdef void rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
-                            int32_t* rank, int64_t* count) noexcept nogil:
-    """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
+cdef inline void compare(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P, lane* rank,
+                         int64_t* count) noexcept nogil:
     cdef Py_ssize_t i, j
     cdef real tau0, tau1, tau2, tau3
-    cdef int32_t above0, above1, above2, above3, n0, n1, n2, n3
-    memset(rank, 0, m * sizeof(int32_t))
-    for i in range(0, P, 4):
+    cdef lane above0, above1, above2, above3, n0, n1, n2, n3
+    memset(rank, 0, m * sizeof(lane))
+    for i from 0 <= i < P by 4:
         tau0, tau1, tau2, tau3 = tau[i], tau[i + 1], tau[i + 2], tau[i + 3]
         n0 = n1 = n2 = n3 = 0
         for j in range(m):
@@ -240,6 +254,19 @@ cdef void rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssi
         count[i + 1] += n1
         count[i + 2] += n2
         count[i + 3] += n3
+
+
+cdef void rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
+                            int32_t* rank, int64_t* count) noexcept nogil:
+    """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
+    cdef int64_t wide[2 * BLOCK]
+    cdef Py_ssize_t j
+    if real is float:
+        compare(v, m, tau, P, rank, count)
+    else:                               # vector lanes as wide as the scores: nothing to convert
+        compare(v, m, tau, P, wide, count)
+        for j in range(m):
+            rank[j] = <int32_t>wide[j]
 
 
 cdef inline Py_ssize_t search(const real* tau, Py_ssize_t low, Py_ssize_t high,
@@ -287,51 +314,48 @@ cdef inline void rank_scores(const real* v, Py_ssize_t m, const Row* row, int32_
 
 # --------------------------------------------------------------- 3. the loss and the gradient of it
 
-cdef inline double excess(double value, double a) noexcept nogil:
-    cdef double d = value - a
-    return 0 if 0 > d else d            # in this order NaN stays NaN
+cdef inline void accumulate(double* hi, double* lo, double r, real x, double a) noexcept nogil:
+    """Add r * (x - a)+ to hi, and for float64 scores to lo what rounding takes from it."""
+    cdef double d, back, error, scaled, top, product, s, part, value
+    if real is float:
+        d = x - a
+        d = 0 if 0 > d else d           # in this order NaN stays NaN
+        hi[0] += r * d
+    else:
+        value = a if x < a else x
+        d = value - a
+        back = value - d                # value - a = d + error (Knuth)
+        error = (value - (d + back)) + (back - a)
+        scaled = 134217729.0 * d        # top: the upper 26 bits of d; r * top is exact for |r| < 2**27 (Veltkamp)
+        top = scaled - (scaled - d)
+        top = top if top == top else d  # where scaled overflows
+        product = r * top
+        s = hi[0] + product
+        part = s - hi[0]
+        lo[0] += ((hi[0] - (s - part)) + (product - part)) + r * ((d - top) + error)
+        hi[0] = s
 
 
 cdef void add_excess(const real* v, const int32_t* rank, Py_ssize_t m, double a,
                      Sum* total) noexcept nogil:
-    """Add sum_j r_j * (x_j - a)+, lane by lane: in float64, twice that for float64 scores."""
+    """Add sum_j r_j * (x_j - a)+, lane by lane."""
     cdef double hi[LANES]
     cdef double lo[LANES]
-    cdef Py_ssize_t j, l, i, whole = m - m % LANES
-    for l in range(LANES):
-        hi[l] = 0
-        lo[l] = 0
+    cdef Py_ssize_t i, j, l, whole = m - m % LANES
+    memset(hi, 0, sizeof(hi))
+    memset(lo, 0, sizeof(lo))
     for i in range(m // LANES):
         j = i * LANES
         for l in range(LANES):
-            if real is float:
-                hi[l] += rank[j + l] * excess(v[j + l], a)
-            else:
-                accumulate(&hi[l], &lo[l], rank[j + l], v[j + l], a)
+            accumulate(&hi[l], &lo[l], rank[j + l], v[j + l], a)
     for j in range(whole, m):
-        if real is float:
-            hi[j - whole] += rank[j] * excess(v[j], a)
-        else:
-            accumulate(&hi[j - whole], &lo[j - whole], rank[j], v[j], a)
-    for l in range(LANES):
-        add(total, hi[l])
-        total.lo += lo[l]
-
-
-cdef inline void accumulate(double* hi, double* lo, double r, double value, double a) noexcept nogil:
-    """hi + lo += r * (value - a)+ without a rounding error worth mentioning, for r < 2**27."""
-    cdef double d, back, error, scaled, top, product, s, part
-    value = a if value < a else value
-    d = value - a
-    back = value - d                    # value - a = d + error exactly (Knuth)
-    error = (value - (d + back)) + (back - a)
-    scaled = 134217729.0 * d            # top: the upper 26 bits of d, so that r * top is exact (Veltkamp)
-    top = scaled - (scaled - d)
-    product = r * top
-    s = hi[0] + product
-    part = s - hi[0]
-    lo[0] += ((hi[0] - (s - part)) + (product - part)) + r * ((d - top) + error)
-    hi[0] = s
+        accumulate(&hi[j - whole], &lo[j - whole], rank[j], v[j], a)
+    if real is float:
+        add(total, ((hi[0] + hi[4]) + (hi[2] + hi[6])) + ((hi[1] + hi[5]) + (hi[3] + hi[7])))
+    else:
+        for l in range(LANES):
+            add(total, hi[l])
+            total.lo += lo[l]
 
 
 cdef inline void put_gradient(real* out, double count, double divisor, double inverse) noexcept nogil:
@@ -350,8 +374,9 @@ cdef void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
     cdef int32_t column[2 * BLOCK]      # and where they came from, counted from start
     cdef int32_t rank[2 * BLOCK]
     cdef const real* v
-    cdef double divisor = problem.divisor, inverse = 1 / problem.divisor
-    cdef Py_ssize_t first, g, j, k, m, b, active, queued = 0
+    cdef double divisor = problem.divisor, inverse = problem.inverse
+    cdef uint64_t marks[WORDS]
+    cdef Py_ssize_t first, w, j, k, m, b, active, queued = 0
     cdef real a = <real>row.a
     if row.P == 0:                      # no pairs: whatever the scores are, even NaN
         if grad != NULL:
@@ -366,7 +391,7 @@ cdef void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
             for k in range(row.block_start[b], row.block_start[b + 1]):
                 block[row.by_block[k] - first] = a
             v = block
-        active = count_active(v, m, a)
+        active = mark_active(v, m, a, marks)
         if 4 * active > m:
             rank_scores(v, m, row, rank, part.count)
             add_excess(v, rank, m, row.a, &part.total)
@@ -378,12 +403,12 @@ cdef void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
             memset(grad + first, 0, m * sizeof(real))
         if active == 0:
             continue
-        for g in range(0, m, 32):       # only groups of columns with an active score are gone through
-            if count_active(v + g, min(32, m - g), a) > 0:
-                for j in range(g, min(g + 32, m)):
+        for w in range((m + 7) // 8):
+            if marks[w] != 0:
+                for j in range(8 * w, min(8 * w + 8, m)):
                     queue[queued] = v[j]
                     column[queued] = <int32_t>(first - start + j)
-                    queued += not (v[j] <= a)
+                    queued += (<uint8_t*>marks)[j]
         if queued >= BLOCK:
             flush(queue, column, rank, queued, row, problem, grad + start if grad != NULL else NULL, part)
             queued = 0
@@ -394,13 +419,12 @@ cdef void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
 cdef void flush(const real* queue, const int32_t* column, int32_t* rank, Py_ssize_t queued,
                 const Row* row, const Problem* problem, real* grad, Part* part) noexcept nogil:
     """Rank the queued scores."""
-    cdef double inverse = 1 / problem.divisor
     cdef Py_ssize_t k
     rank_scores(queue, queued, row, rank, part.count)
     add_excess(queue, rank, queued, row.a, &part.total)
     if grad != NULL:
         for k in range(queued):
-            put_gradient(grad + column[k], rank[k], problem.divisor, inverse)
+            put_gradient(grad + column[k], rank[k], problem.divisor, problem.inverse)
 
 
 cdef void close_row(const real* x, const Row* row, const Problem* problem, real* grad, Part* part,
@@ -409,10 +433,9 @@ cdef void close_row(const real* x, const Row* row, const Problem* problem, real*
     cdef const real* tau = <const real*>row.tau
     cdef int64_t* count = part.count
     cdef int64_t above, size
-    cdef double n, d, back, product, inverse = 1 / problem.divisor
+    cdef double hi = 0, lo = 0
     cdef Py_ssize_t i, r, P = row.P
     cdef real* g
-    loss[0] = part.total
     if P > FEW:                         # from the histogram of ranks to those above each rank
         above = 0
         for r in range(P, -1, -1):
@@ -423,18 +446,16 @@ cdef void close_row(const real* x, const Row* row, const Problem* problem, real*
     for i in range(P):
         # With many labels tau is sorted, and equal thresholds share the lowest one's rank.
         r = r if P > FEW and i > 0 and tau[i] == tau[i - 1] else i
-        n = count[r]
-        if n > 0:
-            d = tau[i] - row.a
-            back = tau[i] - d
-            product = n * d
-            add(loss, -product)
-            loss.lo -= fma(n, d, -product) + n * ((tau[i] - (d + back)) + (back - row.a))
-    if not row.finite or not isfinite(loss.hi + loss.lo):
+        if count[r] > 0:
+            accumulate(&hi, &lo, -count[r], tau[i], row.a)
+    loss[0] = part.total
+    add(loss, hi)
+    loss.lo += lo
+    if not row.finite or not isfinite(loss.hi) or not isfinite(loss.lo):
         settle(x, row, problem, loss)
     if grad == NULL:
         return
-    if isnan(loss.hi + loss.lo):
+    if isnan(loss.hi):
         for i in range(problem.C):
             grad[i] = NAN
         return
@@ -444,14 +465,9 @@ cdef void close_row(const real* x, const Row* row, const Problem* problem, real*
     for i in range(P):
         g = grad + row.labels[i]
         if g[0] > 0:
-            r = i
-            if P > FEW:
-                r = rank_in_bucket(tau, row.bucket_start,
-                                   bucket_of(<real>(x[row.labels[i]] - 1), <real>row.low, <real>row.scale,
-                                             <real>(BUCKETS * P - 1)),
-                                   <real>(x[row.labels[i]] - 1))
-            n = g[0]
-            put_gradient(g, 0 - n * count[r], problem.divisor, inverse)
+            r = i if P <= FEW else rank_in_bucket(
+                tau, row.bucket_start, row.bucket[i], (<const real*>row.unsorted)[i])
+            put_gradient(g, 0 - g[0] * <double>count[r], problem.divisor, problem.inverse)
 
 
 cdef void settle(const real* x, const Row* row, const Problem* problem, Sum* loss) noexcept nogil:
@@ -484,7 +500,7 @@ cdef void settle(const real* x, const Row* row, const Problem* problem, Sum* los
         loss.hi, loss.lo = INFINITY, 0
     elif not any_negative:
         loss.hi, loss.lo = 0, 0
-    elif not isfinite(loss.hi + loss.lo):
+    elif not isfinite(loss.hi) or not isfinite(loss.lo):
         loss.hi, loss.lo = INFINITY, 0      # finite scores whose float64 sum overflows
 
 
@@ -554,12 +570,13 @@ cdef bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t C) noexcept nogil:
     """Memory for a row of up to K labels; what is never touched costs nothing."""
     cdef Py_ssize_t blocks = (C + BLOCK - 1) // BLOCK
     cdef char* memory = <char*>malloc((blocks + 1 + K) * sizeof(int64_t) + (2 * K + 4) * sizeof(double)
-                                      + (BUCKETS * K + 1) * sizeof(int32_t) + PADDING)
+                                      + ((BUCKETS + 1) * K + 1) * sizeof(int32_t) + PADDING)
     row.block_start = <int64_t*>memory
     row.by_block = row.block_start + blocks + 1
     row.tau = <double*>(row.by_block + K)
     row.unsorted = <double*>row.tau + K + 4
-    row.bucket_start = <int32_t*>(<double*>row.unsorted + K)
+    row.bucket = <int32_t*>(<double*>row.unsorted + K)
+    row.bucket_start = row.bucket + K
     return memory != NULL
 
 
@@ -572,9 +589,8 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
                    bint shared, Row* rows, Part* parts, Sum* loss, bint* refused,
                    int threads) noexcept nogil:
     """Rank the rows first to last: a row a task or, when ``shared``, a segment of the one row a task."""
-    cdef Py_ssize_t task, n, tasks = last - first, size = 0, C = problem.C
+    cdef Py_ssize_t task, n, tasks = last - first, width = 0, C = problem.C
     cdef Py_ssize_t chunk = 1 if shared else max(1, 4096 // C)
-    cdef Sum* total
     if shared:
         x += first * C
         grad = grad + first * C if grad != NULL else NULL
@@ -582,12 +598,15 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
                         problem.indptr == NULL, rows):
             refused[0] = True
             return
-        size = segment_of(rows.P)
-        tasks = (C + size - 1) // size
-    for task in prange(tasks, schedule='dynamic', chunksize=chunk, num_threads=threads,
-                       use_threads_if=threads > 1):
+        width = segment_of(rows.P)
+        tasks = (C + width - 1) // width
+    if threads == 1:                    # small problems: entering a parallel region is felt
+        for n in range(first, last):
+            rank_row(x, n, problem, grad, rows, parts, &loss[n], refused)
+        return
+    for task in prange(tasks, schedule='dynamic', chunksize=chunk, num_threads=threads):
         if shared:
-            rank_segment(x, task * size, min(C, (task + 1) * size), rows, problem, grad, &parts[task])
+            rank_segment(x, task * width, min(C, (task + 1) * width), rows, problem, grad, &parts[task])
         else:
             rank_row(x, first + task, problem, grad, &rows[threadid()], &parts[threadid()],
                      &loss[first + task], refused)
@@ -610,7 +629,7 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
             K = max(K, problem.indptr[n + 1] - problem.indptr[n])
     if N * C < SERIAL:
         threads = 1
-    shared = N < 4 * threads and C > SEGMENT
+    shared = 1 < threads and N < 4 * threads and C > SEGMENT
     slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
     step = 1 if shared else max(1, PATIENCE // C)
 
@@ -634,9 +653,9 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
         total.hi, total.lo = 0, 0
         for n in range(N):
             if out is not None:
-                out[n] = (loss[n].hi + loss[n].lo) / problem.divisor
+                out[n] = value_of(&loss[n]) / problem.divisor
             merge(&total, &loss[n])
-        return (total.hi + total.lo) / problem.divisor
+        return value_of(&total) / problem.divisor
     finally:
         for n in range(threads):
             if rows != NULL:
@@ -655,7 +674,7 @@ cdef double margin(const real[:, ::1] x, const int64_t[:, ::1] indices, const in
     problem.N, problem.C, problem.K = x.shape[0], x.shape[1], indices.shape[1]
     problem.indices = &indices[0, 0] if indices.shape[0] > 0 else NULL
     problem.indptr = NULL if indptr is None else &indptr[0]
-    problem.divisor = divisor
+    problem.divisor, problem.inverse = divisor, 1 / divisor
     if indptr is not None:
         problem.K = 0
     if (x.shape[1] == 0 or threads < 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,8 +26,8 @@ def exp(x: Tensor) -> Result:
     Examples
     --------
     >>> import lucid
-    >>> lucid.exp(lucid.tensor([0.0, 1.0]))
-    tensor([1.       , 2.7182817])
+    >>> lucid.exp(lucid.tensor([0.0, 1.0], dtype=lucid.float64))
+    tensor([1.        , 2.71828183], dtype=float64)
     """
     return np.exp(x._data), lambda g, y: (g * y,)
 
@@ -45,8 +47,8 @@ def log(x: Tensor) -> Result:
     Examples
     --------
     >>> import lucid
-    >>> lucid.log(lucid.tensor([1.0, 10.0]))
-    tensor([0.       , 2.3025851])
+    >>> lucid.log(lucid.tensor([1.0, 10.0], dtype=lucid.float64))
+    tensor([0.        , 2.30258509], dtype=float64)
     """
     return np.log(x._data), lambda g, _: (g / x,)
 
@@ -87,8 +89,8 @@ def tanh(x: Tensor) -> Result:
     Examples
     --------
     >>> import lucid
-    >>> lucid.tanh(lucid.tensor([0.0, 1.0]))
-    tensor([0.       , 0.7615942])
+    >>> lucid.tanh(lucid.tensor([0.0, 1.0], dtype=lucid.float64))
+    tensor([0.        , 0.76159416], dtype=float64)
     """
     return np.tanh(x._data), lambda g, y: (g * (1 - y * y),)
 
@@ -258,12 +260,9 @@ def where(condition: Tensor, x: Tensor, y: Tensor) -> Result:
 @primitive
 def _clip(x: Tensor, *, min: float | None, max: float | None) -> Result:
     def pullback(g: Tensor, _: Tensor) -> tuple[Tensor]:
-        inside = True
-        if min is not None:
-            inside = inside & (x._data >= min)
-        if max is not None:
-            inside = inside & (x._data <= max)
-        return (where(inside, g, 0),)
+        low = -math.inf if min is None else min
+        high = math.inf if max is None else max
+        return (where((low <= x._data) & (x._data <= high), g, 0),)
 
     return np.clip(x._data, min, max), pullback
 

@@ -59,7 +59,7 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
     >>> import lucid
     >>> @lucid.primitive
     ... def cube(x):
-    ...     return x.numpy() ** 3, lambda g, y: (g * 3 * x**2,)
+    ...     return x.detach().numpy() ** 3, lambda g, y: (g * 3 * x**2,)
     >>> x = lucid.tensor(2.0, requires_grad=True)
     >>> cube(x).backward()
     >>> x.grad
@@ -89,14 +89,21 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
     return op
 
 
+_NUMBERS = (float, int, bool)  # the very types: a numpy.float64 is a float, but has a dtype
+
+
 def as_operands(inputs: Sequence[TensorLike]) -> tuple[Tensor, ...]:
     """Make tensors of an op's inputs; Python numbers take the dtype of what they meet."""
-    strong = [x if type(x) in (bool, int, float) else as_tensor(x) for x in inputs]
-    dtypes = [x.dtype if isinstance(x, Tensor) else x for x in strong]
-    if all(x is dtype for x, dtype in zip(strong, dtypes, strict=True)):
+    tensors = [as_tensor(x) for x in inputs if type(x) not in _NUMBERS]
+    numbers = [x for x in inputs if type(x) in _NUMBERS]
+    if not (tensors and numbers):
         return tuple(as_tensor(x) for x in inputs)
-    dtype = np.result_type(*dtypes)
-    return tuple(x if isinstance(x, Tensor) else Tensor(np.array(x, dtype)) for x in strong)
+    dtype = tensors[0]._data.dtype
+    if dtype.kind != "f" or len(tensors) > 1:  # else the number has no say
+        dtype = np.result_type(*(x._data.dtype for x in tensors), *numbers)
+    return tuple(
+        Tensor(np.array(x, dtype)) if type(x) in _NUMBERS else as_tensor(x) for x in inputs
+    )
 
 
 def _share_version(output: Tensor, inputs: Sequence[Tensor]) -> None:

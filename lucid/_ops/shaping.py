@@ -199,7 +199,7 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     >>> lucid.concatenate([lucid.zeros(2), lucid.ones(1)])
     tensor([0., 0., 1.])
     """
-    return _concatenate(*tensors, axis=axis)
+    return _concatenate(*as_operands(tensors), axis=axis)
 
 
 def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid import _ops
-from lucid._checks import Reduction, check_probabilities, check_reduction, check_scores, check_weight
+from lucid._checks import (
+    Reduction,
+    check_probabilities,
+    check_reduction,
+    check_scores,
+    check_weight,
+)
 from lucid._ops import losses
 from lucid._tensor import Tensor, TensorLike, as_tensor
 
 __all__ = ["multilabel_margin_loss", "multilabel_soft_margin_loss"]
 
 
-def multilabel_margin_loss(
-    x: TensorLike, target: Any, reduction: Reduction = "mean"
-) -> Tensor:
+def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "mean") -> Tensor:
     r"""Return the multi-label ranking margin loss.
 
     The formula, its edge cases and what differs from PyTorch stand at

@@ -1,0 +1,442 @@
+"""Optimisers: they change parameters in place, in the direction that the gradients say.
+
+Each update is written as operations into one scratch array, for weights have megabytes and are
+updated thousands of times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from lucid._tensor import Array, Tensor
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+
+#: What `Optimizer` takes: parameters, or groups of them with options of their own.
+Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
+
+
+class Optimizer:
+    """Base class of the optimisers: keeps the parameters, their options and their state.
+
+    A subclass defines `check`, for the options of a group, and `update`, the step of one parameter.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to optimise. A dict is a group: its ``'params'``, and options of its own.
+    defaults : dict
+        The options of a group that does not set them.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        The groups. To change an option from the next step on, such as the learning rate, change it
+        here.
+    state : dict of Tensor to dict
+        What the steps remember of each parameter.
+
+    Raises
+    ------
+    TypeError
+        If `params` holds anything else.
+    ValueError
+        If there is no parameter, one comes twice, one is no leaf, or an option is out of range.
+    """
+
+    def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError("params: expected an iterable of Tensors, got a single Tensor")
+        entries: list[Any] = list(params)
+        if not entries:
+            raise ValueError("params: expected at least one parameter, got none")
+        groups = entries if isinstance(entries[0], dict) else [{"params": entries}]
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        for group in groups:
+            own = group["params"]
+            tensors = [own] if isinstance(own, Tensor) else list(own)
+            self.param_groups.append({**defaults, **group, "params": tensors})
+            self.check(self.param_groups[-1])
+        _check_parameters(self._parameters())
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise a ValueError if an option of a group is out of range.
+
+        Parameters
+        ----------
+        options : dict
+            The options of one group.
+        """
+        raise NotImplementedError
+
+    def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
+        """Change one parameter in place.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            The parameter's values, to be changed.
+        g : numpy.ndarray
+            Its gradient, to be left alone.
+        state : dict
+            What earlier steps have kept for this parameter; empty at first.
+        options : dict
+            The options of its group.
+        """
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.update(p._data, p.grad._data, self.state.setdefault(p, {}), group)
+                    p._count_write()
+
+    def zero_grad(self) -> None:
+        """Drop the gradients of all parameters: set their ``grad`` to None."""
+        for p in self._parameters():
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return options and state, with parameters replaced by their numbers.
+
+        Returns
+        -------
+        dict
+            ``'state'`` and ``'param_groups'``, as in PyTorch. Arrays are shared, not copied: use
+            ``copy.deepcopy`` for a snapshot.
+        """
+        numbers = {p: i for i, p in enumerate(self._parameters())}
+        return {
+            "state": {numbers[p]: dict(state) for p, state in self.state.items()},
+            "param_groups": [
+                {**group, "params": [numbers[p] for p in group["params"]]}
+                for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over saved options and a copy of the saved state.
+
+        Parameters
+        ----------
+        state_dict : dict
+            What `state_dict` has returned, of an optimiser of parameters in the same order.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of groups or of parameters in them differ.
+        """
+        saved = state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in self.param_groups]
+        saved_sizes = [len(group["params"]) for group in saved]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"state_dict: expected groups of {sizes} parameters, got groups of {saved_sizes}"
+            )
+        self.param_groups = [
+            {**new, "params": old["params"]}
+            for old, new in zip(self.param_groups, saved, strict=True)
+        ]
+        parameters = self._parameters()
+        self.state = {
+            parameters[i]: {
+                key: value.copy() if isinstance(value, np.ndarray) else value
+                for key, value in state.items()
+            }
+            for i, state in state_dict["state"].items()
+        }
+
+
+def _check_parameters(parameters: list[Any]) -> None:
+    for p in parameters:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"params: expected Tensors, got {type(p).__name__}")
+        if not p.is_leaf:
+            raise ValueError("params: expected leaves, got the result of an operation")
+    if len(set(parameters)) != len(parameters):
+        raise ValueError("params: a parameter comes twice")
+
+
+def _check_not_negative(options: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if not options[name] >= 0:
+            raise ValueError(f"{name}: expected a number >= 0, got {options[name]}")
+
+
+class SGD(Optimizer):
+    r"""Stochastic gradient descent, with momentum.
+
+    With gradient :math:`g` and weight decay :math:`\lambda`, momentum :math:`\mu` and dampening
+    :math:`\tau`:
+
+    .. math::
+
+        d &= g + \lambda x \\
+        b &\leftarrow \mu b + (1 - \tau) d \\
+        x &\leftarrow x - \eta \, (d + \mu b \text{ with Nesterov, else } b)
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to optimise; see `Optimizer`.
+    lr : float, default 1e-3
+        The learning rate :math:`\eta`.
+    momentum : float, default 0
+        :math:`\mu`.
+    dampening : float, default 0
+        :math:`\tau`.
+    weight_decay : float, default 0
+        :math:`\lambda`.
+    nesterov : bool, default False
+        Whether to use Nesterov's momentum.
+
+    Raises
+    ------
+    TypeError
+        If `params` are no tensors.
+    ValueError
+        If an option is out of range.
+
+    Notes
+    -----
+    :math:`b` starts as the first :math:`d`, as in PyTorch.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> from lucid import optim
+    >>> x = lucid.tensor(2.0, requires_grad=True)
+    >>> optimizer = optim.SGD([x], lr=0.25)
+    >>> (x**2).backward()
+    >>> optimizer.step()
+    >>> x
+    tensor(1., requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        options = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+        }
+        super().__init__(params, options)
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise a ValueError if an option of a group is out of range.
+
+        Parameters
+        ----------
+        options : dict
+            The options of one group.
+        """
+        _check_not_negative(options, "lr", "momentum", "weight_decay")
+        if options["nesterov"] and (options["momentum"] == 0 or options["dampening"] != 0):
+            raise ValueError("nesterov: expected a momentum > 0 and a dampening of 0 with it")
+
+    def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
+        """Change one parameter in place; see `Optimizer.update`."""
+        momentum, scratch = options["momentum"], np.empty_like(x)
+        d = g
+        if options["weight_decay"]:
+            d = np.multiply(x, options["weight_decay"], out=scratch)
+            d += g
+        if momentum:
+            b = state.get("momentum_buffer")
+            if b is None:
+                b = state["momentum_buffer"] = d.copy()
+            else:
+                b *= momentum
+                b += (1 - options["dampening"]) * d if options["dampening"] else d
+            d = d + momentum * b if options["nesterov"] else b
+        x -= np.multiply(d, options["lr"], out=scratch)
+
+
+class Adam(Optimizer):
+    r"""Adam: steps of a size that adapts to each element.
+
+    In step :math:`t`, with gradient :math:`g` and weight decay :math:`\lambda`:
+
+    .. math::
+
+        d &= g + \lambda x \\
+        m &\leftarrow \beta_1 m + (1 - \beta_1) d, \qquad
+        v \leftarrow \beta_2 v + (1 - \beta_2) d^2 \\
+        x &\leftarrow x - \eta \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to optimise; see `Optimizer`.
+    lr : float, default 1e-3
+        The learning rate :math:`\eta`.
+    betas : tuple of two float, default (0.9, 0.999)
+        :math:`\beta_1` and :math:`\beta_2`.
+    eps : float, default 1e-8
+        :math:`\epsilon`.
+    weight_decay : float, default 0
+        :math:`\lambda`.
+
+    Raises
+    ------
+    TypeError
+        If `params` are no tensors.
+    ValueError
+        If an option is out of range.
+
+    See Also
+    --------
+    AdamW : With the weight decay outside of the adaptive step.
+
+    References
+    ----------
+    D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015,
+    :arxiv:`1412.6980`.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> from lucid import optim
+    >>> x = lucid.tensor(2.0, requires_grad=True)
+    >>> optimizer = optim.Adam([x], lr=0.5)
+    >>> (x**2).backward()
+    >>> optimizer.step()
+    >>> x
+    tensor(1.5, requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options)
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise a ValueError if an option of a group is out of range.
+
+        Parameters
+        ----------
+        options : dict
+            The options of one group.
+        """
+        _check_not_negative(options, "lr", "eps", "weight_decay")
+        for beta in options["betas"]:
+            if not 0 <= beta < 1:
+                raise ValueError(
+                    f"betas: expected numbers from 0 to below 1, got {options['betas']}"
+                )
+
+    def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
+        """Change one parameter in place; see `Optimizer.update`."""
+        if options["weight_decay"]:
+            g = g + options["weight_decay"] * x
+        _adam_step(x, g, state, options)
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay.
+
+    Before each step of `Adam`, without decay in its gradient,
+
+    .. math:: x \leftarrow (1 - \eta \lambda) \, x
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to optimise; see `Optimizer`.
+    lr : float, default 1e-3
+        The learning rate :math:`\eta`.
+    betas : tuple of two float, default (0.9, 0.999)
+        As in `Adam`.
+    eps : float, default 1e-8
+        As in `Adam`.
+    weight_decay : float, default 0.01
+        :math:`\lambda`.
+
+    Raises
+    ------
+    TypeError
+        If `params` are no tensors.
+    ValueError
+        If an option is out of range.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
+    :arxiv:`1711.05101`.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> from lucid import optim
+    >>> x = lucid.tensor(2.0, requires_grad=True)
+    >>> optimizer = optim.AdamW([x], lr=0.5, weight_decay=0.5)
+    >>> (x**2).backward()
+    >>> optimizer.step()
+    >>> x
+    tensor(1., requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
+        """Change one parameter in place; see `Optimizer.update`."""
+        x *= 1 - options["lr"] * options["weight_decay"]
+        _adam_step(x, g, state, options)
+
+
+def _adam_step(x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
+    if not state:
+        state.update(step=0, exp_avg=np.zeros_like(x), exp_avg_sq=np.zeros_like(x))
+    state["step"] += 1
+    m, v, t = state["exp_avg"], state["exp_avg_sq"], state["step"]
+    beta1, beta2 = options["betas"]
+
+    scratch = np.subtract(g, m, out=np.empty_like(x))  # out: an array for 0-d parameters too
+    scratch *= 1 - beta1
+    m += scratch
+
+    np.multiply(g, g, out=scratch)
+    scratch *= 1 - beta2
+    v *= beta2
+    v += scratch
+
+    np.sqrt(v, out=scratch)
+    scratch /= math.sqrt(1 - beta2**t)
+    scratch += options["eps"]
+    np.divide(m, scratch, out=scratch)
+    scratch *= options["lr"] / (1 - beta1**t)
+    x -= scratch
