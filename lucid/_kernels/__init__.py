@@ -9,7 +9,7 @@ import importlib.util
 import os
 import types
 
-from lucid._kernels import machine
+from lucid._kernels import machine as machine
 
 _SUPPORTED = {"baseline": True, "x86_64_v3": machine.has_x86_64_v3()}
 
@@ -40,3 +40,4 @@ def load(kernel: str, level: str) -> types.ModuleType:
 CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
 
 margin = load("margin", CPU_LEVEL)
+ranking = load("ranking", CPU_LEVEL)
