@@ -90,11 +90,6 @@ def check(contender: Contender, case: Case, errors: dict[str, float]) -> None:
 def _save(case: Case, folder: str) -> None:
     scores, labels = case.draw()
     exact = solve(scores, labels)
-    problem: dict[str, Any] = {
-        "scores": scores,
-        "labels": labels,
-        "loss": exact.loss,
-        "counts": exact.counts,
-    }
-    for name, array in problem.items():
-        np.save(Path(folder, f"{name}.npy"), np.asarray(array))
+    arrays = {"scores": scores, "labels": labels, "counts": exact.counts}
+    for name, array in {**arrays, "loss": np.array(exact.loss)}.items():
+        np.save(Path(folder, f"{name}.npy"), array)

@@ -76,7 +76,7 @@ class Pool:
     def _start(self, contender: Contender) -> _Worker:
         # Infinity is no JSON that everybody reads, and a worker takes any case that it is given.
         description = asdict(replace(contender, most_pairs=0, most_labels=0))
-        stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115: stop() closes it
+        stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (stop closes it)
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(description)],
             env=os.environ | self.environment | contender.environment,
