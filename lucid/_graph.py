@@ -159,18 +159,15 @@ def backpropagate(
             for x, gx in zip(node.inputs, node.pull(g, y)):  # noqa: B905 (pull checks the lengths)
                 if gx is None or not x.requires_grad or (path is not None and x not in path):
                     continue
-                if gx._data.shape != x._data.shape or gx._data.dtype != x._data.dtype:
-                    gx = _fit(gx, x)
+                gx = _fit(gx, x)
                 if x in gradients:
                     gradients[x] = gradients[x] + gx
                 elif x._node is not None:
                     gradients[x] = gx
                     heappush(queue, (-x._node.number, x))
                 else:
-                    # A leaf's gradient outlives the walk: it gets an array of its own unless
-                    # this one is new, and no pullback that stays alive may hold it.
-                    shared = gx._data is g._data or gx._data.base is not None
-                    gradients[x] = gx.clone() if shared or retain_graph else gx
+                    # A pullback that stays alive may hold the array.
+                    gradients[x] = gx.clone() if retain_graph else _own(gx, g)
             if not retain_graph:
                 node.free()
     finally:
@@ -178,8 +175,34 @@ def backpropagate(
     return gradients
 
 
+def pull_to_leaf(y: Tensor, g: Tensor) -> dict[Tensor, Tensor]:
+    """Do what `backpropagate` does for `y` made of one leaf: the loss of given scores.
+
+    In a small problem the general walk would take longer than the gradient itself.
+    """
+    node = y._node
+    assert node is not None
+    (x,) = node.inputs
+    before = grad_mode.enabled
+    grad_mode.enabled = False
+    try:
+        (gx,) = node.pull(g, y)
+        gradients = {} if gx is None else {x: _own(_fit(gx, x), g)}
+    finally:
+        grad_mode.enabled = before
+    node.free()
+    return gradients
+
+
+def _own(gx: Tensor, g: Tensor) -> Tensor:
+    """Give the gradient of a leaf, which outlives the walk, an array that nobody else sees."""
+    return gx.clone() if gx._data is g._data or gx._data.base is not None else gx
+
+
 def _fit(gradient: Tensor, x: Tensor) -> Tensor:
     """Undo the broadcasting and the change of dtype that `x` went through in an op."""
+    if gradient._data.shape == x._data.shape and gradient._data.dtype == x._data.dtype:
+        return gradient
     new = gradient.ndim - x.ndim
     stretched = tuple(
         axis

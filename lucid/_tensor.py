@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from lucid._graph import Node, backpropagate, between, grad_mode
+from lucid._graph import Node, backpropagate, between, grad_mode, pull_to_leaf
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -317,9 +317,15 @@ class Tensor:
         """
         retain = create_graph if retain_graph is None else retain_graph
         seed = _seed(self, gradient)
-        if self._node is None:
-            seed = seed.clone()
-        gradients = backpropagate({self: seed}, create_graph, retain)
+        node = self._node
+        if node is None:
+            gradients = {self: seed.clone()}
+        elif (
+            len(node.inputs) == 1 and node.inputs[0]._node is None and not (create_graph or retain)
+        ):
+            gradients = pull_to_leaf(self, seed)
+        else:
+            gradients = backpropagate({self: seed}, create_graph, retain)
         for x, g in gradients.items():
             if x.grad is None:
                 x.grad = g
@@ -539,7 +545,8 @@ def grad(
         for i, x in enumerate(inputs):
             if x not in gradients:
                 raise RuntimeError(
-                    f"the outputs do not depend on inputs[{i}]: "
-                    f"pass allow_unused=True to get None for it"
+                    f"the outputs do not depend on inputs[{i}], or the graph between them was "
+                    f"freed: pass allow_unused=True to get None for it, or retain_graph=True to "
+                    f"the pass before"
                 )
     return tuple(gradients.get(x) for x in inputs)

@@ -325,6 +325,13 @@ def test_comparison_gives_a_bool_tensor_without_gradient(op):
     assert not result.requires_grad
 
 
+def test_a_tensor_equals_nothing_that_holds_no_numbers():
+    x = lucid.ones(2)
+    assert (x == None) is False  # noqa: E711
+    assert (x != "a") is True
+    assert x not in (None, "a")
+
+
 # NumPy on the other side
 
 

@@ -9,7 +9,7 @@ import importlib.util
 import os
 import types
 
-from lucid._kernels import machine
+from lucid._kernels import machine as machine
 
 _SUPPORTED = {"baseline": True, "x86_64_v3": machine.has_x86_64_v3()}
 

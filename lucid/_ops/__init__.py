@@ -7,6 +7,7 @@ operators and methods are hung in here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lucid._ops.arithmetic import (
     add,
@@ -84,6 +85,18 @@ def _swapped(
     return lambda x, y: op(y, x)
 
 
+def _comparison(op: Callable[[TensorLike, TensorLike], Tensor]) -> Callable[..., Any]:
+    """Leave ``x == None`` and the like to Python, which compares identities, as for any object."""
+
+    def compare(x: TensorLike, y: TensorLike) -> Any:
+        try:
+            return op(x, y)
+        except TypeError:
+            return NotImplemented
+
+    return compare
+
+
 _METHODS = {
     "__add__": add,
     "__radd__": _swapped(add),
@@ -103,8 +116,8 @@ _METHODS = {
     "__le__": less_equal,
     "__gt__": greater,
     "__ge__": greater_equal,
-    "__eq__": equal,
-    "__ne__": not_equal,
+    "__eq__": _comparison(equal),
+    "__ne__": _comparison(not_equal),
     "__getitem__": getitem,
     "T": property(transpose, doc="The tensor with the order of its axes reversed."),
     "abs": abs,
