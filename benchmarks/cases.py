@@ -48,7 +48,7 @@ class Case:
 
     def draw(self) -> tuple[Array, Array]:
         """Return scores ``(N, C)`` in float32 and labels ``(N, P)``, the same at every call."""
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(1)  # a seed with active pairs in the smallest case
         scores = rng.standard_normal((self.n, self.c), dtype=np.float32)
         labels = np.stack([rng.choice(self.c, self.p, replace=False) for _ in range(self.n)])
         if self.scores == "trained":
@@ -86,7 +86,6 @@ TABLE = [
 ]
 
 
-
 def find(name: str) -> Case:
     """Return the case of the table with this name, or any other ``NxCxP-scores``."""
     for case in TABLE:
@@ -103,10 +102,7 @@ def find(name: str) -> Case:
 
 #: A line for each P, over C.
 CLASSES = [
-    Case(16, c, p)
-    for p in (5, 50, 500)
-    for c in (100, 1_000, 10_000, 100_000, 1_000_000)
-    if p < c
+    Case(16, c, p) for p in (5, 50, 500) for c in (100, 1_000, 10_000, 100_000, 1_000_000) if p < c
 ]
 
 #: Over P.

@@ -8,6 +8,7 @@ the same lines, each in its own process, in turns.
 import argparse
 import importlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -46,7 +47,7 @@ def compare(file: str | None, threads: int, rounds: int) -> dict[str, Any]:
             each = json.loads(answer.stdout)
             seconds[library].append(each["seconds"])
             losses[library] = each["loss"]
-    if not np.isclose(*losses.values(), rtol=TOLERANCE):
+    if not math.isclose(*losses.values(), rel_tol=TOLERANCE):
         raise AssertionError(f"the two libraries do not agree: {losses}")
     return {"seconds": seconds, "loss": losses}
 

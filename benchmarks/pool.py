@@ -51,7 +51,8 @@ class Pool:
         """Send a request to the contender's worker and return its answer."""
         self.start([contender])
         worker = self._workers[contender.name]
-        assert worker.process.stdin is not None and worker.process.stdout is not None
+        assert worker.process.stdin is not None
+        assert worker.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # the empty answer says it
             print(json.dumps({"do": do, **arguments}), file=worker.process.stdin, flush=True)
         answer = worker.process.stdout.readline()
@@ -75,7 +76,7 @@ class Pool:
     def _start(self, contender: Contender) -> _Worker:
         # Infinity is no JSON that everybody reads, and a worker takes any case that it is given.
         description = asdict(replace(contender, most_pairs=0, most_labels=0))
-        stderr = tempfile.TemporaryFile("w+")
+        stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (stop closes it)
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(description)],
             env=os.environ | self.environment | contender.environment,

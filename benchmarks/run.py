@@ -6,7 +6,9 @@ Everything takes less than ten minutes on two cores, --quick less than one, and
 
 import argparse
 import json
+import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,16 @@ import cases
 import contenders
 import epoch
 from cases import BOTH, MODES, Case
-from contenders import LIMIT, LUCID, LUCID_BASELINE, LUCID_FLOAT64, NUMPY, PADDLE, PYTORCH, Contender
+from contenders import (
+    LIMIT,
+    LUCID,
+    LUCID_BASELINE,
+    LUCID_FLOAT64,
+    NUMPY,
+    PADDLE,
+    PYTORCH,
+    Contender,
+)
 from machine import cores, machine, versions
 from measure import measure, peak_memory
 from pool import Pool
@@ -28,9 +39,11 @@ QUICK_PAIRS = 6e7
 #: What PyTorch is spared in the sweeps.
 SWEEP_PAIRS = 2.5e8
 
-HEAD = """\
-| case | pass | lucid, ms | × PyTorch | floor / aim | × best NumPy | which | × Paddle | × baseline | of max / copy |
-|---|---|--:|--:|--:|--:|---|--:|--:|--:|"""
+HEAD = (
+    "| case | pass | lucid, ms | × PyTorch | floor / aim | × best NumPy | which "
+    "| × Paddle | × baseline | in max / copy |\n"
+    "|---|---|--:|--:|--:|--:|---|--:|--:|--:|"
+)
 
 
 def main() -> None:
@@ -56,8 +69,8 @@ def main() -> None:
     finally:
         pool.close()
     print()
-    for verdict in verdicts(results):
-        print(verdict)
+    for line in (*verdicts(results), *_asides(results)):
+        print(line)
     print(f"\n{time.perf_counter() - start:.0f} s")
     if arguments.json:
         arguments.json.write_text(json.dumps(_rounded(results), indent=1) + "\n")
@@ -67,10 +80,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="lucid's loss against what else there is.")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--quick", action="store_true", help="the smaller cases, in few rounds")
-    what.add_argument("--case", type=_case, metavar="NAME", help="one line: NxCxP-randn or -trained")
-    parser.add_argument("--rounds", type=int, help="timings of each contender (default: 5, quick: 2)")
+    what.add_argument(
+        "--case", type=_case, metavar="NAME", help="one line: NxCxP-randn or -trained"
+    )
+    parser.add_argument("--rounds", type=int, help="timings of each contender; default 5, quick 2")
     parser.add_argument("--threads", type=int, default=min(2, cores()), help="default: 2")
-    parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="leave out contenders")
+    optional = [PYTORCH.name, PADDLE.name]
+    parser.add_argument("--without", action="append", default=[], choices=optional)
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="default: results.json here, for a whole run"
     )
@@ -149,6 +165,19 @@ def _line(case: Case, result: Result, mode: str) -> str:
         digits(ratio(result, mode, LUCID.name, LIMIT.name).median),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _asides(results: dict[str, Any]) -> Iterator[str]:
+    """What is measured and promised nothing about."""
+    if "memory" in results:
+        memory = results["memory"]
+        peaks = [
+            f"{name} {peak / memory['gradient']:.2f}" for name, peak in memory["peaks"].items()
+        ]
+        yield f"peak memory at {memory['case']}, in sizes of the gradient: {', '.join(peaks)}"
+    if "epoch" in results:
+        times = {name: statistics.median(t) for name, t in results["epoch"]["seconds"].items()}
+        yield "an epoch: " + ", ".join(f"{name} {time:.2f} s" for name, time in times.items())
 
 
 def _rounded(value: Any) -> Any:

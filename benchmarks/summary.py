@@ -46,7 +46,9 @@ class Verdict:
         aim = "" if self.aim is None else f", aim {digits(self.aim)}"
         reached = " (reached)" if self.aim is not None and self.reaches(self.aim) else ""
         state = "holds" if self.holds else "FAILS"
-        return f"{state}: {self.what} {digits(self.value)}, {sign} {digits(self.floor)}{aim}{reached}"
+        return (
+            f"{state}: {self.what} {digits(self.value)}, {sign} {digits(self.floor)}{aim}{reached}"
+        )
 
 
 def digits(value: float) -> str:
@@ -57,7 +59,8 @@ def digits(value: float) -> str:
 
 
 def seconds(result: Result, mode: str, contender: str) -> float:
-    return statistics.median(result["seconds"][contender][mode])
+    """Return the median of the seconds a call."""
+    return float(statistics.median(result["seconds"][contender][mode]))
 
 
 def has(result: Result, contender: str) -> bool:

@@ -1,8 +1,8 @@
 """The table of the README, from results.json: write it between its markers, or check it.
 
-    python benchmarks/table.py            print it
-    python benchmarks/table.py --write    put it into README.md
-    python benchmarks/table.py --check    fail when README.md has another one
+python benchmarks/table.py            print it
+python benchmarks/table.py --write    put it into README.md
+python benchmarks/table.py --check    fail when README.md has another one
 """
 
 import argparse
@@ -19,9 +19,11 @@ RESULTS = Path(__file__).with_name("results.json")
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
 
-HEAD = """\
-| rows × classes, labels a row | scores | forward | × PyTorch | × NumPy | with gradient | × PyTorch | × NumPy |
-|---|---|--:|--:|--:|--:|--:|--:|"""
+HEAD = (
+    "| rows × classes, labels a row | scores | forward | × PyTorch | × NumPy "
+    "| with gradient | × PyTorch | × NumPy |\n"
+    "|---|---|--:|--:|--:|--:|--:|--:|"
+)
 
 
 def table(results: dict[str, Any]) -> str:
@@ -35,10 +37,14 @@ def _row(result: Result) -> str:
     for mode in (FORWARD, BOTH):
         cells += [
             _time(seconds(result, mode, LUCID.name)),
-            digits(ratio(result, mode, PYTORCH.name).median) if has(result, PYTORCH.name) else "–",
-            digits(ratio(result, mode, best_numpy(result, mode)).median),
+            _times(result, mode, PYTORCH.name),
+            _times(result, mode, best_numpy(result, mode)),
         ]
     return f"| {' | '.join(cells)} |"
+
+
+def _times(result: Result, mode: str, name: str) -> str:
+    return digits(ratio(result, mode, name).median) if has(result, name) else "–"
 
 
 def _time(value: float) -> str:

@@ -7,7 +7,7 @@ from cases import Array
 from contenders.padding import pad
 from lucid import nn
 
-#: Above so many scores the target is as narrow as the labels; below, PyTorch's form serves as well.
+#: Above so many scores the target is as narrow as the labels; below, it has PyTorch's form.
 WIDE = 3_000_000
 
 

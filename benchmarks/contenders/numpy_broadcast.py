@@ -14,7 +14,7 @@ class Loss:
     def _margins(self) -> Array:
         """Return max(0, 1 - x[label] + x[j]), shape ``(N, P, C)``."""
         thresholds = self.x[self.rows, self.labels] - 1
-        margins = self.x[:, np.newaxis] - thresholds[:, :, np.newaxis]
+        margins: Array = self.x[:, np.newaxis] - thresholds[:, :, np.newaxis]
         margins[self.rows, :, self.labels] = 0  # labels are no negatives
         np.maximum(margins, 0, out=margins)
         return margins

@@ -50,7 +50,9 @@ class Loss:
         for piece in self.pieces:
             part = x[piece]
             counts = self._count(part, thresholds[piece[0]], active[piece[0]])
-            out = self.scratch[: len(part), : part.shape[1]] if gradient is None else gradient[piece]
+            out = (
+                self.scratch[: len(part), : part.shape[1]] if gradient is None else gradient[piece]
+            )
             np.multiply(counts, scale, out=out)
             loss += float(np.vecdot(out, part).sum(dtype=np.float64))
         if gradient is not None:

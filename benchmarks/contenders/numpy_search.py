@@ -57,4 +57,4 @@ class Loss:
         return np.bincount(ranks, minlength=len(thresholds) + 1)[:0:-1].cumsum()[::-1]
 
     def _loss(self, values: Array, ranks: Array, thresholds: Array, above: Array) -> float:
-        return float(np.vdot(ranks, values) - np.vdot(above, thresholds))
+        return float(np.vdot(ranks, values)) - float(np.vdot(above, thresholds))

@@ -9,7 +9,7 @@ from cases import Array
 
 class Loss:
     def __init__(self, scores: Array, labels: Array) -> None:
-        paddle.set_device("cpu")
+        paddle.device.set_device("cpu")
         self.target = paddle.to_tensor(labels)
         self.x = paddle.to_tensor(scores)
         self.leaf = paddle.to_tensor(scores, stop_gradient=False)

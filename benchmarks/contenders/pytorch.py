@@ -1,5 +1,7 @@
 """PyTorch, eager. Its target is int64 and as wide as the scores; there is no other form."""
 
+from typing import Any
+
 import torch
 
 from cases import Array
@@ -13,12 +15,11 @@ class Loss:
         self.leaf = torch.from_numpy(scores).requires_grad_()
         self.criterion = torch.nn.MultiLabelMarginLoss()
 
-    def forward(self) -> torch.Tensor:
-        loss: torch.Tensor = self.criterion(self.x, self.target)
-        return loss
+    def forward(self) -> Any:
+        return self.criterion(self.x, self.target)
 
-    def forward_backward(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward_backward(self) -> tuple[Any, Any]:
         self.leaf.grad = None
-        loss: torch.Tensor = self.criterion(self.leaf, self.target)
+        loss = self.criterion(self.leaf, self.target)
         loss.backward()
         return loss, self.leaf.grad
