@@ -51,18 +51,19 @@ def check_target(target: Array, x: Array) -> None:
 
 def check_probabilities(target: Array, x: Array) -> None:
     """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
+    hint = "; padded class indices go through Labels.from_padded"
     if target.shape != x.shape:
-        raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}")
+        raise ValueError(
+            f"target must have the shape of x, {x.shape}, got {target.shape}"
+            + (hint if target.dtype.kind in "iu" else "")
+        )
     outside = ~((target >= 0) & (target <= 1))
     if outside.any():
-        value = target[outside][0]
-        hint = ""
-        if (target == -1).any() and target.dtype.kind in "iu":
-            hint = (
-                ": a -1 is the sign of a padded list of class indices, which "
-                "multilabel_margin_loss takes; here use Labels.from_padded(...).to_multi_hot()"
-            )
-        raise ValueError(f"target must have values from 0 to 1, got {value}{hint}")
+        padded = target.dtype.kind in "iu" and (target == -1).any()
+        raise ValueError(
+            f"target must have values from 0 to 1, got {target[outside][0]}"
+            + (hint if padded else "")
+        )
 
 
 def check_weight(weight: Array, x: Array) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lucid._checks import (
     Reduction,
@@ -15,7 +14,8 @@ from lucid._checks import (
     check_weight,
 )
 from lucid._ops import losses
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+from lucid.labels import Labels, as_labels, is_array_like
 
 __all__ = ["multilabel_margin_loss", "multilabel_soft_margin_loss"]
 
@@ -73,7 +73,7 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
 
 def multilabel_soft_margin_loss(
     x: TensorLike,
-    target: TensorLike,
+    target: Any,
     weight: TensorLike | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -85,8 +85,11 @@ def multilabel_soft_margin_loss(
     ----------
     x : Tensor or array_like
         Logits, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16.
-    target : Tensor or array_like
-        The shape of `x`, values from 0 to 1: 1 where the class is a label.
+    target : Tensor or array_like, Labels, scipy.sparse matrix or array
+        Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label. Or the labels alone:
+        `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of class indices
+        that differ in length or are sets. These need no memory for the zeros. A label that is
+        given twice counts once.
     weight : Tensor or array_like, optional
         A weight for each class, shape ``(C,)``.
     reduction : {'none', 'mean', 'sum'}
@@ -102,7 +105,8 @@ def multilabel_soft_margin_loss(
     TypeError
         If `x` is not floating-point.
     ValueError
-        If shapes do not fit, a target is outside 0 to 1 or `reduction` is none of the three.
+        If shapes do not fit, a target is outside 0 to 1, a label is out of range or `reduction` is
+        none of the three.
 
     See Also
     --------
@@ -110,26 +114,35 @@ def multilabel_soft_margin_loss(
 
     Examples
     --------
+    >>> import lucid
     >>> import lucid.nn.functional as F
     >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], [[1, 0, 0]])
+    >>> print(round(loss.item(), 4))
+    0.3778
+    >>> labels = lucid.Labels.from_lists([[0]], num_classes=3)
+    >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], labels)
     >>> print(round(loss.item(), 4))
     0.3778
     """
     check_reduction(reduction)
     x = as_tensor(x)
     check_scores(x._data)
-    probabilities = _values(target)
-    check_probabilities(probabilities, x._data)
     weights = _values(1.0 if weight is None else weight)
     check_weight(weights, x._data)
-    dtype = x._data.dtype
     return losses.multilabel_soft_margin_loss(
-        x,
-        target=probabilities.astype(dtype, copy=False),
-        weight=weights.astype(dtype, copy=False),
-        reduction=reduction,
+        x, target=_soft_target(target, x._data), weight=weights, reduction=reduction
     )
 
 
-def _values(x: TensorLike) -> npt.NDArray[Any]:
+def _soft_target(target: Any, x: Array) -> Array | Labels:
+    """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
+    if isinstance(target, Tensor) or is_array_like(target):
+        numbers = _values(target)
+        check_probabilities(numbers, x)
+        return Labels.from_multi_hot(np.atleast_2d(numbers)) if numbers.dtype == bool else numbers
+    shape = np.atleast_2d(x).shape
+    return as_labels(target, (shape[0], shape[1])).drop_duplicates()
+
+
+def _values(x: TensorLike) -> Array:
     return x._data if isinstance(x, Tensor) else np.asarray(x)
