@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._buffers import empty_like
+from lucid._reduction import reduced
 from lucid.labels import Labels
 
 Array = npt.NDArray[Any]
@@ -46,7 +47,7 @@ def soft_margin_of(
     if gradient is not None:
         gradient *= gradient_scale(x, weight, reduction)
         gradient = gradient.reshape(x.shape).astype(x.dtype, copy=False)
-    return _reduced(losses.reshape(x.shape[:-1]), reduction).astype(x.dtype), gradient
+    return reduced(losses.reshape(x.shape[:-1]), reduction).astype(x.dtype), gradient
 
 
 def gradient_scale(x: Array, weight: Array, reduction: str) -> Array:
@@ -55,9 +56,7 @@ def gradient_scale(x: Array, weight: Array, reduction: str) -> Array:
     return np.asarray(weight / (x.shape[-1] * max(n, 1)), np.result_type(x, np.float32))
 
 
-def _losses(
-    x: Array, target: Array | Labels, weight: Array, gradient: Array | None
-) -> Array:
+def _losses(x: Array, target: Array | Labels, weight: Array, gradient: Array | None) -> Array:
     """Return the loss of each row; write sigmoid(x) - target into ``gradient``."""
     e = np.abs(x)
     np.exp(np.negative(e, out=e), out=e)
@@ -92,11 +91,3 @@ def _log_of_sum(e: Array, u: Array) -> Array:
     lost /= u
     lost += np.log(u)
     return lost
-
-
-def _reduced(losses: Array, reduction: str) -> Array:
-    if reduction == "none":
-        return losses
-    total = losses.sum(dtype=np.float64)
-    # A float64 divisor makes the mean of no rows nan.
-    return np.asarray(total / np.float64(losses.size) if reduction == "mean" else total)
