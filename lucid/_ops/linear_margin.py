@@ -27,7 +27,7 @@ def linear_multilabel_margin_loss(
 
 @primitive
 def sparse_linear_multilabel_margin_loss(
-    weight: Tensor, bias: Tensor, *, features: Any, labels: Labels, reduction: str, chunk: int
+    weight: Tensor, bias: Tensor, *, features: object, labels: Labels, reduction: str, chunk: int
 ) -> Result:
     """The same of a constant CSR matrix."""
     return _solve((weight, bias), features, labels, reduction, chunk)

@@ -177,13 +177,14 @@ def linear_multilabel_margin_loss(
     chunk = operator.index(chunk)
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    options: Any = {"labels": labels, "reduction": reduction, "chunk": chunk}
     if is_sparse(features):
         return linear_margin.sparse_linear_multilabel_margin_loss(
-            weight, bias, features=features, **options
+            weight, bias, features=features, labels=labels, reduction=reduction, chunk=chunk
         )
     rows = features.reshape(1, -1) if features.ndim == 1 else features
-    loss = linear_margin.linear_multilabel_margin_loss(weight, bias, rows, **options)
+    loss = linear_margin.linear_multilabel_margin_loss(
+        weight, bias, rows, labels=labels, reduction=reduction, chunk=chunk
+    )
     return loss.reshape(()) if features.ndim == 1 else loss
 
 
