@@ -24,7 +24,7 @@ def check_reduction(reduction: str) -> None:
 
 def check_scores(x: Array) -> None:
     """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, C >= 1."""
-    if x.dtype not in (np.float32, np.float64, np.float16):
+    if x.dtype.kind != "f" or x.dtype.itemsize > 8:
         raise TypeError(f"x must be float32, float64 or float16, got {x.dtype}")
     if x.ndim not in (1, 2):
         raise ValueError(f"x must have shape (N, C) or (C,), got {x.shape}")
@@ -70,6 +70,8 @@ def check_layer(features: Any, weight: Any, bias: Any) -> None:
 
 def check_probabilities(target: Array, x: Array) -> None:
     """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
+    if target.dtype.kind not in "iufb":
+        raise TypeError(f"target must hold numbers from 0 to 1, got {target.dtype}")
     hint = "; padded class indices go through Labels.from_padded"
     if target.shape != x.shape:
         raise ValueError(

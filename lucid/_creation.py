@@ -214,7 +214,7 @@ _generator = np.random.default_rng()
 def manual_seed(seed: int) -> None:
     """Start the random generator of this library anew: what follows is the same each time.
 
-    It is behind `randn` and `rand`, the initial weights of layers, and `nn.Dropout`.
+    It is behind `randn` and `rand`, the initial weights of layers, and `lucid.nn.Dropout`.
 
     Parameters
     ----------

@@ -341,7 +341,13 @@ class Labels:
         return len(self), self._num_classes
 
     def lengths(self) -> _Int64Array:
-        """Return the number of labels in each row, shape ``(N,)``."""
+        """Return the number of labels in each row.
+
+        Returns
+        -------
+        ndarray of int64
+            Shape ``(N,)``.
+        """
         return np.diff(self._indptr)
 
     # As a sequence of rows.
@@ -423,7 +429,12 @@ class Labels:
         return padded
 
     def to_csr(self) -> Any:
-        """Return a ``scipy.sparse.csr_array`` of bool, shape ``(N, C)``, True at each label.
+        """Return a sparse matrix that is True at each label.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of bool
+            Shape ``(N, C)``; the caller's own, to be written to.
 
         Raises
         ------
@@ -438,11 +449,15 @@ class Labels:
         sparse = require("scipy.sparse", extra="cli", purpose="Labels.to_csr")
         once = self.drop_duplicates()
         marks = np.ones(once.indices.size, dtype=np.bool_)
-        # Copies: the user owns the result and may write to it.
         return sparse.csr_array((marks, once.indices.copy(), once.indptr.copy()), shape=self.shape)
 
     def to_multi_hot(self) -> npt.NDArray[np.bool_]:
-        """Return a bool array of shape ``(N, C)``, True at each label.
+        """Return an array that is True at each label.
+
+        Returns
+        -------
+        ndarray of bool
+            Shape ``(N, C)``.
 
         Examples
         --------

@@ -46,6 +46,24 @@ class Optimizer:
         If `params` holds anything else.
     ValueError
         If there is no parameter, one comes twice, one is no leaf, or an option is out of range.
+
+    Examples
+    --------
+    An optimiser that steps by the sign of the gradient:
+
+    >>> import numpy as np
+    >>> import lucid
+    >>> class SignSGD(lucid.optim.Optimizer):
+    ...     def check(self, options):
+    ...         if options["lr"] <= 0:
+    ...             raise ValueError(f"lr must be positive, got {options['lr']}")
+    ...     def update(self, x, g, state, options):
+    ...         x -= options["lr"] * np.sign(g)
+    >>> x = lucid.tensor([1.0, -3.0], requires_grad=True)
+    >>> (x**2).sum().backward()
+    >>> SignSGD([x], {"lr": 0.5}).step()
+    >>> x
+    tensor([ 0.5, -2.5], requires_grad=True)
     """
 
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:

@@ -40,3 +40,4 @@ def load(kernel: str, level: str) -> types.ModuleType:
 CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
 
 margin = load("margin", CPU_LEVEL)
+ranking = load("ranking", CPU_LEVEL)

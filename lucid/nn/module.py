@@ -103,6 +103,11 @@ class Module:
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the module's output: each subclass defines it.
 
+        Parameters
+        ----------
+        *args, **kwargs
+            What the module was called with.
+
         Raises
         ------
         NotImplementedError
@@ -148,11 +153,11 @@ class Module:
                 yield name, part
 
     def children(self) -> Iterator[Module]:
-        """Yield each direct part that is a module.
+        """Return each direct part that is a module.
 
-        Yields
-        ------
-        Module
+        Returns
+        -------
+        iterator of Module
         """
         return (module for _, module in self.named_children())
 
@@ -174,11 +179,11 @@ class Module:
         yield from _walk("", self, set())
 
     def modules(self) -> Iterator[Module]:
-        """Yield each part that is a module, at every depth, this one first.
+        """Return each part that is a module, at every depth, this one first.
 
-        Yields
-        ------
-        Module
+        Returns
+        -------
+        iterator of Module
         """
         return (module for _, module in self.named_modules())
 
@@ -197,11 +202,11 @@ class Module:
                     yield (f"{prefix}.{name}" if prefix else name), part
 
     def parameters(self) -> Iterator[Parameter]:
-        """Yield each parameter, at every depth: what an optimiser takes.
+        """Return each parameter, at every depth: what an optimiser takes.
 
-        Yields
-        ------
-        Parameter
+        Returns
+        -------
+        iterator of Parameter
         """
         return (parameter for _, parameter in self.named_parameters())
 

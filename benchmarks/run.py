@@ -1,0 +1,193 @@
+"""Run the benchmark: python benchmarks/run.py [--quick | --case NAME] [--rounds R] [--json FILE]
+
+Everything takes less than ten minutes on two cores, --quick less than one, and
+--case 256x1000x10-randn reruns one line.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cases
+import contenders
+import epoch
+from cases import BOTH, MODES, Case
+from contenders import (
+    LIMIT,
+    LUCID,
+    LUCID_BASELINE,
+    LUCID_FLOAT64,
+    NUMPY,
+    PADDLE,
+    PYTORCH,
+    Contender,
+)
+from machine import cores, machine, versions
+from measure import measure, peak_memory
+from pool import Pool
+from summary import Result, best_numpy, digits, has, ratio, seconds, verdicts
+
+RESULTS = Path(__file__).with_name("results.json")
+
+#: What --quick leaves out: PyTorch takes a second and more for each call.
+QUICK_PAIRS = 6e7
+
+#: What PyTorch is spared in the sweeps.
+SWEEP_PAIRS = 2.5e8
+
+HEAD = (
+    "| case | pass | lucid, ms | × PyTorch | floor / aim | × best NumPy | which "
+    "| × Paddle | × baseline | in max / copy |\n"
+    "|---|---|--:|--:|--:|--:|---|--:|--:|--:|"
+)
+
+
+def main() -> None:
+    arguments = _arguments()
+    start = time.perf_counter()
+    pool = Pool(arguments.threads)
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "versions": versions(),
+        "settings": {
+            "threads": arguments.threads,
+            "rounds": arguments.rounds,
+            "environment": pool.environment,
+        },
+        "cases": [],
+    }
+    for group in ("machine", "versions", "settings"):
+        print(f"{group}: " + ", ".join(f"{k} {v}" for k, v in results[group].items()))
+    try:
+        _run_table(pool, arguments, results)
+        if not (arguments.quick or arguments.case):
+            _run_rest(pool, arguments, results)
+    finally:
+        pool.close()
+    print()
+    for line in (*verdicts(results), *_asides(results)):
+        print(line)
+    print(f"\n{time.perf_counter() - start:.0f} s")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(_rounded(results), indent=1) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="lucid's loss against what else there is.")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--quick", action="store_true", help="the smaller cases, in few rounds")
+    what.add_argument(
+        "--case", type=_case, metavar="NAME", help="one line: NxCxP-randn or -trained"
+    )
+    parser.add_argument("--rounds", type=int, help="timings of each contender; default 5, quick 2")
+    parser.add_argument("--threads", type=int, default=min(2, cores()), help="default: 2")
+    optional = [PYTORCH.name, PADDLE.name]
+    parser.add_argument("--without", action="append", default=[], choices=optional)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="default: results.json here, for a whole run"
+    )
+    arguments = parser.parse_args()
+    if arguments.rounds is None:
+        arguments.rounds = 2 if arguments.quick else 5
+    if arguments.json is None and not (arguments.quick or arguments.case):
+        arguments.json = RESULTS
+    return arguments
+
+
+def _case(name: str) -> Case:
+    try:
+        return cases.find(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _present(wanted: list[Contender], arguments: argparse.Namespace) -> list[Contender]:
+    return [each for each in wanted if each.installed and each.name not in arguments.without]
+
+
+def _run_table(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    wanted = [arguments.case] if arguments.case else cases.TABLE
+    if arguments.quick:
+        wanted = [case for case in wanted if case.pairs <= QUICK_PAIRS]
+    present = _present(contenders.TABLE, arguments)
+    print(f"\n{HEAD}", flush=True)
+    for case in wanted:
+        result = measure(pool, case, present, arguments.rounds)
+        results["cases"].append(result)
+        for mode in MODES:
+            print(_line(case, result, mode), flush=True)
+
+
+def _run_rest(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    """What the plots and the other promises need."""
+    rivals = _present([LUCID, PYTORCH, *NUMPY[1:]], arguments)
+    threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t <= cores()]
+    ours = [LUCID, LUCID_FLOAT64, *map(contenders.on_threads, threads)]
+    for name, sweep, who, modes in (
+        ("classes", cases.CLASSES, rivals, (BOTH,)),
+        ("labels", cases.LABELS, rivals, (BOTH,)),
+        ("large", cases.LARGE, ours, MODES),
+    ):
+        print(f"\n{name}:", end="", flush=True)
+        results[name] = []
+        for case in sweep:
+            spared = [each for each in who if each is not PYTORCH or case.pairs <= SWEEP_PAIRS]
+            results[name].append(measure(pool, case, spared, arguments.rounds, modes))
+            print(f" {case.name}", end="", flush=True)
+    results["extreme"] = measure(pool, cases.EXTREME, [LUCID], arguments.rounds)
+    results["memory"] = peak_memory(pool, cases.MEMORY, _present([LUCID, PYTORCH], arguments))
+    if PYTORCH in rivals:
+        results["epoch"] = epoch.compare(None, arguments.threads, rounds=2)
+    print()
+
+
+def _line(case: Case, result: Result, mode: str) -> str:
+    numpy = best_numpy(result, mode)
+    goal = case.goal(mode)
+
+    def times(name: str) -> str:
+        return str(ratio(result, mode, name)) if has(result, name) else "–"
+
+    cells = [
+        case.name,
+        mode,
+        f"{seconds(result, mode, LUCID.name) * 1e3:.3g}",
+        times(PYTORCH.name),
+        f"{goal.floor:g} / {goal.aim:g}" if goal else "–",
+        times(numpy),
+        numpy,
+        times(PADDLE.name),
+        times(LUCID_BASELINE.name),
+        digits(ratio(result, mode, LUCID.name, LIMIT.name).median),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _asides(results: dict[str, Any]) -> Iterator[str]:
+    """What is measured and promised nothing about."""
+    if "memory" in results:
+        memory = results["memory"]
+        peaks = [
+            f"{name} {peak / memory['gradient']:.2f}" for name, peak in memory["peaks"].items()
+        ]
+        yield f"peak memory at {memory['case']}, in sizes of the gradient: {', '.join(peaks)}"
+    if "epoch" in results:
+        times = {name: statistics.median(t) for name, t in results["epoch"]["seconds"].items()}
+        yield "an epoch: " + ", ".join(f"{name} {time:.2f} s" for name, time in times.items())
+
+
+def _rounded(value: Any) -> Any:
+    """Return ``value`` with its floats cut to the digits that mean something."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    main()

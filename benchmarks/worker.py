@@ -1,0 +1,112 @@
+"""One contender in a process of its own: two OpenMP pools in one process disturb each other.
+
+Reads a request a line (JSON) and answers it with a line, until its input ends:
+
+    {"do": "prepare", "folder": ...}   load a problem, check the answers -> errors, seconds
+    {"do": "time", "mode": ...}        -> seconds a call
+    {"do": "memory", "folder": ...}    -> bytes that the first forward and backward adds at its peak
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases import BOTH, FORWARD, Array
+from contenders import Contender, Implementation
+from exact import Exact, solve
+
+#: A measurement repeats short calls for about so many seconds.
+ENOUGH = 0.03
+
+
+class Worker:
+    def __init__(self, contender: Contender) -> None:
+        self.contender = contender
+        self.calls: dict[str, Callable[[], Any]] = {}
+        self.repeats: dict[str, int] = {}
+
+    def prepare(self, folder: str) -> dict[str, Any]:
+        self.calls.clear()  # what held the problem before
+        problem = self._load(folder)
+        self.calls = {FORWARD: problem.forward, BOTH: problem.forward_backward}
+        seconds = {mode: _quick_estimate(call) for mode, call in self.calls.items()}
+        self.repeats = {mode: max(1, int(ENOUGH / each)) for mode, each in seconds.items()}
+        return {"errors": self._check(problem, folder), "seconds": seconds}
+
+    def time(self, mode: str) -> float:
+        return _seconds(self.calls[mode], self.repeats[mode])
+
+    def memory(self, folder: str) -> int:
+        problem = self._load(folder)
+        before = _memory("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from now
+        problem.forward_backward()
+        return _memory("VmHWM") - before
+
+    def _load(self, folder: str) -> Implementation:
+        return self.contender.make(_array(folder, "scores"), _array(folder, "labels"))
+
+    def _check(self, problem: Implementation, folder: str) -> dict[str, float]:
+        if not self.contender.checked:
+            return {}
+        if self.contender.dtype == "float32":
+            exact = Exact(float(_array(folder, "loss")), _array(folder, "counts"))
+        else:  # thresholds round differently
+            scores = _array(folder, "scores").astype(self.contender.dtype)
+            exact = solve(scores, _array(folder, "labels"))
+        alone = problem.forward()
+        loss, gradient = problem.forward_backward()
+        return {
+            "loss": float(np.max([exact.loss_error(_number(each)) for each in (alone, loss)])),
+            "gradient": exact.gradient_error(np.asarray(gradient), self.contender.sums_serially),
+        }
+
+
+def _array(folder: str, name: str) -> Array:
+    array: Array = np.load(Path(folder, f"{name}.npy"))
+    return array
+
+
+def _number(loss: Any) -> float:
+    return float(loss.item() if hasattr(loss, "item") else loss)
+
+
+def _seconds(call: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def _quick_estimate(call: Callable[[], Any]) -> float:
+    """Return about how long a call takes, without the first one unless that is slow."""
+    first = _seconds(call, 1)
+    return first if first > 1 else _seconds(call, 1 if first > 0.001 else 20)
+
+
+def _memory(field: str) -> int:
+    """Return ``field`` of the process's status in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kibibytes = next(line.split()[1] for line in lines if line.startswith(field))
+    return int(kibibytes) * 1024
+
+
+def main() -> None:
+    # Answers go out on the real stdout; whatever a library prints goes to stderr.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    worker = Worker(Contender(**json.loads(sys.argv[1])))
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = getattr(worker, request.pop("do"))(**request)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Signatures as they are written in the source, with words in place of the longest types.
+
+autodoc would evaluate the annotations, and show what NumPy's ``ArrayLike`` is a union of.
+"""
+
+import inspect
+import re
+from typing import Any
+
+import numpy.typing as npt
+from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
+from sphinx.util.typing import ExtensionMetadata
+
+WORDS = {
+    "Array": "ndarray",
+    "Callable[..., Result]": "Callable",
+    "Callable[..., Tensor]": "Callable",
+    "Axis": "int | tuple[int, ...] | None",
+    "Function": "Callable",
+    "Parameters": "iterable",
+    "Reduction": "Literal['none', 'mean', 'sum']",
+    "TensorLike": "Tensor | array_like",
+    "_Int64Array": "ndarray",
+    "_Path": "str | PathLike",
+    "_Values": "ndarray",
+    "npt.ArrayLike": "array_like",
+    "npt.DTypeLike": "dtype_like",
+}
+WORD = re.compile(r"(?<![\w.])(" + "|".join(map(re.escape, WORDS)) + r")(?!\w)")
+
+
+def in_words(annotation: Any) -> Any:
+    if annotation == npt.ArrayLike:
+        return "array_like"
+    if isinstance(annotation, str):
+        annotation = re.sub(r"npt\.NDArray\[[\w.\[\]]+\]", "ndarray", annotation)
+        return WORD.sub(lambda match: WORDS[match[0]], annotation)
+    return annotation
+
+
+def written(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: Any,
+    options: object,
+    text: str | None,
+    returns: str | None,
+) -> tuple[str, str] | None:
+    if text is None or not callable(obj):
+        return None
+    signature = inspect.signature(obj)
+    parameters = [
+        p.replace(annotation=in_words(p.annotation)) for p in signature.parameters.values()
+    ]
+    if what == "method" and not inspect.ismethod(obj):
+        parameters = parameters[1:]  # self
+    result = inspect.Signature.empty if what == "class" else in_words(signature.return_annotation)
+    signature = signature.replace(parameters=parameters, return_annotation=result)
+    shown = stringify_signature(signature, unqualified_typehints=True)
+    arguments, _, result = shown.partition(" -> ")
+    return arguments, result
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Have the last word on signatures."""
+    app.connect("autodoc-process-signature", written)
+    return {"version": "1", "parallel_read_safe": True}

@@ -1,0 +1,228 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Where the labels of a row stand in the ranking of its scores: all that ranking metrics ask for.
+
+For each label t of a row x of C scores, with Y the labels of the row,
+
+    above            = number of scores greater than x[t]
+    not_below        = number of scores greater than or equal to x[t]
+    labels_not_below = the same among the labels: number of u in Y with x[u] >= x[t]
+    place            = above, plus the ties x[j] == x[t] with j < t
+
+so `place` is the label's place, from 0, when ties go to the lower column. And for each row
+
+    depth            = the largest not_below, that of the lowest label; 0 without labels
+
+They are counts, hence exact, and the same for every number of threads. The caller asks for those
+that it needs.
+
+With few labels each is compared with all scores, which is what vector units do best: in blocks
+that stay in the L1 cache, C * P comparisons. With many, the labels' scores are sorted, and each of
+the C scores looks up by bisection between which of them it falls: (C + P) * log P.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc, qsort
+from libc.string cimport memset
+
+ctypedef fused real:
+    float
+    double
+
+cdef enum:
+    BLOCK = 2048            # scores compared with every label in turn while they are in L1
+    FEW = 256               # up to so many labels are compared one by one
+    SERIAL = 1 << 18        # comparisons below which one thread is faster than several
+
+
+cdef struct Counts:         # of one row, or of all: an entry for each label, or NULL if not asked for
+    int64_t* above
+    int64_t* not_below
+    int64_t* labels_not_below
+    int64_t* place
+
+
+cdef struct Workspace:      # of one thread, for rows with many labels
+    void* thresholds        # real[P]: the labels' scores, ascending
+    int64_t* equal          # [P]: scores equal to threshold l, counted at the first of equal ones
+    int64_t* between        # [P + 1]: scores between thresholds l - 1 and l
+
+
+cdef int64_t count_above(const real* x, Py_ssize_t m, real score) noexcept nogil:
+    cdef int32_t count = 0              # as wide as a float, for the vector units
+    cdef Py_ssize_t j
+    for j in range(m):
+        count += x[j] > score
+    return count
+
+
+cdef int64_t count_not_below(const real* x, Py_ssize_t m, real score) noexcept nogil:
+    cdef int32_t count = 0
+    cdef Py_ssize_t j
+    for j in range(m):
+        count += x[j] >= score
+    return count
+
+
+cdef int64_t count_depth(const real* x, Py_ssize_t C, const int64_t* labels,
+                         Py_ssize_t P) noexcept nogil:
+    cdef real lowest = INFINITY
+    cdef Py_ssize_t i
+    for i in range(P):
+        lowest = min(lowest, x[labels[i]])
+    return count_not_below(x, C, lowest)
+
+
+cdef void count_few(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t P,
+                    Counts out) noexcept nogil:
+    cdef real score[FEW]
+    cdef Py_ssize_t first, b, i, m, before
+    for i in range(P):
+        score[i] = x[labels[i]]
+    for b in range((C + BLOCK - 1) // BLOCK):
+        first = b * BLOCK
+        m = min(BLOCK, C - first)
+        if out.above != NULL:
+            for i in range(P):
+                out.above[i] += count_above(x + first, m, score[i])
+        if out.not_below != NULL:
+            for i in range(P):
+                out.not_below[i] += count_not_below(x + first, m, score[i])
+        if out.place != NULL:
+            for i in range(P):
+                before = min(max(labels[i] - first, 0), m)      # columns that win a tie
+                out.place[i] += count_not_below(x + first, before, score[i])
+                out.place[i] += count_above(x + first + before, m - before, score[i])
+    if out.labels_not_below != NULL:
+        for i in range(P):
+            out.labels_not_below[i] = count_not_below(score, P, score[i])
+
+
+cdef int ascending_float(const void* p, const void* q) noexcept nogil:
+    return ((<const float*>p)[0] > (<const float*>q)[0]) - ((<const float*>p)[0] < (<const float*>q)[0])
+
+
+cdef int ascending_double(const void* p, const void* q) noexcept nogil:
+    return ((<const double*>p)[0] > (<const double*>q)[0]) - ((<const double*>p)[0] < (<const double*>q)[0])
+
+
+cdef inline Py_ssize_t bisect(const real* thresholds, Py_ssize_t P, real score) noexcept nogil:
+    """The first of the ascending thresholds that is not below the score; P if there is none."""
+    cdef Py_ssize_t low = 0, size = P
+    while size > 0:
+        # No branch on the outcome, which no processor could predict.
+        low += (size - size // 2) * (thresholds[low + size // 2] < score)
+        size //= 2
+    return low
+
+
+cdef void count_many(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t P,
+                     Counts out, Workspace work) noexcept nogil:
+    cdef real* thresholds = <real*>work.thresholds
+    cdef int64_t above, between
+    cdef Py_ssize_t i, j, l
+    for i in range(P):
+        thresholds[i] = x[labels[i]]
+    qsort(thresholds, P, sizeof(real), ascending_float if real is float else ascending_double)
+    memset(work.equal, 0, P * sizeof(int64_t))
+    memset(work.between, 0, (P + 1) * sizeof(int64_t))
+
+    i = 0                               # the next label: they ascend, as the columns do
+    for j in range(C):
+        l = bisect(thresholds, P, x[j])
+        if l < P and thresholds[l] == x[j]:
+            if i < P and labels[i] == j:
+                if out.place != NULL:
+                    out.place[i] = work.equal[l]        # so many ties before it
+                i += 1
+            work.equal[l] += 1
+        else:
+            work.between[l] += 1
+
+    above = work.between[P]
+    for l in range(P - 1, -1, -1):      # from here on `between` holds the sums from above
+        between = work.between[l]
+        work.between[l] = above
+        above += work.equal[l] + between
+
+    for i in range(P):
+        l = bisect(thresholds, P, x[labels[i]])
+        if out.above != NULL:
+            out.above[i] = work.between[l]
+        if out.not_below != NULL:
+            out.not_below[i] = work.between[l] + work.equal[l]
+        if out.labels_not_below != NULL:
+            out.labels_not_below[i] = P - l
+        if out.place != NULL:
+            out.place[i] += work.between[l]
+
+
+cdef inline Counts of_row(Counts all_rows, Py_ssize_t start) noexcept nogil:
+    cdef Counts row
+    row.above = all_rows.above + start if all_rows.above != NULL else NULL
+    row.not_below = all_rows.not_below + start if all_rows.not_below != NULL else NULL
+    row.labels_not_below = (
+        all_rows.labels_not_below + start if all_rows.labels_not_below != NULL else NULL
+    )
+    row.place = all_rows.place + start if all_rows.place != NULL else NULL
+    return row
+
+
+cdef inline int64_t* pointer(int64_t[::1] counts) noexcept:
+    return NULL if counts is None else &counts[0]
+
+
+def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[::1] indptr,
+          int threads, int64_t[::1] above=None, int64_t[::1] not_below=None,
+          int64_t[::1] labels_not_below=None, int64_t[::1] place=None,
+          int64_t[::1] depth=None):
+    """Add the numbers above to arrays of zeros: an entry for each label, `depth` for each row.
+
+    The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range;
+    no score is NaN.
+    """
+    cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], n, P, longest = 0
+    cdef Counts out
+    cdef int64_t* depth_of_row = pointer(depth)
+    cdef bint of_labels
+    cdef Workspace* work = NULL
+    cdef char* memory = NULL
+    cdef size_t size
+    if indices.shape[0] == 0:
+        return
+    out.above, out.not_below = pointer(above), pointer(not_below)
+    out.labels_not_below, out.place = pointer(labels_not_below), pointer(place)
+    of_labels = (out.above != NULL or out.not_below != NULL or out.labels_not_below != NULL
+                 or out.place != NULL)
+    if C * indices.shape[0] < SERIAL:
+        threads = 1
+    for n in range(N):
+        longest = max(longest, indptr[n + 1] - indptr[n])
+
+    if longest > FEW:
+        size = (3 * longest + 1) * sizeof(int64_t)
+        work = <Workspace*>malloc(threads * sizeof(Workspace))
+        memory = <char*>malloc(threads * size)
+        if work == NULL or memory == NULL:
+            free(work)
+            free(memory)
+            raise MemoryError()
+        for n in range(threads):
+            work[n].thresholds = memory + n * size
+            work[n].equal = <int64_t*>work[n].thresholds + longest
+            work[n].between = work[n].equal + longest
+
+    for n in prange(N, nogil=True, num_threads=threads, schedule="dynamic", chunksize=8):
+        P = indptr[n + 1] - indptr[n]
+        if P > 0 and depth_of_row != NULL:
+            depth_of_row[n] = count_depth(&scores[n, 0], C, &indices[indptr[n]], P)
+        if not of_labels:
+            continue
+        if P > FEW:
+            count_many(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]),
+                       work[threadid()])
+        elif P > 0:
+            count_few(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]))
+    free(work)
+    free(memory)

@@ -1,0 +1,518 @@
+"""Ranking metrics for multi-label scores.
+
+Every metric here is a function of a few exact counts: for each label of a row, how many scores of
+the row are greater than the label's, and how many are not below it. One compiled kernel counts
+(``lucid/_kernels/ranking.pyx``, threaded); each metric is then its formula.
+
+All take ``scores`` of shape ``(N, C)`` and the labels in any form that `lucid.Labels` has a
+constructor for: `Labels`, a bool array of shape ``(N, C)`` (multi-hot), an integer array of shape
+``(N, K)`` (indices, padded with -1), a SciPy sparse matrix, or one list of indices for each row.
+A label listed twice is one label. A NaN score is an error. Without rows the mean is nan.
+"""
+
+import operator
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid._kernels import ranking
+from lucid._threads import get_num_threads
+from lucid.labels import Labels, as_labels
+
+__all__ = [
+    "coverage_error",
+    "label_ranking_average_precision_score",
+    "label_ranking_loss",
+    "ndcg_at_k",
+    "one_error",
+    "precision_at_k",
+    "propensities",
+    "psp_at_k",
+    "recall_at_k",
+]
+
+_Counts = npt.NDArray[np.int64]
+_Values = npt.NDArray[np.float64]
+
+
+class _Rows:
+    """The scores and labels of rows, and the counts of where the labels stand."""
+
+    def __init__(self, scores: npt.ArrayLike, labels: Any) -> None:
+        self.scores = _checked_scores(scores)
+        self.labels = as_labels(labels, self.scores.shape).drop_duplicates()
+        self.num_classes = self.labels.num_classes
+        self.num_labels = self.labels.lengths()
+        self.of_label = np.repeat(np.arange(len(self.labels)), self.num_labels)
+
+    def count(self, *which: str) -> tuple[_Counts, ...]:
+        """Return counts by the names that the kernel, ``ranking.pyx``, defines."""
+        indices, indptr = self.labels.indices, self.labels.indptr
+        size = {"depth": len(self.labels)}  # the others have a value for each label
+        counts = {name: np.zeros(size.get(name, indices.size), np.int64) for name in which}
+        ranking.count(self.scores, indices, indptr, get_num_threads(), **counts)
+        return tuple(counts.values())
+
+    def sum(self, of_each_label: npt.NDArray[Any]) -> _Values:
+        """Add up the values of each row's labels; 0 without labels."""
+        sums = np.bincount(self.of_label, weights=of_each_label, minlength=len(self.labels))
+        return sums.astype(np.float64, copy=False)  # without any label, NumPy gives integers
+
+    def hits(self, k: int) -> _Values:
+        """Return the number of labels among each row's k highest scores."""
+        (place,) = self.count("place")
+        return self.sum(place < k)
+
+
+def _checked_scores(scores: npt.ArrayLike) -> npt.NDArray[Any]:
+    x = np.asarray(scores)
+    if x.dtype.kind not in "fiu":
+        raise TypeError(f"scores must hold real numbers, got {x.dtype}")
+    if x.ndim != 2 or x.shape[1] == 0:
+        raise ValueError(f"scores must have shape (N, C) with C >= 1, got {x.shape}")
+    in_float32 = x.dtype.kind == "f" and x.dtype.itemsize <= 4
+    x = np.ascontiguousarray(x, dtype=np.float32 if in_float32 else np.float64)
+    if x.size and np.isnan(x.min()):  # the minimum is NaN if any score is
+        row, column = np.argwhere(np.isnan(x))[0]
+        raise ValueError(f"scores must not be NaN, got NaN in row {row}, column {column}")
+    return x
+
+
+def _checked_k(k: SupportsIndex, num_classes: int) -> int:
+    places = operator.index(k)
+    if not 1 <= places <= num_classes:
+        raise ValueError(f"k must be from 1 to C = {num_classes}, got {places}")
+    return places
+
+
+def _mean(of_each_row: npt.NDArray[Any]) -> float:
+    return float(of_each_row.mean()) if of_each_row.size else float("nan")
+
+
+def label_ranking_loss(scores: npt.ArrayLike, labels: Any) -> float:
+    r"""Return the fraction of pairs of a label and another class that are in the wrong order.
+
+    .. math:: \frac1N \sum_n \frac{1}{|Y_n| (C - |Y_n|)}
+        \bigl|\{(t, j) : t \in Y_n, j \notin Y_n, x_{nj} \ge x_{nt}\}\bigr|
+
+    A tie is in the wrong order. 0 is the best value, 1 the worst.
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, or the labels do not fit the scores.
+
+    Notes
+    -----
+    A row without labels, or with nothing but labels, counts 0. Equal to
+    ``sklearn.metrics.label_ranking_loss``.
+
+    References
+    ----------
+    G. Tsoumakas, I. Katakis, I. Vlahavas, "Mining multi-label data", in *Data Mining and Knowledge
+    Discovery Handbook*, 2010.
+
+    Examples
+    --------
+    >>> label_ranking_loss([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0], [2]])
+    0.75
+    """
+    rows = _Rows(scores, labels)
+    not_below, labels_not_below = rows.count("not_below", "labels_not_below")
+    wrong = rows.sum(not_below - labels_not_below)
+    pairs = rows.num_labels * (rows.num_classes - rows.num_labels)
+    return _mean(wrong / np.maximum(pairs, 1))
+
+
+def coverage_error(scores: npt.ArrayLike, labels: Any) -> float:
+    r"""Return how far down the ranking one has to go, on average, to cover all labels of a row.
+
+    .. math:: \frac1N \sum_n \max_{t \in Y_n} \bigl|\{j : x_{nj} \ge x_{nt}\}\bigr|
+
+    The best value is the mean number of labels, the worst ``C``.
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, or the labels do not fit the scores.
+
+    Notes
+    -----
+    A row without labels counts 0. Equal to ``sklearn.metrics.coverage_error``.
+
+    References
+    ----------
+    G. Tsoumakas, I. Katakis, I. Vlahavas, "Mining multi-label data", in *Data Mining and Knowledge
+    Discovery Handbook*, 2010.
+
+    Examples
+    --------
+    >>> coverage_error([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0], [2]])
+    2.5
+    """
+    (depth,) = _Rows(scores, labels).count("depth")
+    return _mean(depth)
+
+
+def label_ranking_average_precision_score(scores: npt.ArrayLike, labels: Any) -> float:
+    r"""Return, averaged over labels, the fraction of labels among the classes ranked as high.
+
+    .. math:: \frac1N \sum_n \frac{1}{|Y_n|} \sum_{t \in Y_n}
+        \frac{|\{u \in Y_n : x_{nu} \ge x_{nt}\}|}{|\{j : x_{nj} \ge x_{nt}\}|}
+
+    1 is the best value.
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, or the labels do not fit the scores.
+
+    Notes
+    -----
+    A row without labels, or with nothing but labels, counts 1. Equal to
+    ``sklearn.metrics.label_ranking_average_precision_score``.
+
+    References
+    ----------
+    G. Tsoumakas, I. Katakis, I. Vlahavas, "Mining multi-label data", in *Data Mining and Knowledge
+    Discovery Handbook*, 2010.
+
+    Examples
+    --------
+    >>> label_ranking_average_precision_score([[0.75, 0.5, 1.0], [1.0, 0.2, 0.25]], [[0], [2]])
+    0.5
+    """
+    rows = _Rows(scores, labels)
+    not_below, labels_not_below = rows.count("not_below", "labels_not_below")
+    precision = rows.sum(labels_not_below / not_below) / np.maximum(rows.num_labels, 1)
+    nothing_to_rank = (rows.num_labels == 0) | (rows.num_labels == rows.num_classes)
+    return _mean(np.where(nothing_to_rank, 1.0, precision))
+
+
+def one_error(scores: npt.ArrayLike, labels: Any) -> float:
+    r"""Return the fraction of rows whose highest score is not that of a label.
+
+    .. math:: \frac1N \bigl|\{n : \arg\max_j x_{nj} \notin Y_n\}\bigr|
+        = 1 - \mathrm{P@1}
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, or the labels do not fit the scores.
+
+    Notes
+    -----
+    Among equal scores the lowest column is the highest. A row without labels is an error.
+
+    References
+    ----------
+    R. E. Schapire, Y. Singer, "BoosTexter: a boosting-based system for text categorization",
+    *Machine Learning* 39, 2000.
+
+    Examples
+    --------
+    >>> one_error([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]])
+    0.5
+    """
+    return _mean(1.0 - _Rows(scores, labels).hits(1))
+
+
+def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
+    r"""Return the mean fraction of labels among the `k` highest scores of a row (P@k).
+
+    .. math:: \frac1N \sum_n \frac{|Y_n \cap \mathrm{top}_k(x_n)|}{k}
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+    k : int
+        From 1 to ``C``.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, the labels do not fit the scores, or `k` is out of range.
+
+    Notes
+    -----
+    Equal scores are ranked by column, the lowest first. A row without labels counts 0.
+
+    References
+    ----------
+    K. Bhatia et al., "The extreme classification repository: multi-label datasets and code", 2016,
+    http://manikvarma.org/downloads/XC/XMLRepository.html
+
+    Examples
+    --------
+    >>> precision_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]], k=2)
+    0.5
+    """
+    rows = _Rows(scores, labels)
+    places = _checked_k(k, rows.num_classes)
+    return _mean(rows.hits(places) / places)
+
+
+def recall_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
+    r"""Return the mean fraction of a row's labels that are among its `k` highest scores.
+
+    .. math:: \frac1N \sum_n \frac{|Y_n \cap \mathrm{top}_k(x_n)|}{|Y_n|}
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+    k : int
+        From 1 to ``C``.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, the labels do not fit the scores, or `k` is out of range.
+
+    Notes
+    -----
+    Equal scores are ranked by column, the lowest first. A row without labels counts 0.
+
+    Examples
+    --------
+    >>> recall_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]], k=2)
+    0.75
+    """
+    rows = _Rows(scores, labels)
+    places = _checked_k(k, rows.num_classes)
+    return _mean(rows.hits(places) / np.maximum(rows.num_labels, 1))
+
+
+def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
+    r"""Return the mean normalised discounted cumulative gain of the `k` highest scores.
+
+    .. math:: \frac1N \sum_n \Bigl(\sum_{r=1}^{k} \frac{[\,\text{rank } r \text{ is a label}\,]}
+        {\log_2(r + 1)}\Bigr) \Big/ \sum_{r=1}^{\min(k, |Y_n|)} \frac{1}{\log_2(r + 1)}
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+    k : int
+        From 1 to ``C``.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, the labels do not fit the scores, or `k` is out of range.
+
+    Notes
+    -----
+    Classes with equal scores share the mean discount of the ranks that they fill: the value is the
+    expectation over random orders of the ties. A row without labels counts 0. Equal to
+    ``sklearn.metrics.ndcg_score``.
+
+    References
+    ----------
+    K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", *ACM TOIS* 20,
+    2002. F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently
+    in the presence of tied scores", ECIR 2008 (the ties).
+
+    Examples
+    --------
+    >>> ndcg_at_k([[0.75, 0.5, 1.0]], [[0, 2]], k=2)
+    1.0
+    """
+    rows = _Rows(scores, labels)
+    places = _checked_k(k, rows.num_classes)
+    discounts = 1 / np.log2(np.arange(2, places + 2))
+    discount_of_first = np.append(0.0, np.cumsum(discounts))  # entry r: of the first r ranks
+
+    above, not_below = rows.count("above", "not_below")
+    upper = discount_of_first[np.minimum(above, places)]
+    lower = discount_of_first[np.minimum(not_below, places)]
+    gain = rows.sum((lower - upper) / (not_below - above))
+    best_gain = discount_of_first[np.minimum(rows.num_labels, places)]
+    return _mean(gain / np.where(best_gain > 0, best_gain, 1.0))
+
+
+def psp_at_k(
+    scores: npt.ArrayLike, labels: Any, propensities: npt.ArrayLike, k: SupportsIndex
+) -> float:
+    r"""Return the propensity-scored precision at `k` (PSP@k), where rare labels weigh more.
+
+    .. math:: \frac{\sum_n \sum_{t \in Y_n \cap \mathrm{top}_k(x_n)} 1 / p_t}
+        {\sum_n \max_{S \subseteq Y_n, |S| \le k} \sum_{t \in S} 1 / p_t}
+
+    the gain over all rows, divided by the gain of the best possible ranking, so that 1 is the best
+    value.
+
+    Parameters
+    ----------
+    scores : array_like
+        Shape ``(N, C)``, real numbers.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+    propensities : array_like
+        Shape ``(C,)``, the probability that a label that applies was seen; from the function
+        `propensities`.
+    k : int
+        From 1 to ``C``.
+
+    Returns
+    -------
+    float
+        nan if no row has a label.
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, the labels or propensities do not fit the scores, a propensity is not
+        positive, or `k` is out of range.
+
+    Notes
+    -----
+    Equal scores are ranked by column, the lowest first. This is the normalised form of the tables
+    of the Extreme Classification Repository, there in percent.
+
+    References
+    ----------
+    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
+    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+
+    Examples
+    --------
+    >>> psp_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0], [0]], [0.5, 0.5, 0.1], k=1)
+    0.5
+    """
+    rows = _Rows(scores, labels)
+    places = _checked_k(k, rows.num_classes)
+    weight = 1 / _checked_propensities(propensities, rows.num_classes)
+    gains = weight[rows.labels.indices]
+    (place,) = rows.count("place")
+    gain = gains[place < places].sum()
+
+    # The best ranking has the labels of each row by descending gain.
+    by_gain = np.lexsort((-gains, rows.of_label))
+    best_place = np.arange(gains.size) - rows.labels.indptr[rows.of_label]
+    best_gain = gains[by_gain][best_place < places].sum()
+    return float(gain / best_gain) if best_gain > 0 else float("nan")
+
+
+def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> _Values:
+    p = np.asarray(propensities, dtype=np.float64)
+    if p.shape != (num_classes,):
+        raise ValueError(f"propensities must have shape ({num_classes},), got {p.shape}")
+    if not np.all(p > 0):
+        column = int(np.argmin(p > 0))
+        raise ValueError(f"propensities must be positive, got {p[column]} for class {column}")
+    return p
+
+
+def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
+    r"""Return for each class the probability that it is seen on a row to which it applies.
+
+    .. math:: p_l = \frac{1}{1 + (\log N - 1)(b + 1)^a (N_l + b)^{-a}}
+
+    with :math:`N_l` the number of rows that have label :math:`l`.
+
+    Parameters
+    ----------
+    labels : Labels
+        Those of the training set, ``N`` rows.
+    a, b : float
+        The defaults suit most data; the repository uses 0.5 and 0.4 for its Wikipedia sets, 0.6
+        and 2.6 for its Amazon sets.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape ``(C,)``, positive, at most 1.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows.
+
+    See Also
+    --------
+    psp_at_k
+
+    References
+    ----------
+    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
+    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+
+    Examples
+    --------
+    >>> from lucid import Labels
+    >>> train = Labels.from_lists([[0]] * 99 + [[1]], num_classes=3)
+    >>> propensities(train).round(3)
+    array([0.679, 0.217, 0.173])
+    """
+    if len(labels) == 0:
+        raise ValueError("propensities need labels with at least one row")
+    rows_with = np.bincount(labels.drop_duplicates().indices, minlength=labels.num_classes)
+    # Below e rows the model has no meaning; nothing is missing then.
+    scale = max(np.log(len(labels)) - 1, 0.0) * (b + 1) ** a
+    inverse: _Values = 1 + scale * (rows_with + b) ** -a
+    return 1 / inverse

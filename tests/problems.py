@@ -1,0 +1,77 @@
+"""Scores and labels of every kind that the kernel treats differently.
+
+The kernel goes through a row in blocks of 512 columns and in segments of 32,768 that threads may
+share, packs blocks where few scores are active, compares pairs up to 24 labels and sorts more
+into a grid. The sizes here lie on both sides of each of these borders.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Problem(NamedTuple):
+    """Scores ``(N, C)`` and a narrow padded target ``(N, K)``."""
+
+    x: Array
+    target: Array
+
+
+#: Rows, classes, the most labels in a row.
+SIZES = {
+    "one-small-row": (1, 5, 2),
+    "many-small-rows": (700, 50, 5),
+    "a-block-and-one": (70, 513, 24),
+    "rows-of-blocks": (37, 1100, 10),
+    "many-labels": (33, 1000, 300),
+    "rows-over-segments": (2, 40_000, 12),
+    "a-shared-row": (1, 70_001, 20),
+    "a-shared-row-with-a-grid": (1, 66_000, 900),
+    "more-labels-than-a-segment": (1, 70_000, 33_000),
+}
+
+#: How the scores are distributed.
+KINDS = ("random", "trained", "clustered", "equal", "tied")
+
+
+@cache
+def problem(size: str, kind: str, dtype: str = "float32", scale: float = 1.0) -> Problem:
+    """Return a problem, always the same one."""
+    rows, classes, most = SIZES[size]
+    rng = np.random.default_rng([rows, classes, most, KINDS.index(kind)])
+    target = random_target(rng, rows, classes, most)
+    x = _scores(rng, target, classes, kind) * scale
+    if kind == "tied":  # whole numbers: many scores lie exactly at the margin
+        x = np.round(2 * x)
+    x = x.astype(dtype)
+    x.flags.writeable = target.flags.writeable = False
+    return Problem(x, target)
+
+
+def random_target(rng: np.random.Generator, rows: int, classes: int, most: int) -> Array:
+    """Return from 1 to ``most`` distinct labels a row; one row in eight has none."""
+    target = np.full((rows, most), -1)
+    for n in range(rows):
+        if rows == 1 or n % 8 != 7:
+            count = most if rows == 1 else rng.integers(1, most, endpoint=True)
+            target[n, :count] = rng.choice(classes, count, replace=False)
+    return target
+
+
+def _scores(rng: np.random.Generator, target: Array, classes: int, kind: str) -> Array:
+    x = rng.standard_normal((len(target), classes))
+    rows, columns = np.nonzero(target >= 0)
+    labels = target[rows, columns]
+    if kind == "trained":
+        x -= 3
+        x[rows, labels] += 5
+    elif kind == "clustered":  # all thresholds in one bucket of the grid but one
+        x[rows, labels] = 1 + 1e-4 * x[rows, labels]
+        x[rows[columns == 0], labels[columns == 0]] = -3
+    elif kind == "equal":
+        x[rows, labels] = 0.5
+    return x

@@ -1,0 +1,174 @@
+"""The benchmark measures the same thing for all, and reports it faithfully."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RUN = [sys.executable, str(BENCHMARKS / "run.py")]
+sys.path.insert(0, str(BENCHMARKS))
+
+import contenders  # noqa: E402
+import exact  # noqa: E402
+import summary  # noqa: E402
+import table  # noqa: E402
+from cases import BOTH, FORWARD, TABLE, Case, find  # noqa: E402
+from measure import WrongAnswer, check  # noqa: E402
+
+# Paddle is left to the benchmark itself: its import alone takes seconds.
+CHECKED = [each for each in contenders.TABLE if each.checked and each.needs != "paddle"]
+
+
+def pairwise(x, labels):
+    """The definition, pair by pair; thresholds are rounded as the loss says."""
+    loss, counts = 0.0, np.zeros(x.shape, int)
+    for n, row in enumerate(labels):
+        for i in row:
+            for j in set(range(x.shape[1])) - set(row.tolist()):
+                excess = float(x[n, j]) - float(x[n, i] - np.float32(1))
+                if excess > 0:
+                    loss += excess
+                    counts[n, j] += 1
+                    counts[n, i] -= 1
+    return loss / x.size, counts
+
+
+@pytest.mark.parametrize("scores", ["randn", "trained"])
+def test_the_exact_answer_is_that_of_all_pairs(scores):
+    x, labels = Case(4, 40, 5, scores).draw()
+    answer = exact.solve(x, labels)
+    loss, counts = pairwise(x, labels)
+    assert answer.loss == pytest.approx(loss, rel=1e-13)
+    assert answer.counts.tolist() == counts.tolist()
+    assert np.count_nonzero(counts) > 0
+
+
+@pytest.mark.parametrize("contender", CHECKED, ids=lambda each: each.name)
+@pytest.mark.parametrize("name", ["1x5x2-randn", "7x300x40-randn", "3x70000x6-trained"])
+def test_every_contender_gives_the_exact_answer(contender, name):
+    if not contender.installed:
+        pytest.skip(f"needs {contender.needs}")
+    case = find(name)
+    x, labels = case.draw()
+    answer = exact.solve(x, labels)
+    implementation = contender.make(x, labels)
+    forward = implementation.forward()
+    loss, gradient = implementation.forward_backward()
+    errors = {
+        "loss": answer.loss_error(float(loss.item() if hasattr(loss, "item") else loss)),
+        "gradient": answer.gradient_error(np.asarray(gradient), contender.sums_serially),
+    }
+    check(contender, case, errors)
+    assert float(forward) == pytest.approx(answer.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("error", [1e-3, math.inf, math.nan])
+def test_a_wrong_answer_stops_the_benchmark(error):
+    with pytest.raises(WrongAnswer, match="lucid at 1x5x2-randn: gradient is off by"):
+        check(contenders.LUCID, TABLE[0], {"loss": 0.0, "gradient": error})
+
+
+def test_a_nan_in_a_gradient_is_an_error():
+    x, labels = Case(3, 20, 2).draw()
+    answer = exact.solve(x, labels)
+    gradient = answer.counts / x.size
+    gradient[1, 7] = np.nan
+    assert math.isnan(answer.gradient_error(gradient, sums_serially=False))
+
+
+def test_a_case_is_drawn_the_same_every_time():
+    first, second = Case(3, 50, 4, "trained").draw(), Case(3, 50, 4, "trained").draw()
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+def test_a_case_is_found_by_its_name_with_its_goals():
+    assert [find(case.name) for case in TABLE] == TABLE
+
+
+@pytest.mark.parametrize("name", ["256x1000", "1x2x3-randn", "0x5x2-randn", "1x5x2-other"])
+def test_a_name_that_is_no_case_is_refused(name):
+    with pytest.raises(ValueError, match=name):
+        find(name)
+
+
+RESULT = {
+    "case": "256x1000x10-randn",
+    "n": 256,
+    "c": 1000,
+    "p": 10,
+    "seconds": {
+        "lucid": {FORWARD: [1.0, 2.0, 4.0], BOTH: [1.0, 1.0, 1.0]},
+        "PyTorch": {FORWARD: [30.0, 80.0], BOTH: [40.0, 45.0]},
+        "NumPy, compares": {FORWARD: [6.0, 6.0, 6.0], BOTH: [9.0, 9.0, 9.0]},
+        "NumPy, searchsorted": {FORWARD: [7.0, 5.0, 5.0], BOTH: [20.0, 20.0, 20.0]},
+    },
+}
+
+
+def test_a_ratio_is_the_median_of_those_within_rounds():
+    assert summary.ratio(RESULT, FORWARD, "NumPy, compares") == summary.Ratio(3.0, 1.5, 6.0)
+
+
+def test_a_contender_that_was_not_in_every_round_is_compared_where_it_was():
+    assert summary.ratio(RESULT, FORWARD, "PyTorch") == summary.Ratio(35.0, 30.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [(FORWARD, "NumPy, searchsorted"), (BOTH, "NumPy, compares")]
+)
+def test_the_best_numpy_is_the_fastest_of_its_cell(mode, name):
+    assert summary.best_numpy(RESULT, mode) == name
+
+
+def test_verdicts_say_which_floors_hold():
+    held = {v.what: v.holds for v in summary.verdicts({"cases": [RESULT]})}
+    assert held["256x1000x10-randn, forward: times PyTorch"] is True  # 35 of 25
+    assert held["256x1000x10-randn, forward+backward: times PyTorch"] is False  # 42.5 of 50
+
+
+@pytest.mark.parametrize(("value", "holds"), [(1.29, True), (1.31, False)])
+def test_where_less_is_better_the_floor_is_a_ceiling(value, holds):
+    assert summary.Verdict("memory", value, 1.3, lower_is_better=True).holds is holds
+
+
+def test_the_table_replaces_only_what_is_between_its_markers():
+    readme = f"before\n{table.BEGIN}\nold\n{table.END}\nafter"
+    assert table.insert(readme, "new") == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter"
+
+
+def test_a_readme_without_markers_is_refused():
+    with pytest.raises(ValueError, match="no <!-- benchmark -->"):
+        table.insert("before, after", "new")
+
+
+@pytest.mark.skipif(not table.RESULTS.exists(), reason="no results yet")
+def test_the_readme_shows_the_committed_results():
+    readme = table.README.read_text()
+    assert table.insert(readme, table.table(json.loads(table.RESULTS.read_text()))) == readme
+
+
+def test_one_line_can_be_rerun(tmp_path):
+    file = tmp_path / "line.json"
+    line = ["--case", "2x50x3-randn", "--rounds", "2", "--json", str(file)]
+    done = subprocess.run(
+        [*RUN, *line, "--without", "PyTorch", "--without", "PaddlePaddle"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "| 2x50x3-randn | forward+backward |" in done.stdout
+    (result,) = json.loads(file.read_text())["cases"]
+    assert len(result["seconds"]["lucid"][BOTH]) == 2
+    assert result["errors"]["lucid"]["gradient"] < 1e-6
+
+
+def test_a_wrong_name_is_answered_in_one_line():
+    done = subprocess.run([*RUN, "--case", "1000"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "a case is NxCxP-randn or NxCxP-trained, got '1000'" in done.stderr

@@ -1,0 +1,424 @@
+"""Data files and checkpoints: what is read, how errors are worded, what a failed save leaves."""
+
+import gzip
+import math
+import os
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import lucid.io
+from lucid.io import (
+    DataFileError,
+    load_checkpoint,
+    read_npz_pair,
+    read_svmlight,
+    read_xmc,
+    save_checkpoint,
+)
+from lucid.labels import Labels
+
+sparse = pytest.importorskip("scipy.sparse")
+pytest.importorskip("safetensors")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a text to a file and return its path."""
+
+    def write(text: str | bytes, name: str = "data.txt"):
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return write
+
+
+def rows_of(labels: Labels) -> list[list[int]]:
+    return [row.tolist() for row in labels]
+
+
+# Well-formed text.
+
+TEXT = "3 4 6\n0,5 1:0.5 3:-2\n 0:1e-3\n4 2:7\n"
+FEATURES = [[0, 0.5, 0, -2], [1e-3, 0, 0, 0], [0, 0, 7, 0]]
+LABELS = [[0, 5], [], [4]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.rstrip("\n"),
+        TEXT.replace("\n", "\r\n"),
+        TEXT.replace(" ", "  ").replace("  0:", " \t0:"),
+        TEXT.replace("\n", " \n"),
+        TEXT + "\n  \n\n",
+        TEXT.replace(" 0:1e-3", "0:1e-3"),
+    ],
+    ids=["as written", "no last newline", "crlf", "blanks", "trailing blanks", "blank end", "bare"],
+)
+def test_xmc_text_gives_features_and_labels(file, text):
+    data = read_xmc(file(text), dtype=np.float64)
+    assert data.features.toarray().tolist() == FEATURES
+    assert rows_of(data.labels) == LABELS
+
+
+def test_gzip_is_told_by_content_not_by_name(file):
+    assert rows_of(read_xmc(file(gzip.compress(TEXT.encode()))).labels) == LABELS
+
+
+def test_a_gzip_file_may_have_several_members(file):
+    halves = TEXT.encode()[:20], TEXT.encode()[20:]
+    assert rows_of(read_xmc(file(b"".join(map(gzip.compress, halves)))).labels) == LABELS
+
+
+def test_shapes_come_from_the_header(file):
+    data = read_xmc(file(TEXT))
+    assert data.features.shape == (3, 4)
+    assert data.labels.shape == (3, 6)
+
+
+def test_features_are_float32_unless_asked_otherwise(file):
+    assert read_xmc(file(TEXT)).features.dtype == np.float32
+    assert read_xmc(file(TEXT), dtype=np.float64).features.dtype == np.float64
+
+
+def test_a_label_listed_twice_is_one_label(file):
+    assert rows_of(read_xmc(file("1 2 4\n3,1,3 0:1\n")).labels) == [[1, 3]]
+
+
+def test_a_feature_listed_twice_is_summed(file):
+    assert read_xmc(file("1 2 4\n3 1:1 1:2\n")).features.toarray().tolist() == [[0, 3]]
+
+
+def test_a_row_may_hold_labels_or_features_or_nothing(file):
+    data = read_xmc(file("4 2 4\n3\n 1:5\n\n2,1 \n"))
+    assert rows_of(data.labels) == [[3], [], [], [1, 2]]
+    assert data.features.toarray().tolist() == [[0, 0], [0, 5], [0, 0], [0, 0]]
+
+
+def test_there_may_be_no_rows(file):
+    assert len(read_xmc(file("0 3 4\n"))) == 0
+
+
+def test_svmlight_counts_features_from_one_and_labels_from_zero(file):
+    data = read_svmlight(file("0,2 1:5 3:1\n 2:1\n"))
+    assert data.features.toarray().tolist() == [[5, 0, 1], [0, 1, 0]]
+    assert rows_of(data.labels) == [[0, 2], []]
+
+
+def test_svmlight_features_may_count_from_zero(file):
+    data = read_svmlight(file("1 0:5 2:1\n"), zero_based=True)
+    assert data.features.toarray().tolist() == [[5, 0, 1]]
+
+
+def test_svmlight_sizes_may_be_given(file):
+    data = read_svmlight(file("1 1:5\n"), num_features=9, num_classes=4)
+    assert data.features.shape == (1, 9)
+    assert data.labels.shape == (1, 4)
+
+
+def test_svmlight_skips_comments_and_blank_lines(file):
+    data = read_svmlight(file("# head\n\n1 1:5 # a:b, c\n   \n0 1:6#\n"))
+    assert rows_of(data.labels) == [[1], [0]]
+    assert data.features.toarray().tolist() == [[5], [6]]
+
+
+def test_svmlight_agrees_with_scikit_learn(file):
+    datasets = pytest.importorskip("sklearn.datasets")
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((20, 9)) * (rng.random((20, 9)) < 0.5)
+    labels = rng.random((20, 5)) < 0.4
+    path = file("", "peer.svm")
+    datasets.dump_svmlight_file(
+        features,
+        sparse.csr_matrix(labels.astype(int)),
+        str(path),
+        zero_based=False,
+        multilabel=True,
+    )
+    theirs, their_labels = datasets.load_svmlight_file(str(path), multilabel=True, zero_based=False)
+    ours = read_svmlight(path, dtype=np.float64)
+    assert np.array_equal(ours.features.toarray(), theirs.toarray())
+    assert rows_of(ours.labels) == [sorted(map(int, row)) for row in their_labels]
+
+
+# Numbers.
+
+
+def value_of(text: str, path, dtype=np.float64) -> float:
+    path.write_text(f"1 1 1\n0 0:{text}\n")
+    return read_xmc(path, dtype=dtype).features.data[0]
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("numbers") / "data.txt"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(5e-324)
+@example(1.7976931348623157e308)
+@example(-0.0)
+def test_every_double_comes_back_from_its_shortest_text(scratch, value):
+    assert struct.pack("d", value_of(repr(value), scratch)) == struct.pack("d", value)
+
+
+@given(
+    st.from_regex(
+        r"[-+]?([0-9]{1,25}\.?[0-9]{0,25}|\.[0-9]{1,25})([eE][-+]?[0-9]{1,2})?", fullmatch=True
+    )
+)
+@example("9007199254740993")
+@example("9007199254740993e-22")
+@example("1.00000000000000011102230246251565404236316680908203125")
+@example("1e22")
+@example("1e23")
+@example("18446744073709551617")
+@example("1e-0000000000000000000000005")
+def test_every_decimal_is_rounded_as_python_rounds_it(scratch, text):
+    assert value_of(text, scratch) == float(text)
+
+
+def test_float32_values_are_the_rounded_doubles(scratch):
+    assert value_of("0.1234567890123", scratch, np.float32) == np.float32(0.1234567890123)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nan",
+        "inf",
+        "-inf",
+        "1e999",
+        "0x10",
+        "1_0",
+        "1,5",
+        "1.2.3",
+        "1e",
+        "1e+",
+        "-",
+        ".",
+        "--1",
+        "5:6",
+    ],
+)
+def test_what_is_no_finite_number_is_an_error(scratch, text):
+    with pytest.raises(DataFileError, match=":2: not a feature with a finite float64 value: '0:"):
+        value_of(text, scratch)
+
+
+def test_what_overflows_float32_is_an_error(scratch):
+    assert value_of("1e39", scratch, np.float64) == 1e39
+    with pytest.raises(DataFileError, match="not a feature with a finite float32 value: '0:1e39'"):
+        value_of("1e39", scratch, np.float32)
+
+
+# Malformed text: the file, the line and what is wrong.
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ":1: the file is empty"),
+        ("\n1 2 3\n", ":1: the header must be three numbers, `rows features labels`, got ''"),
+        ("0,1 2:3\n", ":1: the header must be three numbers"),
+        ("1 2\n", ":1: the header must be three numbers"),
+        ("1 2 -3\n", ":1: the header must be three numbers"),
+        ("1 2 " + "9" * 5000 + "\n", ":1: the header must be three numbers"),
+        ("1 0 3\n0\n", ":1: the numbers of features and labels must be 1 .. "),
+        ("1 2 99999999999\n0\n", ":1: the numbers of features and labels must be 1 .. "),
+        ("3 2 2\n0 0:1\n1 1:1\n", ":3: the file ends after 2 rows, its header promises 3"),
+        ("999999999999999999 2 2\n0 0:1", ":2: the file ends after 1 rows"),
+        ("1 2 2\n0 0:1\n1 1:1\n", ":3: more rows than the 1 that the header promises: '1'"),
+        ("1 2 2\n0 2:1\n", ":2: feature out of range 0 .. 1: '2:1'"),
+        ("1 2 2\n0 -1:1\n", ":2: not a feature .*: '-1:1'"),
+        ("2 2 2\n0 0:1\n2 0:1\n", ":3: label out of range 0 .. 1: '2'"),
+        ("1 2 2\n0,99999999999999999999 0:1\n", ":2: label out of range 0 .. 1: '99999999999999"),
+        ("1 2 2\n0 18446744073709551616:1\n", ":2: feature out of range"),
+        ("1 2 2\n0, 0:1\n", ":2: not a label"),
+        ("1 2 2\n,0 0:1\n", ":2: not a label"),
+        ("1 2 2\n-1 0:1\n", ":2: not a label .*: '-1'"),
+        ("1 2 2\n0.5 0:1\n", ":2: not a label"),
+        ("1 2 2\n0;1 0:1\n", ":2: not a label"),
+        ("1 2 2\n0 1 0:1\n", ":2: not a feature .*: '1'"),
+        ("1 2 2\n0 0\n", ":2: not a feature .*: '0'"),
+        ("1 2 2\n0 a:1\n", ":2: not a feature .*: 'a:1'"),
+        ("1 2 2\n0 0 :1\n", ":2: not a feature"),
+        ("1 2 2\n0 0: 1\n", ":2: not a feature with a finite float32 value: '0:'"),
+        (b"1 2 2\n0 \xff\x00:1\n", ":2: not a feature"),
+        (b"1 2 2\n0 1:1\x00\n", ":2: not a feature with a finite"),
+    ],
+)
+def test_malformed_xmc_text_is_named_with_its_line(file, text, message):
+    path = file(text)
+    with pytest.raises(DataFileError, match=message) as caught:
+        read_xmc(path)
+    assert str(caught.value).startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("  \n\n", ":1: the file holds no row"),
+        ("0 0:1\n", ":1: feature out of range 1 .. "),
+        ("0 1:1\n# a comment\n\n0 qid:3 1:1\n", ":4: not a feature .*: 'qid:3'"),
+    ],
+)
+def test_malformed_svmlight_text_is_named_with_its_line(file, text, message):
+    with pytest.raises(DataFileError, match=message):
+        read_svmlight(file(text))
+
+
+def test_long_words_are_cut_in_messages(file):
+    with pytest.raises(DataFileError, match=r"'x{40}\.\.\.'$"):
+        read_xmc(file("1 2 2\n" + "x" * 1000))
+
+
+def test_a_truncated_gzip_file_is_named_with_the_line_it_reaches(file):
+    whole = gzip.compress(b"9000 2 2\n" + b"0 0:1\n" * 9000)
+    with pytest.raises(DataFileError, match=r"data\.txt:\d+: the gzip file is truncated"):
+        read_xmc(file(whole[:-20]))
+
+
+def test_a_damaged_gzip_file_is_a_data_file_error(file):
+    whole = bytearray(gzip.compress(TEXT.encode()))
+    whole[20] ^= 255
+    with pytest.raises(DataFileError, match="truncated or damaged"):
+        read_xmc(file(bytes(whole)))
+
+
+def test_a_missing_file_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_xmc(tmp_path / "none.txt")
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_do_worse_than_a_data_file_error(scratch, noise):
+    scratch.write_bytes(b"2 3 4\n" + noise)
+    try:
+        data = read_xmc(scratch)
+    except DataFileError:
+        return
+    assert data.features.shape == (2, 3)
+    assert np.isfinite(data.features.data).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float16, "c16"])
+def test_values_are_float32_or_float64(file, dtype):
+    with pytest.raises(TypeError, match="dtype must be float32 or float64"):
+        read_xmc(file(TEXT), dtype=dtype)
+
+
+# SciPy pairs.
+
+
+def test_npz_pairs_give_features_and_labels(tmp_path):
+    sparse.save_npz(tmp_path / "x.npz", sparse.csc_matrix(FEATURES))
+    sparse.save_npz(tmp_path / "y.npz", sparse.coo_array([[0, 1], [0, 0], [1, 1]]))
+    data = read_npz_pair(tmp_path / "x.npz", tmp_path / "y.npz")
+    assert data.features.toarray().tolist() == FEATURES
+    assert rows_of(data.labels) == [[1], [], [0, 1]]
+
+
+def test_npz_pairs_must_have_the_same_rows(tmp_path):
+    sparse.save_npz(tmp_path / "x.npz", sparse.csr_array(FEATURES))
+    sparse.save_npz(tmp_path / "y.npz", sparse.csr_array([[0, 1]]))
+    with pytest.raises(DataFileError, match=r"y\.npz: 1 rows, but .*x\.npz has 3"):
+        read_npz_pair(tmp_path / "x.npz", tmp_path / "y.npz")
+
+
+def test_another_file_is_no_npz_file(file):
+    with pytest.raises(DataFileError, match=r"data\.txt: not a file that scipy"):
+        read_npz_pair(file("no"), file("no"))
+
+
+# Checkpoints.
+
+ARRAYS = {
+    "float32": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "float64": np.array(math.pi),
+    "float16": np.array([1.5], dtype=np.float16),
+    "int64": np.array([], dtype=np.int64),
+    "bool": np.array([[True], [False]]),
+    "transposed": np.arange(6.0).reshape(2, 3).T,
+    "strided": np.arange(12.0)[::-3],
+    "big endian": np.arange(3, dtype=">f8"),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_checkpoint_brings_back_every_array(tmp_path, name):
+    save_checkpoint(tmp_path / "m.safetensors", {name: ARRAYS[name]})
+    back = load_checkpoint(tmp_path / "m.safetensors")[0][name]
+    assert back.shape == ARRAYS[name].shape
+    assert back.dtype == ARRAYS[name].dtype.newbyteorder("=")
+    assert np.array_equal(back, ARRAYS[name])
+
+
+def test_a_checkpoint_brings_back_the_metadata(tmp_path):
+    save_checkpoint(tmp_path / "m.safetensors", {}, {"loss": "margin", "ü": ""})
+    assert load_checkpoint(tmp_path / "m.safetensors") == ({}, {"loss": "margin", "ü": ""})
+
+
+def test_metadata_must_be_text(tmp_path):
+    with pytest.raises(TypeError, match="names and metadata must be str, got 3"):
+        save_checkpoint(tmp_path / "m.safetensors", {}, {"epochs": 3})
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("interruption", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path, monkeypatch, step, interruption
+):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, {"old": np.ones(2)})
+
+    def fail(*args):
+        raise interruption
+
+    monkeypatch.setattr(lucid.io.os, step, fail)
+    with pytest.raises(type(interruption)):
+        save_checkpoint(path, {"new": np.zeros(2)})
+    assert list(load_checkpoint(path)[0]) == ["old"]
+    assert os.listdir(tmp_path) == ["m.safetensors"]
+
+
+def test_a_save_through_a_link_keeps_the_link(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    save_checkpoint(target, {"old": np.ones(2)})
+    link.symlink_to(target)
+    save_checkpoint(link, {"new": np.ones(2)})
+    assert link.is_symlink()
+    assert list(load_checkpoint(target)[0]) == ["new"]
+
+
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
+    save_checkpoint(tmp_path / "m.safetensors", {})
+    modes = [(tmp_path / name).stat().st_mode for name in ("plain", "m.safetensors")]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no", b"\x10" + bytes(40)])
+def test_a_file_that_is_no_checkpoint_is_named(file, content):
+    with pytest.raises(DataFileError, match=r"data\.txt: not a whole safetensors file"):
+        load_checkpoint(file(content))
+
+
+def test_a_truncated_checkpoint_is_named(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, {"weight": np.ones(50)})
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(DataFileError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+def test_a_missing_checkpoint_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_checkpoint(tmp_path / "none.safetensors")

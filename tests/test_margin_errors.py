@@ -1,0 +1,215 @@
+"""Wrong input to the margin loss: each gets an error that says what came and what is wanted."""
+
+import re
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import nn
+from lucid._margin import multilabel_margin
+from lucid._threads import set_num_threads
+from lucid.labels import Labels
+from lucid.nn import functional as F
+
+X = np.zeros((2, 3), np.float32)
+TARGET = np.array([[0, -1], [1, 2]])
+
+
+def raises(error, *parts):
+    return pytest.raises(error, match=".*".join(map(re.escape, parts)))
+
+
+# Labels out of range.
+
+BAD_LABELS = [3, -2, 2**32 + 2, 2**32 - 1, 2**63 - 1, -(2**63), 2**31, -(2**32)]
+
+
+@pytest.mark.parametrize("label", BAD_LABELS)
+@pytest.mark.parametrize("target", [[[0, 1], [2, None]], [[0, -1], [1, None]]])
+def test_a_label_out_of_range_is_named_with_its_row_and_place(target, label):
+    target = [[label if entry is None else entry for entry in row] for row in target]
+    with raises(ValueError, f"label {label} in row 1, position 1", "expected 0 <= label < 3"):
+        multilabel_margin(X, np.array(target, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "label"),
+    [
+        ("int8", 127),
+        ("int8", -128),
+        ("uint8", 255),
+        ("int32", -(2**31)),
+        ("uint32", 2**32 - 1),
+        ("uint64", 2**64 - 1),
+        ("uint64", 2**63),
+        (">i8", 3),
+        (">u2", 3),
+    ],
+)
+def test_a_label_out_of_range_of_every_dtype(dtype, label):
+    target = np.zeros((2, 2), dtype)
+    target[1, 0] = label
+    target[1, 1] = 1
+    with raises(ValueError, f"label {label} in row 1, position 0"):
+        multilabel_margin(X, target)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", [(400, 200), (1, 90_000), (2, 50_000)])
+def test_a_label_out_of_range_is_found_by_every_thread(shape, threads, cpu_level):
+    x = np.zeros(shape, np.float32)
+    target = np.zeros((shape[0], 3), np.int64)
+    target[-1, 2] = shape[1]
+    set_num_threads(threads)
+    with raises(ValueError, f"label {shape[1]} in row {shape[0] - 1}, position 2"):
+        multilabel_margin(x, target)
+
+
+def test_the_first_bad_label_is_named():
+    with raises(ValueError, "label 9 in row 0, position 1"):
+        multilabel_margin(X, [[0, 9], [7, 8]])
+
+
+def test_labels_counted_from_one_are_suspected():
+    with raises(ValueError, "label 3 in row 1", "labels count from 0"):
+        multilabel_margin(X, [[1, 2], [3, 1]])
+
+
+def test_a_bad_label_of_a_row_without_a_batch_axis():
+    with raises(ValueError, "label 3 in row 0, position 0", "expected 0 <= label < 3"):
+        multilabel_margin(X[0], [3])
+
+
+# Labels of the wrong kind.
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "datetime64[s]", "S1", "O"])
+def test_labels_that_are_no_integers(dtype):
+    with raises(TypeError, "target must hold integer class indices", f"got {np.dtype(dtype)}"):
+        multilabel_margin(X, np.zeros((2, 2)).astype(dtype))
+
+
+@pytest.mark.parametrize("target", [None, "ab", object()])
+def test_a_target_that_is_no_array(target):
+    with raises(TypeError, "target must hold integer class indices"):
+        multilabel_margin(X, target)
+
+
+def test_floats_among_ragged_lists():
+    with raises(TypeError, "must hold integers", "float64"):
+        multilabel_margin(X, [[0.0, 1.0], [1.0]])
+
+
+def test_integers_that_look_multi_hot_are_refused():
+    with raises(ValueError, "row 0 is [1, 0, 1]", "pass them as bool or through Labels"):
+        multilabel_margin(X, [[1, 0, 1], [0, 1, 0]])
+
+
+def test_integers_that_may_be_multi_hot_are_doubted():
+    with pytest.warns(UserWarning, match="row 0 is .0, 1.: if they are multi-hot"):
+        multilabel_margin(np.zeros((1, 2)), [[0, 1]])
+
+
+def test_a_multi_hot_target_of_the_wrong_width():
+    with raises(ValueError, "(2, 4)", "(2, 3)"):
+        multilabel_margin(X, np.zeros((2, 4), np.bool_))
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(2, 4), (3, 3), (1, 3)])
+def test_labels_of_other_rows_or_classes(rows, classes):
+    labels = Labels.from_lists([[0]] * rows, classes)
+    with raises(ValueError, f"({rows}, {classes})", "(2, 3)"):
+        multilabel_margin(X, labels)
+
+
+def test_ragged_lists_of_too_many_rows():
+    with raises(ValueError, "(3, 3)", "(2, 3)"):
+        multilabel_margin(X, [[0], [1, 2], []])
+
+
+# Shapes.
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "target_shape"),
+    [
+        ((2, 3), (3,)),
+        ((2, 3), (1, 3)),
+        ((2, 3), (2, 3, 1)),
+        ((2, 3), ()),
+        ((2, 3), (0, 3)),
+        ((0, 3), (2, 3)),
+        ((3,), (1, 3)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_both_shown(x_shape, target_shape):
+    with raises(ValueError, f"target {target_shape}", f"x {x_shape}"):
+        multilabel_margin(np.zeros(x_shape), np.zeros(target_shape, np.int64))
+
+
+def test_a_transposed_target_is_recognised():
+    with raises(ValueError, "target (3, 2)", "x (2, 3)", "target.T would fit"):
+        multilabel_margin(X, TARGET.repeat(2, axis=0)[:3])
+
+
+@pytest.mark.parametrize("shape", [(), (1, 2, 3), (2, 2, 2, 2)])
+def test_scores_of_no_or_too_many_axes(shape):
+    with raises(ValueError, "x must have shape (N, C) or (C,)", str(shape)):
+        multilabel_margin(np.zeros(shape), TARGET)
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 0)])
+def test_scores_of_no_class(shape):
+    with raises(ValueError, "x must have at least one class", str(shape)):
+        multilabel_margin(np.zeros(shape), np.zeros(shape, np.int64))
+
+
+# Scores of the wrong kind.
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "complex64", "longdouble", "O", "U1"])
+def test_scores_that_are_no_floats(dtype):
+    with raises(TypeError, "x must be float32, float64 or float16", str(np.dtype(dtype))):
+        multilabel_margin(np.zeros((2, 3)).astype(dtype), TARGET)
+
+
+def test_a_tensor_of_integers():
+    with raises(TypeError, "x must be float32, float64 or float16", "int64"):
+        F.multilabel_margin_loss(lucid.tensor([[1, 2, 3], [4, 5, 6]]), TARGET)
+
+
+# The reduction.
+
+
+@pytest.mark.parametrize("reduction", ["avg", "Mean", "", None, True, 0, ["mean"], b"mean"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r: nn.MultilabelMarginLoss(r),
+        lambda r: F.multilabel_margin_loss(X, TARGET, r),
+        lambda r: multilabel_margin(X, TARGET, r),
+    ],
+    ids=["module", "function", "arrays"],
+)
+def test_a_bad_reduction_is_refused_where_it_is_given(call, reduction):
+    with raises(ValueError, "reduction must be 'none', 'mean' or 'sum'", repr(reduction)):
+        call(reduction)
+
+
+# After an error.
+
+
+def test_an_error_leaves_the_next_call_as_it_was():
+    expected = multilabel_margin(X, TARGET, "none")
+    with raises(ValueError, "label 3"):
+        multilabel_margin(X, [[0, 1], [2, 3]])
+    loss, gradient = multilabel_margin(X, TARGET, "none")
+    np.testing.assert_array_equal(loss, expected[0])
+    np.testing.assert_array_equal(gradient, expected[1])
+
+
+def test_the_error_of_the_user_is_not_buried_under_that_of_the_kernel():
+    with raises(ValueError, "label 3 in row 0") as caught:
+        multilabel_margin(X, [[3, -1], [1, -1]])
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

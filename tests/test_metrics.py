@@ -1,0 +1,291 @@
+"""Ranking metrics: equal to scikit-learn's where it has them, to their definition elsewhere."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lucid import _kernels, metrics
+from lucid._threads import get_num_threads, set_num_threads
+from lucid.labels import Labels
+
+peer = pytest.importorskip("sklearn.metrics")
+sparse = pytest.importorskip("scipy.sparse")
+
+FEW = 256  # labels in a row up to which the kernel compares one by one
+
+METRICS = {
+    "label_ranking_loss": metrics.label_ranking_loss,
+    "coverage_error": metrics.coverage_error,
+    "lrap": metrics.label_ranking_average_precision_score,
+    "one_error": metrics.one_error,
+    "precision_at_k": lambda x, y: metrics.precision_at_k(x, y, 3),
+    "recall_at_k": lambda x, y: metrics.recall_at_k(x, y, 3),
+    "ndcg_at_k": lambda x, y: metrics.ndcg_at_k(x, y, 3),
+    "psp_at_k": lambda x, y: metrics.psp_at_k(x, y, np.linspace(0.1, 1, np.shape(x)[1]), 3),
+}
+
+
+def pairs(x, y):
+    return zip(x, y, strict=True)
+
+
+def top_k(row: np.ndarray, k: int) -> set[int]:
+    return set(np.argsort(-row, kind="stable")[:k].tolist())
+
+
+# What each metric is: scikit-learn's, or its definition row by row.
+
+
+def precision_by_definition(x, y, k):
+    return np.mean([len(top_k(row, k) & set(np.flatnonzero(t))) / k for row, t in pairs(x, y)])
+
+
+def recall_by_definition(x, y, k):
+    labels = [set(np.flatnonzero(t)) for t in y]
+    return np.mean([len(top_k(row, k) & t) / max(len(t), 1) for row, t in pairs(x, labels)])
+
+
+def one_error_by_definition(x, y):
+    return np.mean([not t[row.argmax()] for row, t in pairs(x, y)])
+
+
+def psp_by_definition(x, y, propensities, k):
+    gain = sum(1 / propensities[j] for row, t in pairs(x, y) for j in top_k(row, k) if t[j])
+    best = sum(sum(sorted(1 / propensities[np.flatnonzero(t)])[-k:]) for t in y)
+    return gain / best
+
+
+ORACLES = {
+    "label_ranking_loss": lambda x, y: peer.label_ranking_loss(y, x),
+    "coverage_error": lambda x, y: peer.coverage_error(y, x),
+    "lrap": lambda x, y: peer.label_ranking_average_precision_score(y, x),
+    "one_error": one_error_by_definition,
+    "precision_at_k": lambda x, y: precision_by_definition(x, y, 3),
+    "recall_at_k": lambda x, y: recall_by_definition(x, y, 3),
+    "ndcg_at_k": lambda x, y: peer.ndcg_score(y, x, k=3),
+    "psp_at_k": lambda x, y: psp_by_definition(x, y, np.linspace(0.1, 1, x.shape[1]), 3),
+}
+
+
+def case(shape, share_of_labels, *, num_values=None, dtype=np.float64, seed=0):
+    """Scores, with ties if they take few values, and multi-hot labels, some rows none or all."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape) if num_values is None else rng.integers(num_values, size=shape)
+    y = rng.random(shape) < share_of_labels
+    y[0], y[-1] = False, True
+    return x.astype(dtype), y
+
+
+CASES = {
+    "no ties": case((50, 12), 0.3),
+    "ties": case((50, 12), 0.3, num_values=4),
+    "only ties": case((20, 7), 0.5, num_values=1),
+    "float32": case((30, 20), 0.2, dtype=np.float32),
+    "integers": case((30, 20), 0.2, num_values=9, dtype=np.int64),
+    "blocks": case((5, 5000), 0.003),
+    "blocks with ties": case((5, 5000), 0.003, num_values=40),
+    "many labels": case((6, 3 * FEW), 0.6),
+    "many labels with ties": case((6, 3 * FEW), 0.6, num_values=50),
+    "many labels, only ties": case((4, 3 * FEW), 0.6, num_values=1, dtype=np.float32),
+    "three classes": case((9, 3), 0.5, num_values=3),
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", CASES)
+def test_metric_equals_its_oracle(metric, name):
+    x, y = CASES[name]
+    assert METRICS[metric](x, y) == pytest.approx(ORACLES[metric](x, y), rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 12])
+def test_top_k_metrics_equal_their_oracles_for_every_k(k):
+    x, y = CASES["ties"]
+    p = np.linspace(0.2, 1, 12)
+    near = {"rel": 0, "abs": 1e-12}
+    assert metrics.precision_at_k(x, y, k) == pytest.approx(
+        precision_by_definition(x, y, k), **near
+    )
+    assert metrics.recall_at_k(x, y, k) == pytest.approx(recall_by_definition(x, y, k), **near)
+    assert metrics.ndcg_at_k(x, y, k) == pytest.approx(peer.ndcg_score(y, x, k=k), **near)
+    assert metrics.psp_at_k(x, y, p, k) == pytest.approx(psp_by_definition(x, y, p, k), **near)
+
+
+# Laws.
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_form_of_labels_gives_the_same_value(metric):
+    x, y = CASES["ties"]
+    labels = Labels.from_multi_hot(y)
+    value = METRICS[metric](x, labels)
+    forms = [y, sparse.csr_array(y), labels.to_padded(), [row.tolist() for row in labels]]
+    assert [METRICS[metric](x, form) for form in forms] == [value] * 4
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_label_listed_twice_is_one_label(metric):
+    x = [[0.1, 0.4, 0.3, 0.2], [0.9, 0.1, 0.2, 0.3]]
+    twice, once = [[3, 1, 1], [2, 2, 0]], [[1, 3], [0, 2]]
+    assert METRICS[metric](x, np.array(twice)) == METRICS[metric](x, np.array(once))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_only_the_order_of_scores_matters(metric):
+    x, y = CASES["no ties"]
+    assert METRICS[metric](np.exp(x), y) == METRICS[metric](x, y)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_infinite_scores_are_ordered_like_any_others(metric):
+    x, y = CASES["three classes"]
+    infinite = np.array([-np.inf, 0.0, np.inf])[x.astype(int)]
+    assert METRICS[metric](infinite, y) == METRICS[metric](x, y)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_scores_may_have_any_layout(metric):
+    x, y = CASES["ties"]
+    wide = np.zeros((24, 50), dtype=">f8")
+    wide[::2] = x.T
+    assert METRICS[metric](wide[::2].T, y) == METRICS[metric](x, y)
+
+
+@pytest.fixture
+def restore_threads():
+    before = get_num_threads()
+    yield
+    set_num_threads(before)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("share_of_labels", [0.05, 0.7])
+@pytest.mark.usefixtures("restore_threads")
+def test_every_number_of_threads_gives_the_same_bits(metric, share_of_labels):
+    x, y = case((40, 2 * FEW), share_of_labels, num_values=100)
+    values = []
+    for threads in (1, 2, 5):
+        set_num_threads(threads)
+        values.append(METRICS[metric](x, y))
+    assert values[0] == values[1] == values[2]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("counts", ["above", "not_below", "labels_not_below", "place", "depth"])
+def test_every_cpu_level_counts_the_same(name, counts, monkeypatch):
+    x, y = CASES[name]
+    found = metrics._Rows(x, y).count(counts)[0]
+    monkeypatch.setattr(metrics, "ranking", _kernels.load("ranking", "baseline"))
+    assert np.array_equal(metrics._Rows(x, y).count(counts)[0], found)
+
+
+# The edges.
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("label_ranking_loss", 0),
+        ("coverage_error", 0),
+        ("lrap", 1),
+        ("one_error", 1),
+        ("precision_at_k", 0),
+        ("recall_at_k", 0),
+        ("ndcg_at_k", 0),
+    ],
+)
+def test_a_row_without_labels_counts_what_the_docs_say(metric, value):
+    assert METRICS[metric](np.ones((2, 4)), Labels.from_lists([[], []], 4)) == value
+
+
+def test_psp_without_any_label_is_nan():
+    assert math.isnan(METRICS["psp_at_k"](np.ones((2, 4)), Labels.from_lists([[], []], 4)))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_without_rows_the_value_is_nan(metric):
+    assert math.isnan(METRICS[metric](np.zeros((0, 4)), np.zeros((0, 4), dtype=bool)))
+
+
+def test_a_perfect_ranking_has_the_best_values():
+    y = CASES["no ties"][1][1:-1]
+    p = np.linspace(0.1, 1, 12)
+    best_first = y / p  # labels above the rest, and rare labels above frequent ones
+    assert metrics.label_ranking_loss(best_first, y) == 0
+    assert metrics.label_ranking_average_precision_score(best_first, y) == 1
+    assert metrics.psp_at_k(best_first, y, p, 5) == pytest.approx(1)
+
+
+# What is wrong is named.
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_nan_score_is_named(metric):
+    x = np.zeros((3, 4), dtype=np.float32)
+    x[1, 2] = np.nan
+    with pytest.raises(ValueError, match="scores must not be NaN, got NaN in row 1, column 2"):
+        METRICS[metric](x, [[0], [1], [2]])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_labels_that_do_not_fit_are_refused(metric):
+    with pytest.raises(
+        ValueError, match=r"shape \(2, 4\) \(rows, classes\) do not fit .* \(3, 4\)"
+    ):
+        METRICS[metric](np.zeros((3, 4)), Labels.from_lists([[0], [1]], 4))
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 0), (1, 2, 3), ()])
+def test_scores_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"scores must have shape \(N, C\) with C >= 1, got"):
+        metrics.label_ranking_loss(np.zeros(shape), [[0]])
+
+
+@pytest.mark.parametrize("dtype", [complex, bool, object])
+def test_scores_that_are_no_real_numbers_are_refused(dtype):
+    with pytest.raises(TypeError, match="scores must hold real numbers"):
+        metrics.label_ranking_loss(np.zeros((1, 2), dtype=dtype), [[0]])
+
+
+@pytest.mark.parametrize("metric", ["precision_at_k", "recall_at_k", "ndcg_at_k"])
+@pytest.mark.parametrize("k", [0, -1, 5])
+def test_k_out_of_range_is_refused(metric, k):
+    with pytest.raises(ValueError, match=f"k must be from 1 to C = 4, got {k}"):
+        getattr(metrics, metric)(np.zeros((1, 4)), [[0]], k)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
+def test_propensities_must_be_positive(bad):
+    with pytest.raises(ValueError, match=r"propensities must be positive, got .* for class 1"):
+        metrics.psp_at_k(np.zeros((1, 3)), [[0]], [1.0, bad, 1.0], 1)
+
+
+def test_propensities_must_be_one_for_each_class():
+    with pytest.raises(ValueError, match=r"propensities must have shape \(3,\), got \(2,\)"):
+        metrics.psp_at_k(np.zeros((1, 3)), [[0]], [1.0, 1.0], 1)
+
+
+# Propensities.
+
+
+def test_propensities_follow_the_formula_of_the_paper():
+    labels = Labels.from_lists([[0, 1]] * 40 + [[0]] * 60, num_classes=3)
+    c = (math.log(100) - 1) * 2.5**0.55
+    expected = [1 / (1 + c * math.exp(-0.55 * math.log(n + 1.5))) for n in (100, 40, 0)]
+    assert metrics.propensities(labels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_propensities_count_rows_not_mentions():
+    twice = Labels.from_lists([[0, 0], [1]] * 20, num_classes=2)
+    once = Labels.from_lists([[0], [1]] * 20, num_classes=2)
+    assert np.array_equal(metrics.propensities(twice), metrics.propensities(once))
+
+
+def test_propensities_of_very_few_rows_are_one():
+    assert metrics.propensities(Labels.from_lists([[0], [1]], 2)).tolist() == [1, 1]
+
+
+def test_propensities_need_rows():
+    with pytest.raises(ValueError, match="at least one row"):
+        metrics.propensities(Labels.from_lists([], 2))

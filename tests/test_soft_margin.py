@@ -1,0 +1,182 @@
+"""The multi-label soft margin loss: known values, stability, and what it refuses."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lucid
+import lucid.testing
+from lucid import nn
+from lucid.nn import functional as F
+
+X = np.array([[2.0, -1.0, 0.0], [0.5, 3.0, -4.0]])
+TARGET = np.array([[1, 0, 0], [0, 1, 1]])
+REDUCTIONS = ["none", "sum", "mean"]
+
+
+def by_definition(x, target, weight):
+    """One row, as the formula reads, for scores at which nothing overflows."""
+    total = 0.0
+    for xj, yj, wj in zip(x, target, weight, strict=True):
+        p = 1 / (1 + math.exp(-xj))
+        total -= wj * (yj * math.log(p) + (1 - yj) * math.log(1 - p))
+    return total / len(x)
+
+
+LOGITS = st.floats(-15, 15)
+UNIT = st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(LOGITS, UNIT, UNIT), min_size=1, max_size=9))
+def test_loss_is_the_mean_negative_log_likelihood(columns):
+    x, target, weight = (list(column) for column in zip(*columns, strict=True))
+    loss = F.multilabel_soft_margin_loss(np.array(x), target, weight)
+    assert loss.item() == pytest.approx(by_definition(x, target, weight), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_reductions(reduction):
+    rows = [by_definition(X[n], TARGET[n], [1, 1, 1]) for n in range(2)]
+    expected = {"none": rows, "sum": sum(rows), "mean": sum(rows) / 2}[reduction]
+    np.testing.assert_allclose(F.multilabel_soft_margin_loss(X, TARGET, None, reduction), expected)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_one_row_without_a_batch_axis_gives_a_number(reduction):
+    loss = F.multilabel_soft_margin_loss(X[0], TARGET[0], None, reduction)
+    assert loss.shape == ()
+    assert loss.item() == pytest.approx(by_definition(X[0], TARGET[0], [1, 1, 1]))
+
+
+@pytest.mark.parametrize("score", [1e4, -1e4, 700.0, -700.0])
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_logits_neither_overflow_nor_vanish(score, label, dtype):
+    x = lucid.tensor([score], dtype, requires_grad=True)
+    loss = F.multilabel_soft_margin_loss(x, [label])
+    loss.backward()
+    wrong = (score > 0) != label
+    assert loss.item() == pytest.approx(abs(score) if wrong else 0, rel=1e-6)
+    assert x.grad.item() == pytest.approx((math.copysign(1, score) if wrong else 0), abs=1e-300)
+
+
+def test_a_tiny_likelihood_keeps_its_digits():
+    # log(1 + exp(-50)) is exp(-50) to all digits; 1 + exp(-50) in floats is 1.
+    loss = F.multilabel_soft_margin_loss(np.array([50.0]), [1])
+    assert loss.item() == pytest.approx(math.exp(-50), rel=1e-12)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weight", [None, [0.5, 2.0, 1.0]])
+def test_gradcheck(reduction, weight):
+    x = lucid.tensor(X, requires_grad=True)
+    assert lucid.testing.gradcheck(
+        lambda x: F.multilabel_soft_margin_loss(x, TARGET, weight, reduction), [x]
+    )
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_second_derivatives(reduction):
+    x = lucid.tensor(X, requires_grad=True)
+    assert lucid.testing.gradgradcheck(
+        lambda x: F.multilabel_soft_margin_loss(x, TARGET, None, reduction), [x]
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_dtype_is_that_of_the_logits(dtype):
+    x = lucid.tensor(X, dtype, requires_grad=True)
+    loss = F.multilabel_soft_margin_loss(x, TARGET.astype("float64"), np.ones(3))
+    loss.backward()
+    assert loss.dtype == x.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("target", [TARGET.astype(bool), TARGET.astype("u1"), TARGET.tolist()])
+def test_targets_of_every_real_kind(target):
+    expected = F.multilabel_soft_margin_loss(X, TARGET)
+    assert F.multilabel_soft_margin_loss(X, target).item() == expected.item()
+
+
+def test_a_batch_of_no_rows():
+    x = np.empty((0, 3))
+    assert F.multilabel_soft_margin_loss(x, x, None, "sum").item() == 0
+    assert np.isnan(F.multilabel_soft_margin_loss(x, x, None, "mean").item())
+    assert F.multilabel_soft_margin_loss(x, x, None, "none").shape == (0,)
+
+
+def test_a_nan_logit_gives_a_nan_loss():
+    loss = F.multilabel_soft_margin_loss(
+        np.array([[np.nan, 0.0], [0.0, 0.0]]), [[0, 1]] * 2, None, "none"
+    )
+    assert np.isnan(loss.tolist()).tolist() == [True, False]
+
+
+# What it refuses.
+
+
+def raises(error, *parts):
+    return pytest.raises(error, match=".*".join(map(re.escape, parts)))
+
+
+def test_a_padded_target_is_recognised():
+    with raises(ValueError, "target must have values from 0 to 1, got -1", "padded", "multi_hot"):
+        F.multilabel_soft_margin_loss(X, [[0, 1, -1], [2, -1, -1]])
+
+
+@pytest.mark.parametrize("value", [2, 1.5, -0.25, np.nan, np.inf])
+def test_a_target_outside_zero_to_one(value):
+    with raises(ValueError, "target must have values from 0 to 1", f"got {value}"):
+        F.multilabel_soft_margin_loss(X, np.full(X.shape, value))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (1, 3), (2, 3, 1)])
+def test_a_target_of_another_shape(shape):
+    with raises(ValueError, "target must have the shape of x, (2, 3)", str(shape)):
+        F.multilabel_soft_margin_loss(X, np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", ["complex128", "U1", "O"])
+def test_a_target_that_is_no_real_number(dtype):
+    with raises(TypeError, "target", str(np.dtype(dtype))):
+        F.multilabel_soft_margin_loss(X, TARGET.astype(dtype))
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 3), (4,)])
+def test_weights_of_another_shape(shape):
+    with raises(ValueError, "weight must have one value for each class, shape (3,)", str(shape)):
+        F.multilabel_soft_margin_loss(X, TARGET, np.ones(shape))
+
+
+def test_weights_that_are_no_real_numbers():
+    with raises(TypeError, "weight must hold real numbers", "complex128"):
+        F.multilabel_soft_margin_loss(X, TARGET, [1j, 2, 3])
+
+
+def test_logits_that_are_no_floats():
+    with raises(TypeError, "x must be float32, float64 or float16", "int64"):
+        F.multilabel_soft_margin_loss(np.array([[1, 2, 3]]), [[0, 1, 0]])
+
+
+@pytest.mark.parametrize("reduction", ["avg", None])
+def test_a_bad_reduction_is_refused_where_it_is_given(reduction):
+    with raises(ValueError, "reduction must be 'none', 'mean' or 'sum'", repr(reduction)):
+        F.multilabel_soft_margin_loss(X, TARGET, None, reduction)
+    with raises(ValueError, "reduction must be 'none', 'mean' or 'sum'", repr(reduction)):
+        nn.MultiLabelSoftMarginLoss(reduction=reduction)
+
+
+# The module.
+
+
+def test_the_module_calls_the_function_with_its_options():
+    weight = [0.5, 2.0, 1.0]
+    loss = nn.MultiLabelSoftMarginLoss(weight, "sum")(X, TARGET)
+    assert loss.item() == F.multilabel_soft_margin_loss(X, TARGET, weight, "sum").item()
+
+
+def test_the_module_prints_its_options():
+    assert repr(nn.MultiLabelSoftMarginLoss()) == "MultiLabelSoftMarginLoss(reduction='mean')"
