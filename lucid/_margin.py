@@ -119,7 +119,7 @@ def _prepare_and_call(
     # float16 is computed in float32; the rest is a copy only where the kernel could not read x.
     dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
     rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
-    labels = _labels(target, x)
+    labels = labels_for(x.shape, target)
     indices = labels.indices[np.newaxis]
     loss, gradient = _call(
         _KERNELS[dtype.char], rows, indices, labels.indptr, reduction, want_gradient
@@ -133,9 +133,11 @@ def _prepare_and_call(
     return loss, gradient
 
 
-def _labels(target: Any, x: Array) -> Labels:
+def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
+    """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
+    rows = 1 if len(shape) == 1 else shape[0]
     if is_array_like(target):
         array = np.asarray(target)
-        check_target(array, x)
+        check_target(array, shape)
         target = np.atleast_2d(array)
-    return as_labels(target, shape=(len(np.atleast_2d(x)), x.shape[-1]))
+    return as_labels(target, shape=(rows, shape[-1]))
