@@ -24,6 +24,7 @@ extensions = [
     "mathml",
     "public_names",
     "signatures",
+    "terminal",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]

@@ -24,7 +24,7 @@ def check_reduction(reduction: str) -> None:
 
 def check_scores(x: Array) -> None:
     """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, C >= 1."""
-    if x.dtype not in (np.float32, np.float64, np.float16):
+    if x.dtype.kind != "f" or x.dtype.itemsize > 8:
         raise TypeError(f"x must be float32, float64 or float16, got {x.dtype}")
     if x.ndim not in (1, 2):
         raise ValueError(f"x must have shape (N, C) or (C,), got {x.shape}")
@@ -32,37 +32,59 @@ def check_scores(x: Array) -> None:
         raise ValueError(f"x must have at least one class, got shape {x.shape}")
 
 
-def check_target(target: Array, x: Array) -> None:
-    """Refuse a target that is not integers or bools with as many rows as the scores ``x``."""
+def check_target(target: Array, shape: tuple[int, ...]) -> None:
+    """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
         raise TypeError(
             f"target must hold integer class indices, or bools as multi-hot, got {target.dtype}"
         )
-    if target.ndim == x.ndim and target.shape[:-1] == x.shape[:-1]:
+    if target.ndim == len(shape) and target.shape[:-1] == shape[:-1]:
         return
     hint = ""
-    if target.ndim == 2 == x.ndim and target.shape[1] == x.shape[0]:
+    if target.ndim == 2 == len(shape) and target.shape[1] == shape[0]:
         hint = "; target.T would fit"
-    expected = "(K,)" if x.ndim == 1 else "(N, K) with N the rows of x"
+    expected = "(K,)" if len(shape) == 1 else "(N, K) with N the rows of x"
     raise ValueError(
-        f"target must have shape {expected}: got target {target.shape} for x {x.shape}{hint}"
+        f"target must have shape {expected}: got target {target.shape} for x {shape}{hint}"
     )
+
+
+def check_layer(features: Any, weight: Any, bias: Any) -> None:
+    """Refuse a linear layer whose parts are not floating-point, or of shapes that do not fit."""
+    for name, x in (("features", features), ("weight", weight), ("bias", bias)):
+        if x.dtype not in (np.float32, np.float64, np.float16):
+            raise TypeError(f"{name} must be float32, float64 or float16, got {x.dtype}")
+    if weight.ndim != 2 or len(weight) == 0:
+        raise ValueError(f"weight must have shape (C, D), C >= 1, got {weight.shape}")
+    if features.ndim not in (1, 2) or features.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"features must have shape (N, D) or (D,), D = {weight.shape[1]} as in weight "
+            f"{weight.shape}, got {features.shape}"
+        )
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(
+            f"bias must have shape (C,), C = {len(weight)} as in weight {weight.shape}, "
+            f"got {bias.shape}"
+        )
 
 
 def check_probabilities(target: Array, x: Array) -> None:
     """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
+    if target.dtype.kind not in "iufb":
+        raise TypeError(f"target must hold numbers from 0 to 1, got {target.dtype}")
+    hint = "; padded class indices go through Labels.from_padded"
     if target.shape != x.shape:
-        raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}")
+        raise ValueError(
+            f"target must have the shape of x, {x.shape}, got {target.shape}"
+            + (hint if target.dtype.kind in "iu" else "")
+        )
     outside = ~((target >= 0) & (target <= 1))
     if outside.any():
-        value = target[outside][0]
-        hint = ""
-        if (target == -1).any() and target.dtype.kind in "iu":
-            hint = (
-                ": a -1 is the sign of a padded list of class indices, which "
-                "multilabel_margin_loss takes; here use Labels.from_padded(...).to_multi_hot()"
-            )
-        raise ValueError(f"target must have values from 0 to 1, got {value}{hint}")
+        padded = target.dtype.kind in "iu" and (target == -1).any()
+        raise ValueError(
+            f"target must have values from 0 to 1, got {target[outside][0]}"
+            + (hint if padded else "")
+        )
 
 
 def check_weight(weight: Array, x: Array) -> None:

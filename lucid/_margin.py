@@ -14,6 +14,7 @@ from lucid.labels import Labels, as_labels, is_array_like
 Array = npt.NDArray[Any]
 
 # By `dtype.char`; a foreign byte order has the same character, and the kernel refuses it.
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 _KERNELS = {"f": _kernel.margin_float32, "d": _kernel.margin_float64}
 
 
@@ -83,7 +84,8 @@ def margin_of(
         # The kernel itself refuses what it cannot read, so that good arguments pay for no checks.
         return _call(_KERNELS[x.dtype.char], x, target, None, reduction, want_gradient)
     except (KeyError, TypeError, ValueError):
-        return _prepare_and_call(x, target, reduction, want_gradient)
+        pass  # and leave the block: its error is not the one for the user
+    return _prepare_and_call(x, target, reduction, want_gradient)
 
 
 def _call(
@@ -103,7 +105,10 @@ def _call(
             return rows.astype(x.dtype), gradient
     divisor = c * n if reduction == "mean" else c
     total = kernel(x, indices, indptr, divisor, None, gradient, _threads._num_threads)
-    return np.array(total, x.dtype), gradient
+    if abs(total) <= _LARGEST_FLOAT32:
+        return np.array(total, x.dtype), gradient
+    with np.errstate(over="ignore"):
+        return np.array(total, x.dtype), gradient
 
 
 def _prepare_and_call(
@@ -112,9 +117,9 @@ def _prepare_and_call(
     """Bring the arguments into the form that the kernel reads, or say what is wrong with them."""
     check_scores(x)
     # float16 is computed in float32; the rest is a copy only where the kernel could not read x.
-    dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
+    dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
     rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
-    labels = _labels(target, x)
+    labels = labels_for(x.shape, target)
     indices = labels.indices[np.newaxis]
     loss, gradient = _call(
         _KERNELS[dtype.char], rows, indices, labels.indptr, reduction, want_gradient
@@ -128,9 +133,11 @@ def _prepare_and_call(
     return loss, gradient
 
 
-def _labels(target: Any, x: Array) -> Labels:
+def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
+    """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
+    rows = 1 if len(shape) == 1 else shape[0]
     if is_array_like(target):
         array = np.asarray(target)
-        check_target(array, x)
+        check_target(array, shape)
         target = np.atleast_2d(array)
-    return as_labels(target, shape=(len(np.atleast_2d(x)), x.shape[-1]))
+    return as_labels(target, shape=(rows, shape[-1]))

@@ -23,6 +23,16 @@ from lucid._kernels import text as scanner
 from lucid._optional import require
 from lucid.labels import Labels
 
+__all__ = [
+    "DataFileError",
+    "Dataset",
+    "load_checkpoint",
+    "read_npz_pair",
+    "read_svmlight",
+    "read_xmc",
+    "save_checkpoint",
+]
+
 _Path = str | os.PathLike[str]
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -47,6 +57,7 @@ class Dataset:
     Examples
     --------
     >>> from scipy.sparse import csr_array
+    >>> from lucid import Labels
     >>> data = Dataset(csr_array([[0.5, 0.0], [0.0, 2.0]]), Labels.from_lists([[1], [0, 2]], 3))
     >>> data
     Dataset(rows=2, features=2, classes=3)
@@ -379,6 +390,8 @@ def save_checkpoint(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lucid.io import load_checkpoint, save_checkpoint
     >>> save_checkpoint("model.safetensors", {"bias": np.zeros(3)}, {"loss": "margin"})
     >>> arrays, metadata = load_checkpoint("model.safetensors")
     >>> arrays["bias"], metadata
@@ -398,7 +411,19 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """Read what `save_checkpoint` wrote: the arrays by name, and the metadata.
+    """Read what `save_checkpoint` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``safetensors`` file.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        The arrays by name.
+    metadata : dict of str to str
+        Empty if the file has none.
 
     Raises
     ------
@@ -409,6 +434,8 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lucid.io import load_checkpoint, save_checkpoint
     >>> save_checkpoint("model.safetensors", {"weight": np.eye(2)})
     >>> load_checkpoint("model.safetensors")[0]["weight"]
     array([[1., 0.],

@@ -20,6 +20,18 @@ from lucid._kernels import ranking
 from lucid._threads import get_num_threads
 from lucid.labels import Labels, as_labels
 
+__all__ = [
+    "coverage_error",
+    "label_ranking_average_precision_score",
+    "label_ranking_loss",
+    "ndcg_at_k",
+    "one_error",
+    "precision_at_k",
+    "propensities",
+    "psp_at_k",
+    "recall_at_k",
+]
+
 _Counts = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float64]
 
@@ -492,6 +504,7 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
 
     Examples
     --------
+    >>> from lucid import Labels
     >>> train = Labels.from_lists([[0]] * 99 + [[1]], num_classes=3)
     >>> propensities(train).round(3)
     array([0.679, 0.217, 0.173])

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-from lucid import _kernels, _margin, _threads
+import lucid
+from lucid import _kernels, _margin
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("lucid", derandomize=True, deadline=None)
@@ -23,9 +24,9 @@ CPU_LEVELS = [
 
 @pytest.fixture(autouse=True)
 def _threads_as_they_were() -> Iterator[None]:
-    before = _threads.get_num_threads()
+    before = lucid.get_num_threads()
     yield
-    _threads.set_num_threads(before)
+    lucid.set_num_threads(before)
 
 
 @pytest.fixture(params=CPU_LEVELS)

@@ -19,7 +19,15 @@ PAGES = [
 ]
 MODULES = [
     importlib.import_module(name)
-    for name in ("lucid", "lucid.nn", "lucid.nn.functional", "lucid.optim", "lucid.testing")
+    for name in (
+        "lucid",
+        "lucid.io",
+        "lucid.metrics",
+        "lucid.nn",
+        "lucid.nn.functional",
+        "lucid.optim",
+        "lucid.testing",
+    )
 ]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 

@@ -18,7 +18,7 @@ from lucid._kernels.margin_row cimport (
 
 cdef enum:
     SERIAL = 1 << 15        # scores below which one thread is faster than several
-    PATIENCE = 1 << 26      # scores between two looks for Ctrl-C
+    PATIENCE = 1 << 23      # scores between two looks for Ctrl-C
 
 
 cdef struct Problem:        # what was asked, the same for every row

@@ -10,7 +10,9 @@ from lucid._graph import Pullback, grad_mode
 from lucid._margin import margin_of
 from lucid._ops.elementwise import sigmoid
 from lucid._ops.primitive import Result, primitive
+from lucid._soft_margin import gradient_scale, soft_margin_of
 from lucid._tensor import Array, Tensor
+from lucid.labels import Labels
 
 
 @primitive
@@ -22,7 +24,7 @@ def multilabel_margin_loss(x: Tensor, *, target: Any, reduction: str) -> Result:
 
 def _margin_pullback(x: Tensor, gradient: Array) -> Pullback:
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
-        if g._data.ndim == 0 and g._data.item() == 1.0 and not grad_mode.enabled:
+        if _is_one(g) and not grad_mode.enabled:
             return (Tensor(gradient),)
         return (_margin_gradient(g, x, gradient=gradient),)
 
@@ -44,6 +46,10 @@ def _margin_gradient(g: Tensor, x: Tensor, *, gradient: Array) -> Result:
     return value, pullback
 
 
+def _is_one(g: Tensor) -> bool:
+    return g._data.ndim == 0 and g._data.item() == 1.0
+
+
 def _per_row(g: Array, x: Array) -> Array:
     """Give ``g``, one number for all rows or one for each, the axes of ``x``."""
     return g[..., np.newaxis] if g.ndim == x.ndim - 1 else g
@@ -51,20 +57,30 @@ def _per_row(g: Array, x: Array) -> Array:
 
 @primitive
 def multilabel_soft_margin_loss(
-    x: Tensor, *, target: Array, weight: Array, reduction: str
+    x: Tensor, *, target: Array | Labels, weight: Array, reduction: str
 ) -> Result:
-    """The mean over classes of weight * (softplus(x) - target * x), which is -log likelihood."""
-    data = x._data
-    # softplus(x) = max(x, 0) + log1p(exp(-|x|)) overflows nowhere.
-    terms = np.maximum(data, 0) + np.log1p(np.exp(-np.abs(data))) - target * data
-    rows = (weight * terms).mean(axis=-1)
-    scale = weight / data.shape[-1]
-    if reduction == "mean":
-        scale = scale / rows.size if rows.size else scale
-    loss = rows if reduction == "none" else rows.mean() if reduction == "mean" else rows.sum()
+    want_gradient = x.requires_grad and grad_mode.enabled
+    loss, gradient = soft_margin_of(x._data, target, weight, reduction, want_gradient)
+    if gradient is None:
+        return loss, None
+    value = gradient
 
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
+        if _is_one(g) and not grad_mode.enabled:
+            return (Tensor(value),)
         per_row = g.reshape((*g.shape, 1)) if g.ndim else g
-        return (per_row * ((sigmoid(x) - target) * scale),)
+        scale = gradient_scale(x._data, weight, reduction)
+        return (per_row * _soft_margin_gradient(x, gradient=value, scale=scale),)
 
     return loss, pullback
+
+
+@primitive
+def _soft_margin_gradient(x: Tensor, *, gradient: Array, scale: Array) -> Result:
+    """The gradient as a function of x; the target is a constant in it."""
+
+    def pullback(h: Tensor, y: Tensor) -> tuple[Tensor]:
+        p = sigmoid(x)
+        return (h * (p * (1 - p) * scale),)
+
+    return gradient, pullback

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from lucid._features import add_transposed_times, as_csr, is_sparse, times_transposed
 from lucid._ops.primitive import Result, as_operands, primitive
-from lucid._tensor import Tensor, TensorLike
+from lucid._tensor import Tensor, TensorLike, as_tensor
 
 # A product's gradient is as much work as the product: none is computed for a constant operand.
 
@@ -71,13 +76,28 @@ def _linear(x: Tensor, weight: Tensor) -> Result:
     return x._data @ weight._data.T, pullback
 
 
-def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
+@primitive
+def _sparse_linear(weight: Tensor, *, x: Any) -> Result:
+    """The product of a constant CSR matrix and the transposed weight."""
+    product = np.empty((x.shape[0], len(weight)), x.dtype)
+    times_transposed(x, weight._data, out=product)
+    return product, lambda g, _: (_sparse_weight_gradient(g, x=x),)
+
+
+@primitive
+def _sparse_weight_gradient(g: Tensor, *, x: Any) -> Result:
+    gradient = np.zeros((g.shape[1], x.shape[1]), x.dtype)
+    add_transposed_times(g._data, x, out=gradient)
+    return gradient, lambda h, _: (_sparse_linear(h, x=x),)
+
+
+def linear(x: Any, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
     r"""Return the affine map :math:`x W^T + b` of each row.
 
     Parameters
     ----------
-    x : Tensor or array_like
-        Shape ``(..., K)``.
+    x : Tensor or array_like, scipy.sparse matrix or array
+        Shape ``(..., K)``; a sparse matrix ``(N, K)``.
     weight : Tensor or array_like
         Shape ``(C, K)``: one row for each output.
     bias : Tensor or array_like, optional
@@ -90,13 +110,18 @@ def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) ->
 
     Raises
     ------
+    TypeError
+        If a sparse `x` does not hold real numbers.
     ValueError
         If the shapes do not fit.
 
     Notes
     -----
-    The same as ``x @ weight.T + bias``, with the weight's gradient in the weight's own memory
-    order, which spares the optimiser strided reads.
+    * The same as ``x @ weight.T + bias``, with the weight's gradient in the weight's own memory
+      order, which spares the optimiser strided reads.
+    * A sparse `x` is a constant: it has no gradient, and its values take the weight's dtype. It is
+      never made dense; only the columns of the weight in which `x` has entries are read. The
+      weight's gradient is an ordinary Tensor, zero in the other columns.
 
     Examples
     --------
@@ -104,11 +129,15 @@ def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) ->
     >>> lucid.linear(lucid.tensor([1.0, 2.0]), lucid.tensor([[3.0, 0.0], [0.0, 5.0]]), [1.0, 1.0])
     tensor([ 4., 11.])
     """
-    x, weight = as_operands((x, weight))
+    if is_sparse(x):
+        weight = as_tensor(weight)
+        x = as_csr("linear: x", x, weight.dtype)
+    else:
+        x, weight = as_operands((x, weight))
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: expected x of shape (..., K) and weight of shape (C, K), "
             f"got {x.shape} and {weight.shape}"
         )
-    product = _linear(x, weight)
+    product = _sparse_linear(weight, x=x) if is_sparse(x) else _linear(x, weight)
     return product if bias is None else product + bias

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
 from lucid._checks import (
     Reduction,
+    check_layer,
     check_probabilities,
     check_reduction,
     check_scores,
     check_weight,
 )
-from lucid._ops import losses
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid._features import as_csr, is_sparse
+from lucid._margin import labels_for
+from lucid._ops import linear_margin, losses
+from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+from lucid.labels import Labels, as_labels, is_array_like
 
-__all__ = ["multilabel_margin_loss", "multilabel_soft_margin_loss"]
+__all__ = [
+    "linear_multilabel_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+]
 
 
 def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "mean") -> Tensor:
@@ -71,9 +79,118 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
     return losses.multilabel_margin_loss(x, target=target, reduction=reduction)
 
 
+def linear_multilabel_margin_loss(
+    features: Any,
+    weight: TensorLike,
+    bias: TensorLike | None,
+    target: Any,
+    reduction: Reduction = "mean",
+    *,
+    chunk: SupportsIndex = 1 << 24,
+) -> Tensor:
+    r"""Return the margin loss of the outputs of a linear layer, without holding all of them.
+
+    .. math:: L(x W^T + b, \, y)
+
+    with the loss :math:`L` of `lucid.nn.MultilabelMarginLoss`. For millions of classes: the scores
+    of a batch and their gradient, each ``(N, C)``, are made and used up a few rows at a time.
+
+    Parameters
+    ----------
+    features : Tensor or array_like, scipy.sparse matrix or array
+        The layer's inputs :math:`x`, shape ``(N, D)`` or ``(D,)``. A sparse matrix ``(N, D)`` is a
+        constant, takes the dtype of `weight`, and is never made dense.
+    weight : Tensor or array_like
+        Shape ``(C, D)``, float32, float64 or float16.
+    bias : Tensor or array_like or None
+        Shape ``(C,)``.
+    target : Tensor, array_like of int, or Labels
+        Labels of each row, shape ``(N, K)`` or ``(K,)``, in any form that
+        `multilabel_margin_loss` takes.
+    reduction : {'none', 'mean', 'sum'}
+        Return the loss of each row, their mean or their sum.
+    chunk : int, default 2**24
+        How many scores may be held at once, rounded down to whole rows, but at least one row of
+        ``C``. In float32 that many scores and their gradient take ``8 * chunk`` bytes: 128 MiB by
+        default. Few rows at a time are slower, for each time the whole `weight` is read.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(N,)`` for ``'none'`` and features ``(N, D)``, otherwise ``()``.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a dtype that cannot be meant, or `chunk` is not an integer.
+    ValueError
+        If shapes do not fit, a label is out of range, `reduction` is none of the three or `chunk`
+        is not positive.
+
+    See Also
+    --------
+    multilabel_margin_loss : The loss of scores that are there already.
+
+    Notes
+    -----
+    * The result and its gradients are those of the two steps
+      ``multilabel_margin_loss(lucid.linear(features, weight, bias), target, reduction)``, to
+      rounding. What is computed does not depend on `chunk` otherwise.
+    * Other memory: the gradients themselves, those of `features`, `weight` and `bias` that require
+      one, and a few megabytes.
+    * For ``'mean'`` and ``'sum'`` the gradients are computed along with the loss, and only scaled
+      in the backward pass. For ``'none'`` the backward pass computes the scores a second time.
+    * With ``create_graph=True`` the backward pass goes through the two separate steps, and holds
+      all scores.
+    * The weight's gradient is dense. Until a model is trained, nearly every class is within the
+      margin of some label of a batch: there is no row of the weight that a step could leave out.
+
+    References
+    ----------
+    .. [1] P.-L. Hsu et al., "Liger kernel: efficient Triton kernels for LLM training", 2024,
+       :arxiv:`2410.10989`: the fused linear cross entropy, whose scheme this is.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> weight = lucid.tensor([[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]], requires_grad=True)
+    >>> loss = F.linear_multilabel_margin_loss([[1.0, 0.5]], weight, None, [[0]])
+    >>> print(round(loss.item(), 4))
+    0.6667
+    >>> loss.backward()
+    >>> print(weight.grad.numpy().round(4))
+    [[-0.6667 -0.3333]
+     [ 0.3333  0.1667]
+     [ 0.3333  0.1667]]
+    """
+    check_reduction(reduction)
+    weight = as_tensor(weight)
+    features = (
+        as_csr("features", features, weight.dtype) if is_sparse(features) else as_tensor(features)
+    )
+    bias = Tensor(np.zeros(weight.shape[:1], weight.dtype)) if bias is None else as_tensor(bias)
+    check_layer(features, weight, bias)
+    labels = labels_for(
+        (*features.shape[:-1], len(weight)), target._data if isinstance(target, Tensor) else target
+    )
+    chunk = operator.index(chunk)
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    if is_sparse(features):
+        return linear_margin.sparse_linear_multilabel_margin_loss(
+            weight, bias, features=features, labels=labels, reduction=reduction, chunk=chunk
+        )
+    rows = features.reshape(1, -1) if features.ndim == 1 else features
+    loss = linear_margin.linear_multilabel_margin_loss(
+        weight, bias, rows, labels=labels, reduction=reduction, chunk=chunk
+    )
+    return loss.reshape(()) if features.ndim == 1 else loss
+
+
 def multilabel_soft_margin_loss(
     x: TensorLike,
-    target: TensorLike,
+    target: Any,
     weight: TensorLike | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -85,8 +202,11 @@ def multilabel_soft_margin_loss(
     ----------
     x : Tensor or array_like
         Logits, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16.
-    target : Tensor or array_like
-        The shape of `x`, values from 0 to 1: 1 where the class is a label.
+    target : Tensor or array_like, Labels, scipy.sparse matrix or array
+        Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label. Or the labels alone:
+        `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of class indices
+        that differ in length or are sets. These need no memory for the zeros. A label that is
+        given twice counts once.
     weight : Tensor or array_like, optional
         A weight for each class, shape ``(C,)``.
     reduction : {'none', 'mean', 'sum'}
@@ -102,7 +222,8 @@ def multilabel_soft_margin_loss(
     TypeError
         If `x` is not floating-point.
     ValueError
-        If shapes do not fit, a target is outside 0 to 1 or `reduction` is none of the three.
+        If shapes do not fit, a target is outside 0 to 1, a label is out of range or `reduction` is
+        none of the three.
 
     See Also
     --------
@@ -110,26 +231,35 @@ def multilabel_soft_margin_loss(
 
     Examples
     --------
+    >>> import lucid
     >>> import lucid.nn.functional as F
     >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], [[1, 0, 0]])
+    >>> print(round(loss.item(), 4))
+    0.3778
+    >>> labels = lucid.Labels.from_lists([[0]], num_classes=3)
+    >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], labels)
     >>> print(round(loss.item(), 4))
     0.3778
     """
     check_reduction(reduction)
     x = as_tensor(x)
     check_scores(x._data)
-    probabilities = _values(target)
-    check_probabilities(probabilities, x._data)
     weights = _values(1.0 if weight is None else weight)
     check_weight(weights, x._data)
-    dtype = x._data.dtype
     return losses.multilabel_soft_margin_loss(
-        x,
-        target=probabilities.astype(dtype, copy=False),
-        weight=weights.astype(dtype, copy=False),
-        reduction=reduction,
+        x, target=_soft_target(target, x._data), weight=weights, reduction=reduction
     )
 
 
-def _values(x: TensorLike) -> npt.NDArray[Any]:
+def _soft_target(target: Any, x: Array) -> Array | Labels:
+    """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
+    if isinstance(target, Tensor) or is_array_like(target):
+        numbers = _values(target)
+        check_probabilities(numbers, x)
+        return Labels.from_multi_hot(np.atleast_2d(numbers)) if numbers.dtype == bool else numbers
+    shape = np.atleast_2d(x).shape
+    return as_labels(target, (shape[0], shape[1])).drop_duplicates()
+
+
+def _values(x: TensorLike) -> Array:
     return x._data if isinstance(x, Tensor) else np.asarray(x)

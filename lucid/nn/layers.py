@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -37,8 +37,12 @@ class Linear(Module):
 
     Notes
     -----
-    Both start uniformly distributed between :math:`-1/\sqrt{K}` and :math:`1/\sqrt{K}`, as in
-    PyTorch; `lucid.manual_seed` makes that repeatable.
+    * Both start uniformly distributed between :math:`-1/\sqrt{K}` and :math:`1/\sqrt{K}`, as in
+      PyTorch; `lucid.manual_seed` makes that repeatable.
+    * A sparse input is a constant, never made dense; see `lucid.linear`.
+    * For a last layer with very many outputs,
+      `lucid.nn.functional.linear_multilabel_margin_loss` computes the loss from `weight` and `bias`
+      without holding all outputs.
 
     Examples
     --------
@@ -58,13 +62,13 @@ class Linear(Module):
         self.weight = Parameter(_uniform(bound, (out_features, in_features)))
         self.bias = Parameter(_uniform(bound, (out_features,))) if bias else None
 
-    def forward(self, x: TensorLike) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return the outputs.
 
         Parameters
         ----------
-        x : Tensor or array_like
-            Shape ``(..., K)``.
+        x : Tensor or array_like, scipy.sparse matrix or array
+            Shape ``(..., K)``; a sparse matrix ``(N, K)``.
 
         Returns
         -------

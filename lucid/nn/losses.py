@@ -165,7 +165,7 @@ class MultiLabelSoftMarginLoss(Module):
         L(x, y) = -\frac{1}{C} \sum_j w_j \bigl( y_j \log \sigma(x_j)
                   + (1 - y_j) \log(1 - \sigma(x_j)) \bigr)
 
-    computed as :math:`\max(x, 0) + \log(1 + e^{-|x|}) - y x`, which overflows nowhere.
+    computed as :math:`\max(x, 0) - y x + \log(1 + e^{-|x|})`, which overflows nowhere.
 
     Parameters
     ----------
@@ -195,6 +195,9 @@ class MultiLabelSoftMarginLoss(Module):
     * Input `x`: logits, ``(N, C)`` or ``(C,)``.
     * Target `y`: the shape of `x`, values from 0 to 1. A -1 is refused: it is the sign of a padded
       list of indices, which `MultilabelMarginLoss` takes.
+    * Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
+      class indices that differ in length or are sets. No target of the shape of `x` is made; a
+      label that is given twice counts once.
     * Output: a scalar for ``'mean'`` and ``'sum'``; ``(N,)`` for ``'none'`` and ``x`` ``(N, C)``.
 
     References
@@ -217,15 +220,15 @@ class MultiLabelSoftMarginLoss(Module):
         self.weight = weight
         self.reduction: Reduction = reduction
 
-    def forward(self, x: TensorLike, target: TensorLike) -> Tensor:
+    def forward(self, x: TensorLike, target: Any) -> Tensor:
         """Compute the loss between logits and targets.
 
         Parameters
         ----------
         x : Tensor or array_like
             The logits.
-        target : Tensor or array_like
-            The targets, of the same shape.
+        target : Tensor or array_like, Labels, scipy.sparse matrix or array
+            The targets, of the same shape, or the labels.
 
         Returns
         -------
