@@ -43,6 +43,7 @@ autosummary_context = {
     "kernels": {
         "lucid.multilabel_margin": "margin",
         "lucid.nn.MultilabelMarginLoss": "margin",
+        "lucid.nn.functional.linear_multilabel_margin_loss": "margin",
         "lucid.nn.functional.multilabel_margin_loss": "margin",
     }
 }
