@@ -22,6 +22,7 @@ extensions = [
     "myst_parser",
     "drawing",
     "mathml",
+    "names",
     "public_names",
     "signatures",
     "terminal",
@@ -30,8 +31,7 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 nitpicky = True
 
-# `name` links where it names something of this package, and is emphasised where it does not.
-default_role = "autolink"
+default_role = "own"
 extlinks = {
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
     "doi": ("https://doi.org/%s", "doi:%s"),
@@ -83,9 +83,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|os|typing|types)\..*"),
     (
         r"py:.*",
-        r"(array_like|dtype_like|ndarray|Any|Self|Callable|optional|callable|sequence|iterable)",
+        r"(array_like|dtype_like|ndarray|Any|Self|Callable|iterable|IncompatibleKeys)",
     ),
-    (r"py:.*", r"(IncompatibleKeys|array|pickle|scipy|numpy|torch)"),
 ]
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

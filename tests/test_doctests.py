@@ -1,4 +1,7 @@
-"""The examples in the docstrings of all modules, private ones too, do what they show."""
+"""The examples in the docstrings of all modules, private ones too, do what they show.
+
+Each knows the name of what it is an example of, and has to import the rest: it can be copied.
+"""
 
 import doctest
 import importlib
@@ -26,7 +29,7 @@ def examples():
         for name, value in vars(module).items():
             if callable(value) and getattr(value, "__module__", None) == module.__name__:
                 name = f"{module.__name__}.{name}"
-                yield from finder.find(value, name, module=False, globs=dict(vars(module)))
+                yield from finder.find(value, name, module=False, globs={value.__name__: value})
 
 
 EXAMPLES = {example.name: example for example in examples()}

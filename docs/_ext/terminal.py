@@ -3,6 +3,7 @@
 It runs when the page is read, in a folder of its own; a command that fails ends the build.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -34,7 +35,7 @@ class Terminal(SphinxDirective):
                 cwd=folder,
                 capture_output=True,
                 text=True,
-                env={"COLUMNS": "80", "LC_ALL": "C.UTF-8"},
+                env={**os.environ, "COLUMNS": "80", "LC_ALL": "C.UTF-8"},
             )
         if done.returncode:
             raise self.error(f"{command} failed:\n{done.stderr}")
