@@ -24,12 +24,16 @@ def check_reduction(reduction: str) -> None:
 
 def check_scores(x: Array) -> None:
     """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, C >= 1."""
-    if x.dtype.kind != "f" or x.dtype.itemsize > 8:
-        raise TypeError(f"x must be float32, float64 or float16, got {x.dtype}")
+    _check_float("x", x.dtype)
     if x.ndim not in (1, 2):
         raise ValueError(f"x must have shape (N, C) or (C,), got {x.shape}")
     if x.shape[-1] == 0:
         raise ValueError(f"x must have at least one class, got shape {x.shape}")
+
+
+def _check_float(name: str, dtype: np.dtype[Any]) -> None:
+    if dtype.kind != "f" or dtype.itemsize > 8:
+        raise TypeError(f"{name} must be float32, float64 or float16, got {dtype}")
 
 
 def check_target(target: Array, shape: tuple[int, ...]) -> None:
@@ -52,8 +56,7 @@ def check_target(target: Array, shape: tuple[int, ...]) -> None:
 def check_layer(features: Any, weight: Any, bias: Any) -> None:
     """Refuse a linear layer whose parts are not floating-point, or of shapes that do not fit."""
     for name, x in (("features", features), ("weight", weight), ("bias", bias)):
-        if x.dtype not in (np.float32, np.float64, np.float16):
-            raise TypeError(f"{name} must be float32, float64 or float16, got {x.dtype}")
+        _check_float(name, x.dtype)
     if weight.ndim != 2 or len(weight) == 0:
         raise ValueError(f"weight must have shape (C, D), C >= 1, got {weight.shape}")
     if features.ndim not in (1, 2) or features.shape[-1] != weight.shape[1]:

@@ -11,15 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid._optional import is_sparse
+
 Array = npt.NDArray[Any]
 
 #: The temporary arrays of a block of classes hold about so many numbers: they stay in the cache.
 _BLOCK = 1 << 18
-
-
-def is_sparse(x: Any) -> bool:
-    """Whether ``x`` is a SciPy sparse matrix or array; SciPy need not be there to ask."""
-    return hasattr(x, "tocsr")
 
 
 def as_csr(name: str, x: Any, dtype: np.dtype[Any]) -> Any:

@@ -22,3 +22,8 @@ def require(module: str, *, extra: str, purpose: str) -> Any:
         raise ImportError(
             f"{purpose} needs {package}: pip install 'lucid-losses[{extra}]'"
         ) from None
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether ``x`` is a SciPy sparse matrix or array, without importing SciPy to ask."""
+    return hasattr(x, "tocsr")

@@ -44,10 +44,11 @@ def soft_margin_of(
         losses[rows] = _losses(
             logits[rows], targets[rows], weight, None if gradient is None else gradient[rows]
         )
+    dtype = x.dtype.newbyteorder("=")
     if gradient is not None:
         gradient *= gradient_scale(x, weight, reduction)
-        gradient = gradient.reshape(x.shape).astype(x.dtype, copy=False)
-    return reduced(losses.reshape(x.shape[:-1]), reduction).astype(x.dtype), gradient
+        gradient = (gradient if x.ndim == 2 else gradient[0]).astype(dtype, copy=False)
+    return reduced(losses.reshape(x.shape[:-1]), reduction).astype(dtype), gradient
 
 
 def gradient_scale(x: Array, weight: Array, reduction: str) -> Array:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from lucid._optional import require
+from lucid._optional import is_sparse, require
 
 _Int64Array = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -230,7 +230,7 @@ class Labels:
         array([[ 1, -1],
                [ 0,  2]])
         """
-        if not _is_sparse(matrix):
+        if not is_sparse(matrix):
             raise TypeError(
                 f"matrix must be a scipy.sparse matrix or array, got {type(matrix).__name__}"
             )
@@ -556,13 +556,13 @@ def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
 
 def is_array_like(labels: Any) -> bool:
     """Whether labels are an array, or nested lists that NumPy makes one of."""
-    return not (isinstance(labels, Labels) or _is_sparse(labels) or _is_ragged(labels))
+    return not (isinstance(labels, Labels) or is_sparse(labels) or _is_ragged(labels))
 
 
 def _any_form(labels: Any, num_classes: int) -> Labels:
     if isinstance(labels, Labels):
         return labels
-    if _is_sparse(labels):
+    if is_sparse(labels):
         return Labels.from_csr(labels)
     if _is_ragged(labels):
         return Labels.from_lists(labels, num_classes)
@@ -603,10 +603,6 @@ def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
             UserWarning,
             stacklevel=2,
         )
-
-
-def _is_sparse(matrix: Any) -> bool:
-    return hasattr(matrix, "tocsr")  # so that SciPy need not be imported to ask
 
 
 def _is_ragged(rows: Any) -> bool:

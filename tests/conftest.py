@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from cpu_levels import CPU_LEVELS
 from hypothesis import settings
 
 import lucid
@@ -14,12 +15,6 @@ from lucid import _kernels, _margin
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("lucid", derandomize=True, deadline=None)
 settings.load_profile("lucid")
-
-CPU_LEVELS = [
-    level
-    for level, supported in _kernels._SUPPORTED.items()
-    if supported and _kernels._built(level)
-]
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import platform
 
 import pytest
+from cpu_levels import CPU_LEVELS
 
-from conftest import CPU_LEVELS
 from lucid import _kernels
 
 SHOW = "from lucid import _kernels; print(_kernels.CPU_LEVEL, _kernels.margin.__name__)"

@@ -123,7 +123,7 @@ def raises(error, *parts):
 
 
 def test_a_padded_target_is_recognised():
-    with raises(ValueError, "target must have values from 0 to 1, got -1", "padded", "Labels.from_padded"):
+    with raises(ValueError, "target must have values from 0 to 1, got -1", "Labels.from_padded"):
         F.multilabel_soft_margin_loss(X, [[0, 1, -1], [2, -1, -1]])
 
 

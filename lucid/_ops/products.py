@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lucid._features import add_transposed_times, as_csr, is_sparse, times_transposed
+from lucid._features import add_transposed_times, as_csr, times_transposed
 from lucid._ops.primitive import Result, as_operands, primitive
+from lucid._optional import is_sparse
 from lucid._tensor import Tensor, TensorLike, as_tensor
 
 # A product's gradient is as much work as the product: none is computed for a constant operand.

@@ -15,9 +15,10 @@ from lucid._checks import (
     check_scores,
     check_weight,
 )
-from lucid._features import as_csr, is_sparse
+from lucid._features import as_csr
 from lucid._margin import labels_for
 from lucid._ops import linear_margin, losses
+from lucid._optional import is_sparse
 from lucid._tensor import Array, Tensor, TensorLike, as_tensor
 from lucid.labels import Labels, as_labels, is_array_like
 

@@ -1,0 +1,143 @@
+"""A linear layer of sparse features: what it gives for the same features made dense."""
+
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import nn, optim
+from lucid.testing import gradcheck, gradgradcheck
+
+sparse = pytest.importorskip("scipy.sparse")
+
+random = np.random.default_rng(0)
+DENSE = random.standard_normal((5, 8)) * (random.random((5, 8)) < 0.3)
+DENSE[2] = 0  # a row without features
+DENSE[:, 3] = 0  # a feature that no row has
+WEIGHT = random.standard_normal((4, 8))
+BIAS = random.standard_normal(4)
+
+FORMS = ["csr_array", "csr_matrix", "csc_array", "coo_matrix"]
+
+
+def outputs_and_gradients(x, bias=True):
+    weight = lucid.tensor(WEIGHT, requires_grad=True)
+    b = lucid.tensor(BIAS, requires_grad=True) if bias else None
+    y = lucid.linear(x, weight, b)
+    (y**3).sum().backward()
+    return [y.detach().numpy(), weight.grad.numpy(), *([b.grad.numpy()] if bias else [])]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_sparse_features_give_what_dense_ones_give(form, bias):
+    expected = outputs_and_gradients(DENSE, bias)
+    found = outputs_and_gradients(getattr(sparse, form)(DENSE), bias)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_entries_stored_twice_are_added():
+    once = sparse.csr_array(DENSE)
+    twice = sparse.csr_array(
+        (np.repeat(once.data / 2, 2), np.repeat(once.indices, 2), once.indptr * 2), once.shape
+    )
+    for a, b in zip(outputs_and_gradients(twice), outputs_and_gradients(once), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_many_classes_are_worked_on_in_blocks_without_a_trace():
+    weight = lucid.tensor(random.standard_normal((60_000, 8)), requires_grad=True)
+    y = lucid.linear(sparse.csr_array(DENSE), weight)
+    y.sum().backward()
+    np.testing.assert_allclose(
+        y.detach(), DENSE @ weight.detach().numpy().T, rtol=1e-12, atol=1e-14
+    )
+    np.testing.assert_allclose(
+        weight.grad, np.tile(DENSE.sum(0), (60_000, 1)), rtol=1e-12, atol=1e-14
+    )
+
+
+@pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+def test_first_and_second_derivatives(check):
+    x = sparse.csr_array(DENSE)
+    inputs = [lucid.tensor(a, requires_grad=True) for a in (WEIGHT, BIAS)]
+    assert check(lambda w, b: (lucid.linear(x, w, b) ** 3).sum(axis=0), inputs)
+
+
+@pytest.mark.parametrize("values", ["float64", "int64", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_values_take_the_dtype_of_the_weight(values, dtype):
+    x = sparse.csr_array(DENSE).astype(values)
+    weight = lucid.tensor(WEIGHT, dtype, requires_grad=True)
+    y = lucid.linear(x, weight)
+    y.sum().backward()
+    assert y.dtype == weight.grad.dtype == dtype
+    expected = x.toarray().astype(dtype) @ WEIGHT.astype(dtype).T
+    np.testing.assert_allclose(y.detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_float16_weight_gets_a_float16_gradient():
+    weight = lucid.tensor(WEIGHT, "float16", requires_grad=True)
+    lucid.linear(sparse.csr_array(DENSE), weight).sum().backward()
+    assert weight.grad.dtype == "float16"
+
+
+def test_the_gradient_has_the_memory_order_of_the_weight():
+    assert outputs_and_gradients(sparse.csr_array(DENSE))[1].flags.c_contiguous
+
+
+def test_the_features_are_never_made_dense():
+    columns = np.random.default_rng(1).integers(0, 50_000, 5000)
+    x = sparse.csr_array((np.ones(5000, "f"), columns, np.arange(0, 5001, 5)), (1000, 50_000))
+    layer = nn.Linear(50_000, 4)
+    tracemalloc.start()
+    try:
+        layer(x).sum().backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6  # dense they take 200 MB
+
+
+def test_no_rows_give_no_outputs_and_a_gradient_of_zero():
+    layer = nn.Linear(8, 4)
+    y = layer(sparse.csr_array((0, 8)))
+    y.sum().backward()
+    assert y.shape == (0, 4)
+    assert not layer.weight.grad.numpy().any()
+
+
+def test_a_model_trains_on_sparse_features():
+    lucid.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3))
+    optimizer = optim.SGD(model.parameters(), lr=0.5)
+    x, target = sparse.csr_array(DENSE), [[0], [1], [2], [0, 1], [1, 2]]
+    losses = []
+    for _ in range(100):
+        loss = nn.MultilabelMarginLoss()(model(x), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0]
+
+
+# What it refuses.
+
+
+def test_features_of_another_width():
+    with pytest.raises(ValueError, match=re.escape("got (5, 8) and (4, 7)")):
+        lucid.linear(sparse.csr_array(DENSE), WEIGHT[:, :7])
+
+
+def test_features_that_are_no_real_numbers():
+    with pytest.raises(TypeError, match=r"x: expected a sparse matrix of real .* got complex128"):
+        lucid.linear(sparse.csr_array(DENSE * 1j), WEIGHT)
+
+
+def test_features_of_one_axis():
+    with pytest.raises(ValueError, match=re.escape("shape (N, D), got shape (8,)")):
+        lucid.linear(sparse.coo_array(DENSE[0]), WEIGHT)
