@@ -70,16 +70,8 @@ def build(number: int, old: str, new: str, folder: Path) -> ModuleType:
     c_file, library = folder / f"{name}.c", folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
     cython = [sys.executable, "-m", "cython", "-3", "-I", str(folder), "--module-name", name]
     subprocess.run([*cython, str(source / "margin.pyx"), "-o", str(c_file)], check=True)
-    flags = [
-        "-O3",
-        "-fPIC",
-        "-shared",
-        "-fopenmp",
-        "-DNDEBUG",
-        "-DCYTHON_INLINE=",
-        "-ffp-contract=off",
-    ]
-    flags += ["-fno-math-errno", "-fno-trapping-math", "-march=x86-64-v3", "-w"]
+    flags = ["-O3", "-fPIC", "-shared", "-fopenmp", "-DNDEBUG", "-DCYTHON_INLINE=", "-w"]
+    flags += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-march=x86-64-v3"]
     include = sysconfig.get_paths()["include"]
     compiler = os.environ.get("CC", "cc")
     subprocess.run([compiler, *flags, f"-I{include}", str(c_file), "-o", str(library)], check=True)
