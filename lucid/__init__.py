@@ -1,5 +1,10 @@
 """Multi-label ranking margin loss, exact and near-linear, and what research needs around it."""
 
+from lucid import io as io
+from lucid import metrics as metrics
+from lucid import nn as nn
+from lucid import optim as optim
+from lucid import testing as testing
 from lucid._creation import (
     arange,
     from_numpy,

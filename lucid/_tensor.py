@@ -42,9 +42,9 @@ class Tensor:
     Notes
     -----
     Arithmetic follows NumPy: operands are broadcast, dtypes are promoted, and a Python number takes
-    the dtype of the tensor that it meets. ``x += y`` binds `x` to a new tensor; ``x[...] = y``
-    writes into the memory of `x`, which is refused while `x` requires a gradient, except under
-    `no_grad`.
+    the dtype of the tensor that it meets. ``x[...] = y`` and
+    ``x += y`` write into the memory of `x`. Both are refused for a leaf that requires a gradient,
+    except under `no_grad`; where ``x + y`` is recorded, ``x += y`` names the new tensor `x`.
 
     A tensor is equal to another in each element (``==`` gives a bool tensor), but is hashed by
     identity.

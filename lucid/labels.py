@@ -581,7 +581,7 @@ def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
         return
     if num_classes < 2 or array.size == 0:
         return
-    if array.min() != 0 or array.max() != 1:
+    if array.min() < 0 or array.max() > 1:
         return
     message = (
         f"labels are integers 0 and 1 only, row 0 is {_abbreviated(array[0])}: if they are "

@@ -248,12 +248,6 @@ def test_under_no_grad_a_tensor_with_a_gradient_can_be_written_into():
     assert x.requires_grad
 
 
-def test_augmented_assignment_makes_a_new_tensor():
-    x = y = lucid.ones(2)
-    x += 1
-    assert (x.tolist(), y.tolist()) == ([2, 2], [1, 1])
-
-
 # Copies
 
 

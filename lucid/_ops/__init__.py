@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from lucid._graph import grad_mode
 from lucid._ops.arithmetic import (
     add,
     divide,
@@ -97,7 +100,33 @@ def _comparison(op: Callable[[TensorLike, TensorLike], Tensor]) -> Callable[...,
     return compare
 
 
+def _in_place(
+    op: Callable[[TensorLike, TensorLike], Tensor], ufunc: np.ufunc
+) -> Callable[[Tensor, TensorLike], Tensor]:
+    """Make ``x += y`` write into x where nothing is recorded, and name a new tensor where it is."""
+
+    def update(x: Tensor, y: TensorLike) -> Tensor:
+        recorded = x.requires_grad or (isinstance(y, Tensor) and y.requires_grad)
+        if not (recorded and grad_mode.enabled):
+            value = y._data if isinstance(y, Tensor) else y
+            ufunc(x._data, value, out=x._data, casting="same_kind")
+            x._count_write()
+            return x
+        if x.requires_grad and x.is_leaf:
+            raise RuntimeError(
+                "a tensor that requires a gradient is changed in place while it is recorded: "
+                "do it under lucid.no_grad(), or give the result a name of its own"
+            )
+        return op(x, y)
+
+    return update
+
+
 _METHODS = {
+    "__iadd__": _in_place(add, np.add),
+    "__isub__": _in_place(subtract, np.subtract),
+    "__imul__": _in_place(multiply, np.multiply),
+    "__itruediv__": _in_place(divide, np.true_divide),
     "__add__": add,
     "__radd__": _swapped(add),
     "__sub__": subtract,
