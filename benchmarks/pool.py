@@ -18,15 +18,11 @@ class WorkerFailed(RuntimeError):
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return what is the same for every contender.
-
-    Idle threads sleep ("passive"): spinning ones would slow down whoever is measured next.
-    """
+    """Return what is the same for every contender."""
     return {
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
-        "OMP_WAIT_POLICY": "passive",
     }
 
 

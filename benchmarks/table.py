@@ -56,7 +56,8 @@ def _caption(results: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return (
         f"{machine['processor']}, {settings['threads']} threads, float32, CPU level "
-        f"{machine['level']}; {versions}. NumPy is the fastest of four forms, on one thread. "
+        f"{machine['level']}; {versions}. × is how many times longer "
+        "the other takes. NumPy is the fastest of four forms, on one thread. "
         f"Medians of {settings['rounds']} rounds."
     )
 

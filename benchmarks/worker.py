@@ -35,12 +35,21 @@ class Worker:
         self.calls.clear()  # what held the problem before
         problem = self._load(folder)
         self.calls = {FORWARD: problem.forward, BOTH: problem.forward_backward}
-        seconds = {mode: _quick_estimate(call) for mode, call in self.calls.items()}
+        answers, seconds = {}, {}
+        for mode, call in self.calls.items():
+            start = time.perf_counter()
+            answers[mode] = call()
+            seconds[mode] = time.perf_counter() - start
+        errors = self._errors(answers, folder)  # before a next call writes into the same gradient
+        for mode, first in seconds.items():
+            # A first call warms up, too; but one that takes seconds is estimate enough.
+            if first < 1:
+                seconds[mode] = self._seconds(mode, 1 if first > 0.001 else 20)
         self.repeats = {mode: max(1, int(ENOUGH / each)) for mode, each in seconds.items()}
-        return {"errors": self._check(problem, folder), "seconds": seconds}
+        return {"errors": errors, "seconds": seconds}
 
     def time(self, mode: str) -> float:
-        return _seconds(self.calls[mode], self.repeats[mode])
+        return self._seconds(mode, self.repeats[mode])
 
     def memory(self, folder: str) -> int:
         problem = self._load(folder)
@@ -49,10 +58,17 @@ class Worker:
         problem.forward_backward()
         return _memory("VmHWM") - before
 
+    def _seconds(self, mode: str, repeats: int) -> float:
+        call = self.calls[mode]
+        start = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        return (time.perf_counter() - start) / repeats
+
     def _load(self, folder: str) -> Implementation:
         return self.contender.make(_array(folder, "scores"), _array(folder, "labels"))
 
-    def _check(self, problem: Implementation, folder: str) -> dict[str, float]:
+    def _errors(self, answers: dict[str, Any], folder: str) -> dict[str, float]:
         if not self.contender.checked:
             return {}
         if self.contender.dtype == "float32":
@@ -60,10 +76,10 @@ class Worker:
         else:  # thresholds round differently
             scores = _array(folder, "scores").astype(self.contender.dtype)
             exact = solve(scores, _array(folder, "labels"))
-        alone = problem.forward()
-        loss, gradient = problem.forward_backward()
+        loss, gradient = answers[BOTH]
+        losses = [exact.loss_error(_number(each)) for each in (answers[FORWARD], loss)]
         return {
-            "loss": float(np.max([exact.loss_error(_number(each)) for each in (alone, loss)])),
+            "loss": float(np.max(losses)),
             "gradient": exact.gradient_error(np.asarray(gradient), self.contender.sums_serially),
         }
 
@@ -75,19 +91,6 @@ def _array(folder: str, name: str) -> Array:
 
 def _number(loss: Any) -> float:
     return float(loss.item() if hasattr(loss, "item") else loss)
-
-
-def _seconds(call: Callable[[], Any], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
-
-
-def _quick_estimate(call: Callable[[], Any]) -> float:
-    """Return about how long a call takes, without the first one unless that is slow."""
-    first = _seconds(call, 1)
-    return first if first > 1 else _seconds(call, 1 if first > 0.001 else 20)
 
 
 def _memory(field: str) -> int:

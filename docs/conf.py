@@ -22,15 +22,16 @@ extensions = [
     "myst_parser",
     "drawing",
     "mathml",
+    "names",
     "public_names",
     "signatures",
+    "terminal",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 nitpicky = True
 
-# `name` links where it names something of this package, and is emphasised where it does not.
-default_role = "autolink"
+default_role = "own"
 extlinks = {
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
     "doi": ("https://doi.org/%s", "doi:%s"),
@@ -42,6 +43,7 @@ autosummary_context = {
     "kernels": {
         "lucid.multilabel_margin": "margin",
         "lucid.nn.MultilabelMarginLoss": "margin",
+        "lucid.nn.functional.linear_multilabel_margin_loss": "margin",
         "lucid.nn.functional.multilabel_margin_loss": "margin",
     }
 }
@@ -82,9 +84,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|os|typing|types)\..*"),
     (
         r"py:.*",
-        r"(array_like|dtype_like|ndarray|Any|Self|Callable|optional|callable|sequence|iterable)",
+        r"(array_like|dtype_like|ndarray|Any|Self|Callable|iterable|IncompatibleKeys)",
     ),
-    (r"py:.*", r"(IncompatibleKeys|array|pickle|scipy|numpy|torch)"),
 ]
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

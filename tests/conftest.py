@@ -6,26 +6,22 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from cpu_levels import CPU_LEVELS
 from hypothesis import settings
 
-from lucid import _kernels, _margin, _threads
+import lucid
+from lucid import _kernels, _margin
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("lucid", derandomize=True, deadline=None)
 settings.load_profile("lucid")
 
-CPU_LEVELS = [
-    level
-    for level, supported in _kernels._SUPPORTED.items()
-    if supported and _kernels._built(level)
-]
-
 
 @pytest.fixture(autouse=True)
 def _threads_as_they_were() -> Iterator[None]:
-    before = _threads.get_num_threads()
+    before = lucid.get_num_threads()
     yield
-    _threads.set_num_threads(before)
+    lucid.set_num_threads(before)
 
 
 @pytest.fixture(params=CPU_LEVELS)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from problems import KINDS, SIZES, Problem, problem
 
+import lucid
 from lucid import _kernels
 from lucid._margin import margin_of
-from lucid._threads import set_num_threads
 from lucid.labels import Labels
 
 REGIMES = [(size, kind) for size in SIZES for kind in ("random", "trained", "clustered")]
@@ -33,7 +33,7 @@ def same_bits(a, b):
 @pytest.mark.parametrize(("size", "kind"), REGIMES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_same_bits_for_every_thread_count_and_level(size, kind, dtype, threads, cpu_level):
-    set_num_threads(threads)
+    lucid.set_num_threads(threads)
     loss, gradient = margin_of(*problem(size, kind, dtype), "none", True)
     expected_loss, expected_gradient = on_one_thread(size, kind, dtype)
     assert same_bits(loss, expected_loss)
@@ -55,9 +55,9 @@ def test_same_bits_with_and_without_the_gradient(size, kind, reduction, cpu_leve
 @pytest.mark.parametrize("size", SIZES)
 def test_same_bits_of_the_reduced_loss_for_every_thread_count(size, threads, reduction, cpu_level):
     x, target = problem(size, "random")
-    set_num_threads(1)
+    lucid.set_num_threads(1)
     expected, _ = margin_of(x, target, reduction, False)
-    set_num_threads(threads)
+    lucid.set_num_threads(threads)
     assert same_bits(margin_of(x, target, reduction, False)[0], expected)
 
 
@@ -71,7 +71,7 @@ def test_same_bits_for_every_form_of_the_labels(size, form, threads, cpu_level):
         "Labels": lambda p: Labels.from_padded(p.target, p.x.shape[1]),
         "int32": lambda p: p.target.astype(np.int32),
     }[form](Problem(x, target))
-    set_num_threads(threads)
+    lucid.set_num_threads(threads)
     loss, gradient = margin_of(x, labels, "none", True)
     expected_loss, expected_gradient = on_one_thread(size, "random", "float32")
     assert same_bits(loss, expected_loss)

@@ -8,7 +8,6 @@ import pytest
 import lucid
 from lucid import nn
 from lucid._margin import multilabel_margin
-from lucid._threads import set_num_threads
 from lucid.labels import Labels
 from lucid.nn import functional as F
 
@@ -61,7 +60,7 @@ def test_a_label_out_of_range_is_found_by_every_thread(shape, threads, cpu_level
     x = np.zeros(shape, np.float32)
     target = np.zeros((shape[0], 3), np.int64)
     target[-1, 2] = shape[1]
-    set_num_threads(threads)
+    lucid.set_num_threads(threads)
     with raises(ValueError, f"label {shape[1]} in row {shape[0] - 1}, position 2"):
         multilabel_margin(x, target)
 

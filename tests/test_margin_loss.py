@@ -11,7 +11,6 @@ import lucid
 import lucid.testing
 from lucid import nn
 from lucid._margin import multilabel_margin
-from lucid._threads import set_num_threads
 from lucid.labels import Labels
 from lucid.nn import functional as F
 
@@ -77,7 +76,7 @@ def test_loss_and_gradient_are_those_of_the_oracle(
     rng = np.random.default_rng(classes)
     x = rng.standard_normal((rows, classes)).astype(dtype)
     target = np.array([rng.choice(classes, labels, replace=False) for _ in range(rows)])
-    set_num_threads(threads)
+    lucid.set_num_threads(threads)
     assert_exact(x, target, reduction)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lucid
 from lucid._margin import margin_of, multilabel_margin
-from lucid._threads import set_num_threads
 
 NAN, INF = np.nan, np.inf
 
@@ -62,7 +62,7 @@ def test_one_row_that_threads_share(rule, place, cpu_level):
     x = np.full((1, 40_000), -1e30, np.float32)
     x[0, place : place + 4] = scores
     labels = [place + label for label in labels]
-    set_num_threads(3)
+    lucid.set_num_threads(3)
     assert_rule(x, labels, np.float32(oracle.in_floats(x[0], labels)))
 
 

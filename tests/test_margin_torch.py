@@ -8,7 +8,6 @@ import pytest
 
 import lucid
 from lucid import nn
-from lucid._threads import set_num_threads
 from lucid.nn import functional as F
 
 torch = pytest.importorskip("torch")
@@ -55,7 +54,7 @@ def assert_same(got, expected):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.filterwarnings("ignore:labels are integers 0 and 1")
 def test_the_module_gives_what_torchs_gives(shape, dtype, reduction, threads, cpu_level):
-    set_num_threads(threads)
+    lucid.set_num_threads(threads)
     x, target = problem(shape, dtype)
     got = of_lucid(nn.MultilabelMarginLoss(reduction), x, target)
     assert_same(got, of_torch(torch.nn.MultiLabelMarginLoss(reduction=reduction), x, target))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lucid import _kernels, metrics
-from lucid._threads import get_num_threads, set_num_threads
+from lucid._threads import set_num_threads
 from lucid.labels import Labels
 
 peer = pytest.importorskip("sklearn.metrics")
@@ -152,16 +152,8 @@ def test_scores_may_have_any_layout(metric):
     assert METRICS[metric](wide[::2].T, y) == METRICS[metric](x, y)
 
 
-@pytest.fixture
-def restore_threads():
-    before = get_num_threads()
-    yield
-    set_num_threads(before)
-
-
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("share_of_labels", [0.05, 0.7])
-@pytest.mark.usefixtures("restore_threads")
 def test_every_number_of_threads_gives_the_same_bits(metric, share_of_labels):
     x, y = case((40, 2 * FEW), share_of_labels, num_values=100)
     values = []

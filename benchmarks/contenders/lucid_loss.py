@@ -1,5 +1,7 @@
 """lucid, through its public module."""
 
+from typing import Any
+
 import numpy as np
 
 import lucid
@@ -18,10 +20,10 @@ class Loss:
         self.leaf = lucid.from_numpy(scores).requires_grad_()
         self.criterion = nn.MultilabelMarginLoss()
 
-    def forward(self) -> lucid.Tensor:
+    def forward(self) -> Any:
         return self.criterion(self.x, self.target)
 
-    def forward_backward(self) -> tuple[lucid.Tensor, Array]:
+    def forward_backward(self) -> tuple[Any, Array]:
         self.leaf.grad = None
         loss = self.criterion(self.leaf, self.target)
         loss.backward()

@@ -5,8 +5,8 @@ import numpy as np
 from drawings.palette import ACTIVE, FAINT, INK, LABEL, OTHER
 from matplotlib.figure import Figure
 
-THRESHOLDS = np.array([0.4, 1.0, 1.3, 2.1, 3.1, 3.4])
-SCORES = np.array([0.25, 0.72, 1.62, 2.7, 3.7])
+THRESHOLDS = np.array([0.6, 1.15, 1.45, 2.2, 3.1, 3.4])
+SCORES = np.array([0.28, 0.88, 1.8, 2.7, 3.7])
 BUCKETS = 6
 
 

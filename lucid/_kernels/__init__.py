@@ -9,7 +9,13 @@ import importlib.util
 import os
 import types
 
-from lucid._kernels import machine as machine
+try:
+    from lucid._kernels import machine as machine
+except ImportError as error:
+    raise ImportError(
+        "the kernels of lucid are not compiled in this folder, which seems to be its source: "
+        "install it with `pip install .` and start Python in another folder"
+    ) from error
 
 _SUPPORTED = {"baseline": True, "x86_64_v3": machine.has_x86_64_v3()}
 

@@ -36,6 +36,16 @@ cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, R
                     problem.divisor, row)
 
 
+cdef inline Py_ssize_t count_labels(const Problem* problem, Py_ssize_t n) noexcept nogil:
+    cdef const int64_t* row = problem.indices + n * problem.K
+    cdef Py_ssize_t P = 0
+    if problem.indptr != NULL:
+        return problem.indptr[n + 1] - problem.indptr[n]
+    while P < problem.K and row[P] != -1:
+        P += 1
+    return P
+
+
 cdef void run_row(const real* x, real* grad, Py_ssize_t n, const Problem* problem, Row* row, Part* part,
                   Sum* loss, bint* refused) noexcept nogil:
     """One thread ranks the row n."""
@@ -88,16 +98,15 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
 
 cdef double solve(const real* x, real* grad, const Problem* problem, double[::1] out, int threads) except? -1:
     """Loss and gradient of all rows: each one's C * L over ``divisor`` to ``out``, or else their sum."""
-    cdef Py_ssize_t N = problem.N, C = problem.C, K = problem.K
+    cdef Py_ssize_t N = problem.N, C = problem.C, K = 0
     cdef Py_ssize_t n, step, slots
     cdef bint shared, refused = False, allocated = True
     cdef Row* rows
     cdef Part* parts
     cdef Sum* loss
     cdef Sum total
-    if problem.indptr != NULL:
-        for n in range(N):
-            K = max(K, problem.indptr[n + 1] - problem.indptr[n])
+    for n in range(N):                  # room for the labels there are, not for all that padding allows
+        K = max(K, count_labels(problem, n))
     if N * C < SERIAL:
         threads = 1
     shared = 1 < threads and N < 4 * threads and C > SEGMENT

@@ -60,6 +60,7 @@ cdef enum:
     LANES = 8               # partial sums of a block
     FEW = 24                # up to so many labels are compared pair by pair
     BUCKETS = 2             # buckets of the grid for each threshold
+    MOST_BUCKETS = 1 << 23  # their numbers stay exact in float32
     SEGMENT = 1 << 15       # columns of one task when the threads share a row
     PADDING = 128           # bytes between two threads' workspaces: no false sharing
 
@@ -162,6 +163,10 @@ cdef inline int ascending_double(const void* p, const void* q) noexcept nogil:
     return ((<const double*>p)[0] > (<const double*>q)[0]) - ((<const double*>p)[0] < (<const double*>q)[0])
 
 
+cdef inline Py_ssize_t count_buckets(Py_ssize_t P) noexcept nogil:
+    return min(BUCKETS * P, MOST_BUCKETS)
+
+
 cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexcept nogil:
     cdef real position = (value - low) * scale
     position = position if position > 0 else 0      # NaN goes to the first bucket
@@ -172,7 +177,7 @@ cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexc
 cdef inline void open_grid(real* tau, real* unsorted, Row* row) noexcept nogil:
     """Sort the thresholds into buckets of equal width, then within each bucket."""
     cdef int32_t* start = row.bucket_start
-    cdef Py_ssize_t i, k, b, P = row.P, buckets = BUCKETS * P
+    cdef Py_ssize_t i, k, b, P = row.P, buckets = count_buckets(P)
     cdef int32_t fullest = 0, end = 0
     cdef real low = INFINITY, high = -INFINITY, scale = 0, last = buckets - 1, value
     for i in range(P):
@@ -292,7 +297,7 @@ cdef inline Py_ssize_t rank_in_bucket(const real* tau, const int32_t* bucket_sta
 cdef inline void rank_by_grid(const real* v, Py_ssize_t m, const real* tau, const Row* row,
                        int32_t* rank, int64_t* count) noexcept nogil:
     """Rank ``m`` scores against many thresholds, adding to the histogram of ranks."""
-    cdef real low = row.low, scale = row.scale, last = BUCKETS * row.P - 1
+    cdef real low = row.low, scale = row.scale, last = count_buckets(row.P) - 1
     cdef Py_ssize_t j, r
     for j in range(m):
         rank[j] = bucket_of(v[j], low, scale, last)

@@ -1,0 +1,100 @@
+"""The ranker that `lucid train` trains, and its file."""
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import lucid
+from lucid import nn
+from lucid.io import DataFileError, load_checkpoint, save_checkpoint
+
+_KIND = "lucid ranker"
+_SIZES = ("num_features", "num_classes", "hidden")
+
+
+class Ranker(nn.Module):
+    r"""Scores of ``C`` classes from ``F`` features: scaled, then one linear layer or two.
+
+    .. math:: x \mapsto W z + b \quad\text{or}\quad x \mapsto W_2 \max(0, W_1 z + b_1) + b_2,
+        \qquad z = (x - \mathrm{center}) / \mathrm{scale}
+
+    Parameters
+    ----------
+    num_features, num_classes : int
+        ``F`` and ``C``.
+    hidden : int
+        The width of the hidden layer; 0 for none.
+    """
+
+    def __init__(self, num_features: int, num_classes: int, hidden: int = 0) -> None:
+        self.num_features = num_features
+        self.num_classes = num_classes
+        self.hidden = hidden
+        self.center = nn.Parameter(lucid.zeros(num_features), requires_grad=False)
+        self.scale = nn.Parameter(lucid.ones(num_features), requires_grad=False)
+        self.net: nn.Module = nn.Linear(num_features, num_classes)
+        if hidden:
+            self.net = nn.Sequential(
+                nn.Linear(num_features, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
+            )
+
+    def fit_scaling(self, features: Any) -> None:
+        """Learn center and scale from the CSR features of the training set.
+
+        Each feature gets a range of 1. One that is mostly nonzero is centred on its mean; one that
+        is mostly zero keeps its zeros, so that sparse rows stay sparse in effect: centring would
+        let every row pull at every weight.
+        """
+        mostly_nonzero = np.diff(features.tocsc().indptr) > features.shape[0] / 2
+        highest = features.max(axis=0).toarray().ravel()
+        lowest = features.min(axis=0).toarray().ravel()
+        mean = np.asarray(features.mean(axis=0)).ravel()
+        spread = highest - lowest
+        values = {
+            "center": np.where(mostly_nonzero, mean, 0.0),
+            "scale": np.where(spread > 0, spread, 1.0),
+        }
+        self.load_state_dict(values, strict=False)
+
+    def forward(self, features: Any) -> lucid.Tensor:
+        """Return the scores ``(N, C)`` of rows of features, a SciPy CSR array ``(N, F)``."""
+        x = lucid.from_numpy(features.toarray())  # the rows of a mini-batch
+        scores: lucid.Tensor = self.net((x - self.center) / self.scale)
+        return scores
+
+    def scores(self, features: Any) -> npt.NDArray[Any]:
+        """Return the scores as an array, without a graph."""
+        with lucid.no_grad():
+            scores: npt.NDArray[Any] = self(features).numpy()
+        return scores
+
+
+def save(path: str | os.PathLike[str], model: Ranker) -> None:
+    """Write a ranker to a safetensors file, whole or not at all."""
+    sizes = {name: getattr(model, name) for name in _SIZES}
+    arrays = {name: value.numpy() for name, value in model.state_dict().items()}
+    # One entry, because safetensors writes several in any order: the same model, the same bytes.
+    save_checkpoint(path, arrays, {_KIND: json.dumps(sizes)})
+
+
+def load(path: str | os.PathLike[str]) -> Ranker:
+    """Read a ranker from the file that `save` wrote.
+
+    Raises
+    ------
+    DataFileError
+        If the file holds something else.
+    """
+    arrays, metadata = load_checkpoint(path)
+    if _KIND not in metadata:
+        raise DataFileError(f"{path}: not a model that `lucid train --save` wrote")
+    try:
+        sizes = json.loads(metadata[_KIND])
+        model = Ranker(*(sizes[name] for name in _SIZES))
+        model.load_state_dict(arrays)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataFileError(f"{path}: the model's parts do not fit together: {error}") from error
+    return model

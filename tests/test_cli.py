@@ -1,0 +1,320 @@
+"""The `lucid` command: what it trains, what it saves and says, and how it stops."""
+
+import gzip
+import signal
+from functools import partial
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import cli, metrics
+from lucid.cli import data, model, training
+from lucid.io import load_checkpoint
+
+for package in ("scipy", "rich", "safetensors", "matplotlib", "threadpoolctl"):
+    pytest.importorskip(package)
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_command():
+    with training.one_blas_thread():
+        yield
+
+
+def write_xmc(path, dataset):
+    features = dataset.features
+    lines = ["{} {} {}".format(*features.shape, dataset.labels.num_classes)]
+    for i, labels in enumerate(dataset.labels):
+        start, stop = features.indptr[i], features.indptr[i + 1]
+        stored = zip(features.indices[start:stop], features.data[start:stop], strict=True)
+        lines.append(" ".join([",".join(map(str, labels)), *(f"{j}:{v}" for j, v in stored)]))
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A training file and a test file of the same small problem."""
+    folder = tmp_path_factory.mktemp("data")
+    whole = data.generate(seed=1, rows=300, num_features=30, num_classes=8)
+    split = data.hold_out(whole, seed=1, origin="")
+    return write_xmc(folder / "train.gz", split.train), write_xmc(folder / "test.gz", split.test)
+
+
+def train_model(settings, split, hidden=0):
+    lucid.manual_seed(settings.seed)
+    ranker = model.Ranker(*data.sizes(split.train), hidden)
+    ranker.fit_scaling(split.train.features)
+    for _ in training.train(ranker, split.train, settings):
+        pass
+    return ranker
+
+
+# Training.
+
+
+@pytest.mark.parametrize("hidden", [0, 16])
+@pytest.mark.parametrize("loss", ["margin", "soft-margin"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_training_is_that_of_pytorch(files, loss, optimizer, hidden):
+    torch = pytest.importorskip("torch")
+    split = data.load(*files, seed=0)
+    settings = training.Settings(loss=loss, optimizer=optimizer, epochs=2)
+
+    lucid.manual_seed(0)
+    ranker = model.Ranker(*data.sizes(split.train), hidden)
+    ranker.fit_scaling(split.train.features)
+    layers = [m for m in ranker.modules() if isinstance(m, lucid.nn.Linear)]
+    theirs = []
+    for layer in layers:
+        theirs += [torch.nn.Linear(layer.in_features, layer.out_features), torch.nn.ReLU()]
+        theirs[-2].weight.data = torch.tensor(layer.weight.detach().numpy().copy())
+        theirs[-2].bias.data = torch.tensor(layer.bias.detach().numpy().copy())
+    net = torch.nn.Sequential(*theirs[:-1])
+    make = {
+        "sgd": partial(torch.optim.SGD, momentum=training.MOMENTUM),
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }[optimizer]
+    steps = make(net.parameters(), lr=training.LEARNING_RATES[loss][optimizer])
+
+    center, scale = ranker.center.detach().numpy(), ranker.scale.detach().numpy()
+    x = torch.tensor((split.train.features.toarray() - center) / scale)
+    width = split.train.labels.num_classes
+    padded = torch.tensor(split.train.labels.to_padded(width))
+    multi_hot = torch.tensor(split.train.labels.to_multi_hot().astype(np.float32))
+    rng = np.random.default_rng(settings.seed)
+    their_losses = []
+    for _ in range(settings.epochs):
+        order = rng.permutation(len(x))
+        for start in range(0, len(x), settings.batch_size):
+            rows = order[start : start + settings.batch_size]
+            if loss == "margin":
+                value = torch.nn.functional.multilabel_margin_loss(net(x[rows]), padded[rows])
+            else:
+                value = torch.nn.functional.multilabel_soft_margin_loss(
+                    net(x[rows]), multi_hot[rows]
+                )
+            steps.zero_grad()
+            value.backward()
+            steps.step()
+            their_losses.append(value.item())
+
+    our_losses = [step.loss for step in training.train(ranker, split.train, settings)]
+    assert our_losses == pytest.approx(their_losses, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", training.LOSSES)
+@pytest.mark.parametrize(("optimizer", "hidden"), [("sgd", 0), ("sgd", 32), ("adam", 0)])
+def test_defaults_train_well(loss, optimizer, hidden):
+    split = data.load(None, None, seed=3)
+    ranker = train_model(training.Settings(loss=loss, optimizer=optimizer), split, hidden)
+    assert training.evaluate(ranker, split.test)["ranking loss"] < 0.15
+
+
+def test_a_loss_that_is_no_longer_finite_stops_the_training(files):
+    split = data.load(*files, seed=0)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match=r"the loss became .* in epoch 1; a smaller --"),
+    ):
+        train_model(training.Settings(lr=1e39), split)
+
+
+def test_mostly_nonzero_features_are_centred_and_others_keep_their_zeros():
+    from scipy.sparse import csr_array
+
+    ranker = model.Ranker(3, 2)
+    ranker.fit_scaling(csr_array([[-60.0, 0, 5], [-62.0, 0, 5], [-64.0, 4, 5]], dtype=np.float32))
+    assert ranker.center.tolist() == [-62, 0, 5]
+    assert ranker.scale.tolist() == [4, 4, 1]
+
+
+def test_metrics_over_parts_are_those_of_all_rows(files, monkeypatch):
+    split = data.load(*files, seed=0)
+    ranker = model.Ranker(*data.sizes(split.test))
+    scores, labels = ranker.scores(split.test.features), split.test.labels
+    monkeypatch.setattr(training, "EVALUATION_ROWS", 7)
+    values = training.evaluate(ranker, split.test)
+    expected = {name: metric(scores, labels) for name, metric in training.METRICS.items()}
+    expected |= {f"P@{k}": metrics.precision_at_k(scores, labels, k) for k in (1, 3, 5)}
+    assert values == pytest.approx(expected, rel=1e-12)
+
+
+def test_precision_is_shown_only_as_far_as_there_are_classes():
+    made = data.generate(seed=0, rows=20, num_features=4, num_classes=4)
+    assert [name for name in training.evaluate(model.Ranker(4, 4), made) if "@" in name] == [
+        "P@1",
+        "P@3",
+    ]
+
+
+# Data.
+
+
+def test_the_same_seed_makes_the_same_data():
+    first, again, other = (data.generate(seed, rows=50) for seed in (4, 4, 5))
+    assert np.array_equal(first.features.toarray(), again.features.toarray())
+    assert first.labels == again.labels
+    assert first.labels != other.labels
+
+
+def test_rows_held_out_are_not_trained_on():
+    made = data.generate(seed=0, rows=50)
+    split = data.hold_out(made, seed=0, origin="")
+    rows = np.concatenate([split.train.features.toarray(), split.test.features.toarray()])
+    assert len(split.test) == 10
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, made.features.toarray()))
+
+
+# The command.
+
+
+def test_a_saved_model_is_evaluated_to_the_same_table(files, tmp_path, capsys):
+    saved = str(tmp_path / "m.safetensors")
+    train_file, test_file = files
+    assert (
+        cli.main(["train", train_file, "--test", test_file, "--epochs", "2", "--save", saved]) == 0
+    )
+    trained = capsys.readouterr().out
+    assert cli.main(["evaluate", saved, test_file]) == 0
+    table = capsys.readouterr().out
+    assert "ranking loss" in table
+    assert trained.endswith(table)
+
+
+def test_without_a_file_the_command_says_that_data_is_made(capsys):
+    assert cli.main(["train", "--epochs", "1", "--seed", "7"]) == 0
+    assert "no FILE given, so made from seed 7" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("hidden", ["0", "8"])
+def test_the_model_is_the_same_for_every_number_of_threads(files, tmp_path, hidden):
+    saved = [tmp_path / f"{threads}.safetensors" for threads in (1, 2, 3)]
+    for threads, path in enumerate(saved, start=1):
+        options = ["--threads", str(threads), "--save", str(path), "--hidden", hidden]
+        assert cli.main(["train", files[0], "--epochs", "2", *options]) == 0
+    assert len({path.read_bytes() for path in saved}) == 1
+
+
+def test_another_seed_gives_another_model(files, tmp_path):
+    saved = [tmp_path / "1.safetensors", tmp_path / "2.safetensors"]
+    for seed, path in enumerate(saved):
+        cli.main(["train", files[0], "--epochs", "1", "--seed", str(seed), "--save", str(path)])
+    assert saved[0].read_bytes() != saved[1].read_bytes()
+
+
+def test_the_plot_is_an_svg_file(files, tmp_path):
+    drawn = tmp_path / "p.svg"
+    assert cli.main(["train", files[0], "--epochs", "2", "--plot", str(drawn)]) == 0
+    assert "<svg" in drawn.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "{folder}/none.txt"], "none.txt: No such file or directory"),
+        (["train", "{folder}/bad.txt"], "bad.txt:2: label out of range 0 .. 1: '7'"),
+        (["train", "{folder}/empty.txt"], "empty.txt:1: the file is empty"),
+        (["train", "{folder}/norow.txt"], "norow.txt:1: the file holds no row"),
+        (["train", "{folder}/one.txt"], "too few rows to hold some out for a test; give --test"),
+        (["train", "--test", "{folder}/one.txt"], "--test needs a FILE to train on"),
+        (["train", "{train}", "--test", "{folder}/one.txt"], "its header says (1, 1) (features, l"),
+        (["train", "{train}", "--save", "{folder}/no/m"], "no/m: there is no such folder"),
+        (["train", "{train}", "--plot", "{folder}/p.xyz"], "p.xyz: the ending must be one of"),
+        (["train", "{train}", "--threads", "99999"], "--threads: n must be from 1 to 1024"),
+        (["train", "{train}", "--lr", "1e39"], "a smaller --lr may help"),
+        (["evaluate", "{folder}/bad.txt", "{train}"], "bad.txt: not a whole safetensors file"),
+        (["evaluate", "{folder}/m.safetensors", "{folder}/one.txt"], "the model has (3, 2)"),
+        (["evaluate", "{folder}/foreign.safetensors", "{train}"], "not a model that"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, arguments, message):
+    (tmp_path / "bad.txt").write_text("1 2 2\n7 0:1\n")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "norow.txt").write_text("0 2 2\n")
+    (tmp_path / "one.txt").write_text("1 1 1\n0 0:1\n")
+    model.save(tmp_path / "m.safetensors", model.Ranker(3, 2))
+    lucid.io.save_checkpoint(tmp_path / "foreign.safetensors", {"w": np.ones(2)})
+    places = {"folder": tmp_path, "train": files[0]}
+    assert cli.main([argument.format(**places) for argument in arguments]) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert errors[-1].startswith("lucid: ")
+    assert message in errors[-1]
+    assert "Traceback" not in "".join(errors)
+
+
+@pytest.mark.parametrize("option", ["--epochs=0", "--lr=-1", "--lr=nan", "--hidden=-1", "--loss=l"])
+def test_options_out_of_range_are_refused_by_name(option, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", option])
+    assert stopped.value.code == 2
+    assert option.partition("=")[0] in capsys.readouterr().err
+
+
+# Ctrl-C.
+
+
+def interrupted_after(steps):
+    """A training in which Ctrl-C is pressed once, after so many steps."""
+    real = training.train
+
+    def train(*arguments):
+        for count, step in enumerate(real(*arguments), start=1):
+            if count == steps:
+                signal.raise_signal(signal.SIGINT)
+            yield step
+
+    return train
+
+
+def test_ctrl_c_stops_after_the_step_and_saves_the_model(files, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "train", interrupted_after(10))
+    saved, drawn = tmp_path / "m.safetensors", tmp_path / "p.svg"
+    options = ["--save", str(saved), "--plot", str(drawn), "--epochs", "99"]
+    assert cli.main(["train", files[0], *options]) == 130
+    assert set(load_checkpoint(saved)[0]) == {"center", "scale", "net.weight", "net.bias"}
+    assert drawn.exists()
+    out = capsys.readouterr().out
+    assert "of 99 epochs" in out
+    assert "ranking loss" in out
+
+
+def test_ctrl_c_works_as_before_after_the_command(files, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(training, "train", interrupted_after(1))
+    cli.main(["train", files[0]])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_ends_the_command_at_once(files, monkeypatch):
+    def train(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        yield pytest.fail("the training went on")
+
+    monkeypatch.setattr(training, "train", train)
+    assert cli.main(["train", files[0]]) == 130
+
+
+# A missing extra.
+
+
+@pytest.mark.parametrize("package", ["rich.progress", "safetensors.numpy", "matplotlib.figure"])
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    files, tmp_path, monkeypatch, capsys, package
+):
+    import importlib
+
+    real = importlib.import_module
+
+    def without(name, *rest):
+        if name == package:
+            raise ModuleNotFoundError(name=name)
+        return real(name, *rest)
+
+    monkeypatch.setattr("lucid._optional.importlib.import_module", without)
+    outputs = ["--save", str(tmp_path / "m"), "--plot", str(tmp_path / "p.svg")]
+    assert cli.main(["train", files[0], "--epochs", "1", *outputs]) == 2
+    assert "pip install 'lucid-losses[cli]'" in capsys.readouterr().err
