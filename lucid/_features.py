@@ -15,8 +15,9 @@ from lucid._optional import is_sparse
 
 Array = npt.NDArray[Any]
 
-#: The temporary arrays of a block of classes hold about so many numbers: they stay in the cache.
-_BLOCK = 1 << 18
+#: A block's temporary arrays hold about so many numbers. Smaller ones would fit a cache, but the
+#: threads of a matrix product have to meet at the end of each block.
+_BLOCK = 1 << 22
 
 
 def as_csr(name: str, x: Any, dtype: np.dtype[Any]) -> Any:

@@ -138,7 +138,7 @@ def linear_multilabel_margin_loss(
       ``multilabel_margin_loss(lucid.linear(features, weight, bias), target, reduction)``, to
       rounding. What is computed does not depend on `chunk` otherwise.
     * Other memory: the gradients themselves, those of `features`, `weight` and `bias` that require
-      one, and a few megabytes.
+      one, and some 16 MiB.
     * For ``'mean'`` and ``'sum'`` the gradients are computed along with the loss, and only scaled
       in the backward pass. For ``'none'`` the backward pass computes the scores a second time.
     * With ``create_graph=True`` the backward pass goes through the two separate steps, and holds
