@@ -6,6 +6,7 @@ findings become arrays, or an error that names the file and the line. Checkpoint
 ``safetensors`` files that are either written whole or not at all.
 """
 
+import errno
 import gzip
 import os
 import secrets
@@ -456,6 +457,8 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
 def _replacing(path: _Path) -> Iterator[Any]:
     """Open a new file that takes the place of ``path`` once it is written whole and on the disk."""
     target = Path(os.path.realpath(path))  # replace what a link points to, not the link
+    if target.exists() and not target.is_file():  # a folder; a device such as /dev/null
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     # In the same folder, so that the renaming is one step of the file system.
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
@@ -464,6 +467,9 @@ def _replacing(path: _Path) -> Iterator[Any]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, target)
+    except OSError as error:  # it may name the draft, of which the user knows nothing
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     except BaseException:  # Ctrl-C as well
         draft.unlink(missing_ok=True)
         raise

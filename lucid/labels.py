@@ -271,6 +271,12 @@ class Labels:
                [0, 0, 0],
                [1, 1, 0]])
         """
+        rows = list(rows)
+        for i, row in enumerate(rows):
+            if not isinstance(row, Iterable):
+                raise TypeError(
+                    f"rows must hold one list of labels each, got {type(row).__name__} as row {i}"
+                )
         lists = [list(row) for row in rows]
         lengths = np.fromiter(map(len, lists), np.int64, count=len(lists))
         return cls(list(chain.from_iterable(lists)), _indptr_of(lengths), num_classes)
@@ -372,6 +378,8 @@ class Labels:
                 self._indices[cuts[0] : cuts[-1]], cuts - cuts[0], self._num_classes
             )
         if isinstance(rows, (int, np.integer)):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"row {rows} is out of range: there are {len(self)} rows")
             row = range(len(self))[rows]
             return self._indices[self._indptr[row] : self._indptr[row + 1]]
         return self._gather(rows)
@@ -628,7 +636,8 @@ def _integers(name: str, values: npt.ArrayLike, *, ndim: int) -> npt.NDArray[np.
 def _class_count(num_classes: SupportsIndex) -> int:
     classes = operator.index(num_classes)
     if not 1 <= classes <= _INT64_MAX:
-        raise ValueError(f"num_classes must be at least 1, got {classes}")
+        wanted = "at least 1" if classes < 1 else f"at most {_INT64_MAX}"
+        raise ValueError(f"num_classes must be {wanted}, got {classes}")
     return classes
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -66,9 +67,17 @@ class Optimizer:
     tensor([ 0.5, -2.5], requires_grad=True)
     """
 
+    #: The names that the state of a parameter may have; None: any, a subclass's own affair.
+    state_names: ClassVar[frozenset[str] | None] = None
+
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError("params: expected an iterable of Tensors, got a single Tensor")
+        if not isinstance(params, Iterable):
+            hint = "; call the method: model.parameters()" if callable(params) else ""
+            raise TypeError(
+                f"params: expected an iterable of Tensors, got {type(params).__name__}{hint}"
+            )
         entries: list[Any] = list(params)
         if not entries:
             raise ValueError("params: expected at least one parameter, got none")
@@ -76,6 +85,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         for group in groups:
+            _check_group(group, defaults)
             own = group["params"]
             tensors = [own] if isinstance(own, Tensor) else list(own)
             self.param_groups.append({**defaults, **group, "params": tensors})
@@ -116,6 +126,10 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
+                    if p.grad.shape != p.shape:
+                        raise ValueError(
+                            f"grad: expected the parameter's shape {p.shape}, got {p.grad.shape}"
+                        )
                     self.update(p._data, p.grad._data, self.state.setdefault(p, {}), group)
                     p._count_write()
 
@@ -153,8 +167,11 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If the numbers of groups or of parameters in them differ.
+            If the groups, their options, or the names or shapes of what the steps remember are
+            those of another optimiser or of other parameters; nothing is changed then.
         """
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            raise ValueError("state_dict: expected 'state' and 'param_groups', as state_dict gives")
         saved = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
         saved_sizes = [len(group["params"]) for group in saved]
@@ -162,11 +179,19 @@ class Optimizer:
             raise ValueError(
                 f"state_dict: expected groups of {sizes} parameters, got groups of {saved_sizes}"
             )
+        for old, new in zip(self.param_groups, saved, strict=True):
+            if set(old) != set(new):
+                raise ValueError(
+                    f"state_dict: expected the options {sorted(old)}, got {sorted(new)}"
+                )
+            self.check(new)
+        parameters = self._parameters()
+        _check_state(state_dict["state"], parameters, self.state_names)
+        # Nothing is written before all is known to fit.
         self.param_groups = [
             {**new, "params": old["params"]}
             for old, new in zip(self.param_groups, saved, strict=True)
         ]
-        parameters = self._parameters()
         self.state = {
             parameters[i]: {
                 key: value.copy() if isinstance(value, np.ndarray) else value
@@ -186,8 +211,36 @@ def _check_parameters(parameters: list[Any]) -> None:
         raise ValueError("params: a parameter comes twice")
 
 
+def _check_group(group: Any, defaults: Mapping[str, Any]) -> None:
+    if not isinstance(group, dict):
+        raise TypeError(f"params: expected only groups (dicts), got {type(group).__name__}")
+    if "params" not in group:
+        raise ValueError(f"params: a group needs a 'params', got only {sorted(group)}")
+    unknown = sorted(set(group) - set(defaults) - {"params"})
+    if unknown:
+        raise ValueError(f"params: unknown options {unknown}, expected some of {sorted(defaults)}")
+
+
+def _check_state(
+    state: Mapping[int, Any], parameters: list[Tensor], names: frozenset[str] | None
+) -> None:
+    for i, own in state.items():
+        if i not in range(len(parameters)):
+            raise ValueError(f"state_dict: there is no parameter {i!r}")
+        if names is not None and not set(own) <= names:
+            raise ValueError(f"state_dict: expected the state {sorted(names)}, got {sorted(own)}")
+        for key, value in own.items():
+            if isinstance(value, np.ndarray) and value.shape != parameters[i].shape:
+                raise ValueError(
+                    f"state_dict: {key} of parameter {i} has shape {value.shape}, "
+                    f"expected {parameters[i].shape}"
+                )
+
+
 def _check_not_negative(options: Mapping[str, Any], *names: str) -> None:
     for name in names:
+        if not isinstance(options[name], Real):
+            raise TypeError(f"{name}: expected a number, got {options[name]!r}")
         if not options[name] >= 0:
             raise ValueError(f"{name}: expected a number >= 0, got {options[name]}")
 
@@ -241,6 +294,8 @@ class SGD(Optimizer):
     >>> x
     tensor(1., requires_grad=True)
     """
+
+    state_names = frozenset({"momentum_buffer"})
 
     def __init__(
         self,
@@ -343,6 +398,8 @@ class Adam(Optimizer):
     tensor(1.5, requires_grad=True)
     """
 
+    state_names = frozenset({"step", "exp_avg", "exp_avg_sq"})
+
     def __init__(
         self,
         params: Parameters,
@@ -363,7 +420,12 @@ class Adam(Optimizer):
             The options of one group.
         """
         _check_not_negative(options, "lr", "eps", "weight_decay")
-        for beta in options["betas"]:
+        betas = options["betas"]
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ValueError(f"betas: expected two numbers, got {betas!r}")
+        for beta in betas:
+            if not isinstance(beta, Real):
+                raise TypeError(f"betas: expected two numbers, got {betas!r}")
             if not 0 <= beta < 1:
                 raise ValueError(
                     f"betas: expected numbers from 0 to below 1, got {options['betas']}"

@@ -1,7 +1,10 @@
 """The `lucid` command: what it trains, what it saves and says, and how it stops."""
 
 import gzip
+import os
 import signal
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -222,6 +225,12 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
         (["train", "--test", "{folder}/one.txt"], "--test needs a FILE to train on"),
         (["train", "{train}", "--test", "{folder}/one.txt"], "its header says (1, 1) (features, l"),
         (["train", "{train}", "--save", "{folder}/no/m"], "no/m: there is no such folder"),
+        (["train", "{train}", "--save", "{folder}"], "--save wants a regular file"),
+        (["train", "{train}", "--save", "/dev/null"], "--save wants a regular file"),
+        (["train", "{train}", "--save", "{train}"], "--save would overwrite the data"),
+        (["train", "{train}", "--test", "{test}", "--plot", "{test}"], "--plot would overwrite"),
+        (["train", "{train}", "--save", ""], "--save: expected a file name, got an empty one"),
+        (["train", "{train}", "--plot", ""], "--plot: expected a file name, got an empty one"),
         (["train", "{train}", "--plot", "{folder}/p.xyz"], "p.xyz: the ending must be one of"),
         (["train", "{train}", "--threads", "99999"], "--threads: n must be from 1 to 1024"),
         (["train", "{train}", "--lr", "1e39"], "a smaller --lr may help"),
@@ -237,12 +246,61 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, argu
     (tmp_path / "one.txt").write_text("1 1 1\n0 0:1\n")
     model.save(tmp_path / "m.safetensors", model.Ranker(3, 2))
     lucid.io.save_checkpoint(tmp_path / "foreign.safetensors", {"w": np.ones(2)})
-    places = {"folder": tmp_path, "train": files[0]}
+    places = {"folder": tmp_path, "train": files[0], "test": files[1]}
     assert cli.main([argument.format(**places) for argument in arguments]) == 2
     errors = capsys.readouterr().err.strip().splitlines()
     assert errors[-1].startswith("lucid: ")
     assert message in errors[-1]
     assert "Traceback" not in "".join(errors)
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_training(
+    files, tmp_path, monkeypatch, capsys
+):
+    def refuse(**options):
+        raise PermissionError(13, "Permission denied", "draft")
+
+    monkeypatch.setattr(cli.tempfile, "TemporaryFile", refuse)
+    assert cli.main(["train", files[0], "--save", str(tmp_path / "m")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "its folder cannot be written: Permission denied" in captured.err
+
+
+def test_a_save_that_fails_late_still_shows_the_metrics_and_names_the_users_path(
+    files, tmp_path, monkeypatch, capsys
+):
+    def fail(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lucid.io.os, "fsync", fail)
+    saved = str(tmp_path / "m.safetensors")
+    assert cli.main(["train", files[0], "--epochs", "1", "--save", saved]) == 2
+    captured = capsys.readouterr()
+    assert "ranking loss" in captured.out
+    assert captured.err.splitlines()[-1] == f"lucid: {saved}: No space left on device"
+
+
+def test_too_little_memory_is_one_line(files, monkeypatch, capsys):
+    def fail(*arguments):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(data, "load", fail)
+    assert cli.main(["train", files[0]]) == 2
+    assert capsys.readouterr().err == "lucid: out of memory: Unable to allocate 9 TiB\n"
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(files):
+    command = [sys.executable, "-c", "from lucid.cli import main; raise SystemExit(main())"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as out:
+        ended = subprocess.run(
+            [*command, "train", files[0], "--epochs", "1"], stdout=out, stderr=subprocess.PIPE
+        )
+    assert ended.returncode == 2
+    assert b"Broken pipe" not in ended.stderr
+    assert b"Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("option", ["--epochs=0", "--lr=-1", "--lr=nan", "--hidden=-1", "--loss=l"])

@@ -422,3 +422,11 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 def test_a_missing_checkpoint_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_what_is_no_regular_file_is_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="not a regular file"):
+        save_checkpoint(pipe, {"new": np.zeros(2)})
+    assert pipe.is_fifo()

@@ -363,3 +363,19 @@ def test_integers_that_look_multi_hot_are_refused_with_a_guess():
 def test_float_labels_are_refused_with_the_way_out():
     with pytest.raises(TypeError, match=r"got float64; for a multi-hot matrix use Labels\.from_mu"):
         as_labels(np.array([[1.0, 0.0]]), shape=(1, 2))
+
+
+def test_too_many_classes_are_said_to_be_too_many():
+    with pytest.raises(ValueError, match="num_classes must be at most"):
+        Labels.from_lists([[0]], 2**64)
+
+
+@pytest.mark.parametrize("row", [5, -2])
+def test_a_row_out_of_range_is_named(row):
+    with pytest.raises(IndexError, match=f"row {row} is out of range: there are 1 rows"):
+        Labels.from_lists([[0]], 3)[row]
+
+
+def test_lists_without_rows_are_refused():
+    with pytest.raises(TypeError, match="rows must hold one list of labels each, got int as row 0"):
+        Labels.from_lists([0, 1], 3)

@@ -195,3 +195,15 @@ def test_embedding_refuses_an_index_out_of_range(index):
 def test_embedding_refuses_floats():
     with pytest.raises(TypeError, match="indices: expected integers, got float32"):
         nn.Embedding(5, 2)([0.0])
+
+
+@pytest.mark.parametrize("bias", [[1.0], 1.0, [[1.0, 2.0]]])
+def test_linear_refuses_a_bias_of_another_shape(bias):
+    with pytest.raises(ValueError, match=r"expected bias of shape \(C,\), C = 2"):
+        lucid.linear(lucid.ones(3, 4), lucid.ones(2, 4), bias)
+
+
+@pytest.mark.parametrize("sizes", [(-1, 2), (2, -1)])
+def test_linear_refuses_negative_sizes(sizes):
+    with pytest.raises(ValueError, match="in_features and out_features must not be negative"):
+        lucid.nn.Linear(*sizes)

@@ -260,3 +260,9 @@ def test_a_parameter_of_integers_cannot_be_trained():
 
 def test_arithmetic_with_a_parameter_gives_a_plain_tensor():
     assert type(nn.Parameter([1.0]) * 2) is lucid.Tensor
+
+
+@pytest.mark.parametrize("state", [[1.0], None, {0: [1.0]}, {"weight": [[1j]], "bias": [0.0]}])
+def test_a_state_of_another_kind_is_refused(state):
+    with pytest.raises(TypeError, match="expected"):
+        lucid.nn.Linear(1, 1).load_state_dict(state)

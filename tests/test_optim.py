@@ -200,3 +200,68 @@ def test_a_parameter_that_comes_twice_is_refused():
 def test_the_result_of_an_operation_is_refused():
     with pytest.raises(ValueError, match="expected leaves"):
         optim.SGD([parameter(1.0) * 2])
+
+
+@each
+def test_a_gradient_of_another_shape_is_refused(optimizer, options):
+    x = parameter(1.0, 2.0)
+    x.grad = lucid.tensor([1.0])
+    with pytest.raises(
+        ValueError, match=r"grad: expected the parameter's shape \(2,\), got \(1,\)"
+    ):
+        optimizer([x], **options).step()
+    assert x.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (
+            {"params": [parameter(1.0)], "learning_rate": 1.0},
+            r"unknown options \['learning_rate'\]",
+        ),
+        ({"lr": 1.0}, "a group needs a 'params'"),
+    ],
+)
+def test_a_malformed_group_is_refused(group, message):
+    with pytest.raises(ValueError, match=message):
+        optim.SGD([group])
+
+
+def test_a_method_in_place_of_its_parameters_is_recognised():
+    with pytest.raises(TypeError, match=r"call the method: model.parameters\(\)"):
+        optim.SGD(lucid.nn.Linear(2, 1).parameters)
+
+
+@pytest.mark.parametrize(("option", "value"), [("lr", "0.1"), ("lr", None), ("betas", ("a", "b"))])
+def test_an_option_that_is_no_number_is_refused(option, value):
+    with pytest.raises(TypeError, match=f"{option}: expected"):
+        optim.Adam([parameter(1.0)], **{option: value})
+
+
+@pytest.mark.parametrize("betas", [0.9, (0.9,), (0.9, 0.9, 0.9)])
+def test_betas_are_two(betas):
+    with pytest.raises(ValueError, match="betas: expected two numbers"):
+        optim.Adam([parameter(1.0)], betas=betas)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s["state"][0].update(exp_avg=np.zeros(5)), r"exp_avg of parameter 0 has shape"),
+        (lambda s: s["state"][0].update(sum=1.0), "expected the state"),
+        (lambda s: s["state"].update({7: {}}), "there is no parameter 7"),
+        (lambda s: s["param_groups"][0].pop("eps"), "expected the options"),
+        (lambda s: s.pop("state"), "expected 'state' and 'param_groups'"),
+    ],
+)
+def test_a_foreign_state_is_refused_and_nothing_is_loaded(change, message):
+    first, x = parameter(1.0, 2.0), parameter(1.0, 2.0)
+    source, optimizer = optim.Adam([first], lr=0.5), optim.Adam([x], lr=0.25)
+    descend(source, first, 1)
+    saved = copy.deepcopy(source.state_dict())
+    change(saved)
+    with pytest.raises(ValueError, match=message):
+        optimizer.load_state_dict(saved)
+    assert optimizer.param_groups[0]["lr"] == 0.25
+    assert optimizer.state == {}

@@ -140,5 +140,12 @@ def linear(x: Any, weight: TensorLike, bias: TensorLike | None = None) -> Tensor
             f"linear: expected x of shape (..., K) and weight of shape (C, K), "
             f"got {x.shape} and {weight.shape}"
         )
+    if bias is not None:
+        bias = as_tensor(bias)
+        if bias.shape != weight.shape[:1]:
+            raise ValueError(
+                f"linear: expected bias of shape (C,), C = {len(weight)} as in weight "
+                f"{weight.shape}, got {bias.shape}"
+            )
     product = _sparse_linear(weight, x=x) if is_sparse(x) else _linear(x, weight)
     return product if bias is None else product + bias

@@ -1,8 +1,10 @@
 """The `lucid` command: train a multi-label ranker on a data file, and test a saved one."""
 
 import argparse
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +29,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A training that diverges is reported once, by its loss.
         with training.one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             code: int = arguments.run(arguments)
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has left, as `head` does; Python's own flush at exit must not complain.
+        with open(os.devnull, "w") as devnull:
+            os.dup2(devnull.fileno(), sys.stdout.fileno())
+        return USAGE
+    except MemoryError as error:
+        print(f"lucid: out of memory: {_one_line(error)}".rstrip(": "), file=sys.stderr)
+        return USAGE
     except (UsageError, DataFileError, OSError, ImportError, FloatingPointError) as error:
         print(f"lucid: {_one_line(error)}", file=sys.stderr)
         return USAGE
@@ -78,14 +89,16 @@ def train(arguments: argparse.Namespace) -> int:
 
     if stop.asked:
         print(f"stopped after {rows / len(split.train):.2f} of {settings.epochs} epochs")
-    if arguments.save:
-        model.save(arguments.save, ranker)
-        print(f"saved {arguments.save}")
-    if arguments.plot:
-        display.plot(arguments.plot, history, f"{settings.loss} loss, {settings.optimizer}")
-        print(f"drew {arguments.plot}")
-    print(f"trained at {speed:,.0f} rows a second")
-    display.print_metrics(training.evaluate(ranker, split.test), len(split.test))
+    try:
+        if arguments.save:
+            model.save(arguments.save, ranker)
+            print(f"saved {arguments.save}")
+        if arguments.plot:
+            display.plot(arguments.plot, history, f"{settings.loss} loss, {settings.optimizer}")
+            print(f"drew {arguments.plot}")
+    finally:  # the metrics are worth showing where the disk is full
+        print(f"trained at {speed:,.0f} rows a second")
+        display.print_metrics(training.evaluate(ranker, split.test), len(split.test))
     return INTERRUPTED if stop.asked else 0
 
 
@@ -105,11 +118,29 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Find out before training what would make saving fail after it."""
-    for path in (arguments.save, arguments.plot):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise UsageError(f"{path}: there is no such folder")
+    inputs = [Path(path).resolve() for path in (arguments.file, arguments.test) if path]
+    for option, path in (("--save", arguments.save), ("--plot", arguments.plot)):
+        if path is not None:
+            _check_output(option, path, inputs)
     if arguments.plot:
         display.check_can_plot(arguments.plot)
+
+
+def _check_output(option: str, path: str, inputs: Sequence[Path]) -> None:
+    if not path:
+        raise UsageError(f"{option}: expected a file name, got an empty one")
+    target = Path(path).resolve()
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: there is no such folder")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{path}: {option} wants a regular file, not a folder or device")
+    if target in inputs:
+        raise UsageError(f"{path}: {option} would overwrite the data")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{path}: its folder cannot be written: {error.strerror}") from error
 
 
 def _set_threads(threads: int) -> None:

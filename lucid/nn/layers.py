@@ -56,6 +56,11 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        if in_features < 0 or out_features < 0:
+            raise ValueError(
+                f"in_features and out_features must not be negative, "
+                f"got {in_features} and {out_features}"
+            )
         self.in_features = in_features
         self.out_features = out_features
         bound = 1 / math.sqrt(in_features) if in_features else 0.0

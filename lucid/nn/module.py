@@ -258,12 +258,17 @@ class Module:
         >>> first.weight.tolist() == second.weight.tolist()
         True
         """
+        if not isinstance(state_dict, Mapping) or not all(isinstance(k, str) for k in state_dict):
+            raise TypeError("state_dict: expected a mapping of names (str) to values")
         parameters = dict(self.named_parameters())
         missing = [name for name in parameters if name not in state_dict]
         unexpected = [name for name in state_dict if name not in parameters]
         values = {
             name: as_tensor(value) for name, value in state_dict.items() if name in parameters
         }
+        for name, value in values.items():
+            if value.dtype.kind == "c":
+                raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
         errors = [
             f"{name}: expected shape {parameters[name].shape}, got {value.shape}"
             for name, value in values.items()
