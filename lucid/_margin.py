@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from lucid import _threads
 from lucid._buffers import empty_like
-from lucid._checks import Reduction, check_reduction, check_scores, check_target
+from lucid._checks import Reduction, as_array, check_reduction, check_scores, check_target
 from lucid._kernels import margin as _kernel
 from lucid.labels import Labels, as_labels, is_array_like
 
@@ -68,7 +68,7 @@ def multilabel_margin(
     [[-0.6  0.4  0.4 -0.6  0.4]]
     """
     check_reduction(reduction)
-    scores = np.asarray(x)
+    scores = as_array("x", x)
     if scores.dtype.kind != "f" and not isinstance(x, np.ndarray):
         scores = np.asarray(x, np.float64) if scores.dtype.kind in "iu" else scores
     loss, gradient = margin_of(scores, target, reduction, True)
@@ -137,7 +137,7 @@ def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
     """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
     rows = 1 if len(shape) == 1 else shape[0]
     if is_array_like(target):
-        array = np.asarray(target)
+        array = as_array("target", target)
         check_target(array, shape)
         target = np.atleast_2d(array)
     return as_labels(target, shape=(rows, shape[-1]))

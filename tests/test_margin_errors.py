@@ -212,3 +212,14 @@ def test_the_error_of_the_user_is_not_buried_under_that_of_the_kernel():
     with raises(ValueError, "label 3 in row 0") as caught:
         multilabel_margin(X, [[3, -1], [1, -1]])
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_ragged_scores_are_named():
+    with raises(ValueError, "x must have rows of one length"):
+        multilabel_margin([[1.0, 2.0], [3.0]], [[0], [0]])
+
+
+def test_sparse_scores_are_sent_to_the_linear_layer():
+    sparse = pytest.importorskip("scipy.sparse")
+    with raises(TypeError, "x must be dense", "nn.Linear or linear_multilabel_margin_loss"):
+        multilabel_margin(sparse.csr_array(X), TARGET)
