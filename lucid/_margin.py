@@ -29,7 +29,8 @@ def multilabel_margin(
     Parameters
     ----------
     x : array_like
-        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16.
+        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
+        taken as float64.
     target : array_like of int, or Labels
         Labels of each row, shape ``(N, K)`` or ``(K,)``, ended by a -1 or by the end of the row; or
         any other form that `lucid.Labels` is made from.
@@ -140,4 +141,7 @@ def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
         array = as_array("target", target)
         check_target(array, shape)
         target = np.atleast_2d(array)
-    return as_labels(target, shape=(rows, shape[-1]))
+    try:
+        return as_labels(target, shape=(rows, shape[-1]))
+    except TypeError as error:  # of the labels alone; the user knows them as target
+        raise TypeError(f"target: {error}") from None
