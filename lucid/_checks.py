@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from lucid._optional import is_sparse
+
 Array = npt.NDArray[Any]
 
 #: How the losses of the rows become the result.
@@ -20,6 +22,19 @@ def check_reduction(reduction: str) -> None:
     """Refuse what is not one of `REDUCTIONS`."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
+
+
+def as_array(name: str, values: Any) -> Array:
+    """Return an array, or say which argument cannot be one."""
+    if is_sparse(values):
+        raise TypeError(
+            f"{name} must be dense, got {type(values).__name__}: sparse features go through "
+            "nn.Linear or linear_multilabel_margin_loss"
+        )
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # NumPy's, which names no argument
+        raise ValueError(f"{name} must have rows of one length: {error}") from None
 
 
 def check_scores(x: Array) -> None:

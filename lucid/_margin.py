@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from lucid import _threads
 from lucid._buffers import empty_like
-from lucid._checks import Reduction, check_reduction, check_scores, check_target
+from lucid._checks import Reduction, as_array, check_reduction, check_scores, check_target
 from lucid._kernels import margin as _kernel
 from lucid.labels import Labels, as_labels, is_array_like
 
@@ -29,7 +29,8 @@ def multilabel_margin(
     Parameters
     ----------
     x : array_like
-        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16.
+        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
+        taken as float64.
     target : array_like of int, or Labels
         Labels of each row, shape ``(N, K)`` or ``(K,)``, ended by a -1 or by the end of the row; or
         any other form that `lucid.Labels` is made from.
@@ -68,7 +69,7 @@ def multilabel_margin(
     [[-0.6  0.4  0.4 -0.6  0.4]]
     """
     check_reduction(reduction)
-    scores = np.asarray(x)
+    scores = as_array("x", x)
     if scores.dtype.kind != "f" and not isinstance(x, np.ndarray):
         scores = np.asarray(x, np.float64) if scores.dtype.kind in "iu" else scores
     loss, gradient = margin_of(scores, target, reduction, True)
@@ -137,7 +138,10 @@ def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
     """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
     rows = 1 if len(shape) == 1 else shape[0]
     if is_array_like(target):
-        array = np.asarray(target)
+        array = as_array("target", target)
         check_target(array, shape)
         target = np.atleast_2d(array)
-    return as_labels(target, shape=(rows, shape[-1]))
+    try:
+        return as_labels(target, shape=(rows, shape[-1]))
+    except TypeError as error:  # of the labels alone; the user knows them as target
+        raise TypeError(f"target: {error}") from None

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._kernels import ranking
+from lucid._optional import is_sparse
 from lucid._threads import get_num_threads
 from lucid.labels import Labels, as_labels
 
@@ -41,6 +42,7 @@ class _Rows:
 
     def __init__(self, scores: npt.ArrayLike, labels: Any) -> None:
         self.scores = _checked_scores(scores)
+        _check_order(labels)
         self.labels = as_labels(labels, self.scores.shape).drop_duplicates()
         self.num_classes = self.labels.num_classes
         self.num_labels = self.labels.lengths()
@@ -77,6 +79,15 @@ def _checked_scores(scores: npt.ArrayLike) -> npt.NDArray[Any]:
         row, column = np.argwhere(np.isnan(x))[0]
         raise ValueError(f"scores must not be NaN, got NaN in row {row}, column {column}")
     return x
+
+
+def _check_order(labels: Any) -> None:
+    """Refuse floats: most likely they are the scores, given second as scikit-learn wants them."""
+    dtype = getattr(labels, "dtype", None)
+    if dtype is not None and dtype.kind == "f" and not is_sparse(labels):
+        raise TypeError(
+            f"labels must be Labels, bools or integers, got {dtype}; the order is (scores, labels)"
+        )
 
 
 def _checked_k(k: SupportsIndex, num_classes: int) -> int:
@@ -490,8 +501,10 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
 
     Raises
     ------
+    TypeError
+        If `labels` is not `Labels`: the number of classes must be known.
     ValueError
-        If there are no rows.
+        If there are no rows, or `b` is not positive.
 
     See Also
     --------
@@ -509,6 +522,10 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
     >>> propensities(train).round(3)
     array([0.679, 0.217, 0.173])
     """
+    if not isinstance(labels, Labels):
+        raise TypeError(f"labels must be Labels, got {type(labels).__name__}")
+    if not b > 0:
+        raise ValueError(f"b must be positive, got {b}")
     if len(labels) == 0:
         raise ValueError("propensities need labels with at least one row")
     rows_with = np.bincount(labels.drop_duplicates().indices, minlength=labels.num_classes)

@@ -426,7 +426,7 @@ class Adam(Optimizer):
         for beta in betas:
             if not isinstance(beta, Real):
                 raise TypeError(f"betas: expected two numbers, got {betas!r}")
-            if not 0 <= beta < 1:
+            if not 0 <= float(beta) < 1:
                 raise ValueError(
                     f"betas: expected numbers from 0 to below 1, got {options['betas']}"
                 )

@@ -212,3 +212,29 @@ def test_the_error_of_the_user_is_not_buried_under_that_of_the_kernel():
     with raises(ValueError, "label 3 in row 0") as caught:
         multilabel_margin(X, [[3, -1], [1, -1]])
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_ragged_scores_are_named():
+    with raises(ValueError, "x must have rows of one length"):
+        multilabel_margin([[1.0, 2.0], [3.0]], [[0], [0]])
+
+
+def test_sparse_scores_are_sent_to_the_linear_layer():
+    sparse = pytest.importorskip("scipy.sparse")
+    with raises(TypeError, "x must be dense", "nn.Linear or linear_multilabel_margin_loss"):
+        multilabel_margin(sparse.csr_array(X), TARGET)
+
+
+def test_none_among_ragged_labels_is_named():
+    with raises(TypeError, "target: ", "must hold integers"):
+        multilabel_margin(X, [[0], [1, None]])
+
+
+def test_scores_as_lists_of_ints_are_taken_by_function_and_tensor_loss():
+    loss, _ = multilabel_margin([1, 2, 3], [0])
+    assert F.multilabel_margin_loss([1, 2, 3], [0]).item() == pytest.approx(float(loss))
+
+
+def test_ragged_scores_are_named_by_the_tensor_loss():
+    with raises(ValueError, "x must have rows of one length"):
+        F.multilabel_margin_loss([[1.0, 2.0], [3.0]], [[0], [0]])

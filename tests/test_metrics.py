@@ -281,3 +281,19 @@ def test_propensities_of_very_few_rows_are_one():
 def test_propensities_need_rows():
     with pytest.raises(ValueError, match="at least one row"):
         metrics.propensities(Labels.from_lists([], 2))
+
+
+def test_scores_and_labels_in_the_other_order_are_recognised():
+    with pytest.raises(TypeError, match=r"the order is \(scores, labels\)"):
+        metrics.label_ranking_loss(np.array([[1, 0]]), np.array([[0.5, 0.2]]))
+
+
+def test_propensities_want_labels():
+    with pytest.raises(TypeError, match="labels must be Labels, got list"):
+        metrics.propensities([[0], [1]])
+
+
+@pytest.mark.parametrize("b", [0, -1.0, float("nan")])
+def test_propensities_want_a_positive_b(b):
+    with pytest.raises(ValueError, match="b must be positive"):
+        metrics.propensities(Labels.from_lists([[0]], 2), b=b)

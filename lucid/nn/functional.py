@@ -9,6 +9,7 @@ import numpy as np
 
 from lucid._checks import (
     Reduction,
+    as_array,
     check_layer,
     check_probabilities,
     check_reduction,
@@ -38,7 +39,8 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
     Parameters
     ----------
     x : Tensor or array_like
-        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16.
+        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
+        taken as float32.
     target : Tensor, array_like of int, or Labels
         Labels of each row, shape ``(N, K)`` or ``(K,)``, any ``K``: class indices, ended by a -1 or
         by the end of the row. Any other form that `lucid.Labels` is made from is taken too.
@@ -77,7 +79,17 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
     check_reduction(reduction)
     if isinstance(target, Tensor):
         target = target._data
-    return losses.multilabel_margin_loss(x, target=target, reduction=reduction)
+    return losses.multilabel_margin_loss(_scores(x), target=target, reduction=reduction)
+
+
+def _scores(x: TensorLike) -> Tensor:
+    """Return scores as a tensor, float32 for lists, also for those of ints."""
+    if isinstance(x, Tensor):
+        return x
+    array = as_array("x", x)
+    if array.dtype.kind in "iu" and not hasattr(x, "dtype"):
+        return Tensor(array.astype(np.float32))
+    return as_tensor(x)
 
 
 def linear_multilabel_margin_loss(
