@@ -154,7 +154,7 @@ def _lines(axes: Axes, results: list[Result], key: str) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_major_formatter(ticker.EngFormatter(sep=""))
 
 
 def _name(result: Result, peer: str) -> str | None:

@@ -502,7 +502,7 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
     Raises
     ------
     TypeError
-        If `labels` is not `Labels`: the number of classes must be known.
+        If `labels` is not `lucid.Labels`: the number of classes must be known.
     ValueError
         If there are no rows, or `b` is not positive.
 
