@@ -153,8 +153,8 @@ def _lines(axes: Axes, results: list[Result], key: str) -> None:
             axes.plot(x, y, style, marker=marker, color=color, label=peer)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ticker.EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def _name(result: Result, peer: str) -> str | None:
