@@ -291,7 +291,7 @@ def test_too_little_memory_is_one_line(files, monkeypatch, capsys):
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(files):
-    command = [sys.executable, "-c", "from lucid.cli import main; raise SystemExit(main())"]
+    command = [sys.executable, "-P", "-c", "from lucid.cli import main; raise SystemExit(main())"]
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "wb") as out:
