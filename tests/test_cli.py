@@ -298,7 +298,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(files):
         ended = subprocess.run(
             [*command, "train", files[0], "--epochs", "1"], stdout=out, stderr=subprocess.PIPE
         )
-    assert ended.returncode == 2
+    assert ended.returncode in (1, 2)  # 1 when it is rich that finds nobody reading
     assert b"Broken pipe" not in ended.stderr
     assert b"Traceback" not in ended.stderr
 
