@@ -68,7 +68,7 @@ class Optimizer:
     """
 
     #: The names that the state of a parameter may have; None: any, a subclass's own affair.
-    state_names: ClassVar[frozenset[str] | None] = None
+    _state_names: ClassVar[frozenset[str] | None] = None
 
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -186,7 +186,7 @@ class Optimizer:
                 )
             self.check(new)
         parameters = self._parameters()
-        _check_state(state_dict["state"], parameters, self.state_names)
+        _check_state(state_dict["state"], parameters, self._state_names)
         # Nothing is written before all is known to fit.
         self.param_groups = [
             {**new, "params": old["params"]}
@@ -295,7 +295,7 @@ class SGD(Optimizer):
     tensor(1., requires_grad=True)
     """
 
-    state_names = frozenset({"momentum_buffer"})
+    _state_names = frozenset({"momentum_buffer"})
 
     def __init__(
         self,
@@ -398,7 +398,7 @@ class Adam(Optimizer):
     tensor(1.5, requires_grad=True)
     """
 
-    state_names = frozenset({"step", "exp_avg", "exp_avg_sq"})
+    _state_names = frozenset({"step", "exp_avg", "exp_avg_sq"})
 
     def __init__(
         self,
