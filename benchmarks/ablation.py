@@ -4,7 +4,8 @@
 
 Compiles a variant of the kernel for each part, with one line of its source replaced, in a temporary
 folder (Cython, setuptools and a C compiler are needed). Prints how many times slower each variant
-is, on one thread, as the median over interleaved rounds of forward + gradient.
+is, on one thread, as the median over interleaved rounds of forward + gradient; and 1 beside what a
+case does not use.
 """
 
 import importlib.util
@@ -25,24 +26,50 @@ from cases import Case
 KERNELS = Path(__file__).parents[1] / "lucid" / "_kernels"
 ROUNDS = 7
 
-#: What is switched off: the text of the source, and what stands in its place.
+#: What is switched off: the file, the text of the source, and what stands in its place.
 VARIANTS = {
-    "as it is": ("", ""),
+    "as it is": ("margin_row.pxd", "", ""),
     "no queue: blocks with few active scores are ranked whole": (
+        "margin_row.pxd",
         "if 4 * active > m:",
         "if active > 0:",
     ),
     "queue always: blocks with many active scores are packed too": (
+        "margin_row.pxd",
         "if 4 * active > m:",
+        "if m <= SMALL:",
+    ),
+    "every row is copied, whatever its labels": (
+        "margin_row.pxd",
+        "row.copied = C <= BLOCK or P > C // 64",
+        "row.copied = True",
+    ),
+    "no row is copied: labels are sorted by block": (
+        "margin_row.pxd",
+        "row.copied = C <= BLOCK or P > C // 64",
+        "row.copied = False",
+    ),
+    "no comparing: few thresholds are halved too": (
+        "ranks.pxd",
+        "if P <= FEW_THRESHOLDS or P <= MOST_HALVED and C * P <= FEW_PAIRS:",
         "if False:",
     ),
-    "every block is copied": (
-        "if row.block_start[b] < row.block_start[b + 1]:",
-        "if True:",
+    "no halving: 6 to 63 thresholds are compared": (
+        "ranks.pxd",
+        "if P <= FEW_THRESHOLDS or P <= MOST_HALVED and C * P <= FEW_PAIRS:",
+        "if P <= MOST_HALVED:",
     ),
-    "no comparing: few labels go through the grid too": ("FEW = 24 ", "FEW = 0 "),
-    "no grid: many labels are compared too": ("FEW = 24 ", "FEW = 1 << 30 "),
-    "four buckets a threshold": ("BUCKETS = 2 ", "BUCKETS = 4 "),
+    "no halving: 6 to 63 thresholds go into a grid": (
+        "ranks.pxd",
+        "if P <= MOST_HALVED:",
+        "if False:",
+    ),
+    "four buckets a threshold": ("ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 4 "),
+    "no first step without a branch": (
+        "ranks.pxd",
+        "    r += value > tau[r]                 # without",
+        "                                        # without",
+    ),
 }
 
 CASES = [
@@ -51,21 +78,24 @@ CASES = [
     Case(256, 1000, 500, "randn"),
     Case(64, 10000, 20, "randn"),
     Case(64, 10000, 20, "trained"),
+    Case(8, 100000, 50, "randn"),
     Case(8, 20000, 5000, "randn"),
     Case(4, 670000, 5, "trained"),
 ]
 
 
-def build(number: int, old: str, new: str, folder: Path) -> ModuleType:
-    """Compile the kernel with ``old`` replaced by ``new``."""
+def build(number: int, file: str, old: str, new: str, folder: Path) -> ModuleType:
+    """Compile the kernel with ``old`` replaced by ``new`` in one of its files."""
     source = folder / "lucid" / "_kernels"
     source.mkdir(parents=True)
     for package in (source.parent, source):
         (package / "__init__.py").touch()
-    row = (KERNELS / "margin_row.pxd").read_text()
-    assert old == "" or row.count(old) == 1, f"{old!r} stands {row.count(old)} times in the kernel"
-    (source / "margin_row.pxd").write_text(row.replace(old, new) if old else row)
-    (source / "margin.pyx").write_text((KERNELS / "margin.pyx").read_text())
+    for path in (*KERNELS.glob("*.pxd"), KERNELS / "margin.pyx"):
+        text = path.read_text()
+        if path.name == file and old:
+            assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+            text = text.replace(old, new)
+        (source / path.name).write_text(text)
     name = f"variant{number}"
     c_file, library = folder / f"{name}.c", folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
     cython = [sys.executable, "-m", "cython", "-3", "-I", str(folder), "--module-name", name]
@@ -95,8 +125,8 @@ def seconds(module: ModuleType, x: np.ndarray, labels: np.ndarray, gradient: np.
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         modules = [
-            build(number, old, new, Path(folder) / str(number))
-            for number, (old, new) in enumerate(VARIANTS.values())
+            build(number, *variant, Path(folder) / str(number))
+            for number, variant in enumerate(VARIANTS.values())
         ]
         print("| switched off | " + " | ".join(case.name for case in CASES) + " |")
         print("|---|" + "--:|" * len(CASES))

@@ -38,12 +38,12 @@ def as_array(name: str, values: Any) -> Array:
 
 
 def check_scores(x: Array) -> None:
-    """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, C >= 1."""
+    """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, 1 <= C < 2**31."""
     _check_float("x", x.dtype)
     if x.ndim not in (1, 2):
         raise ValueError(f"x must have shape (N, C) or (C,), got {x.shape}")
-    if x.shape[-1] == 0:
-        raise ValueError(f"x must have at least one class, got shape {x.shape}")
+    if not 1 <= x.shape[-1] < 2**31:  # the kernel counts in 32 bits
+        raise ValueError(f"x must have from 1 to 2**31 - 1 classes, got shape {x.shape}")
 
 
 def _check_float(name: str, dtype: np.dtype[Any]) -> None:

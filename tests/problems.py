@@ -1,8 +1,9 @@
 """Scores and labels of every kind that the kernel treats differently.
 
 The kernel goes through a row in blocks of 512 columns and in segments of 32,768 that threads may
-share, packs blocks where few scores are active, compares pairs up to 24 labels and sorts more
-into a grid. The sizes here lie on both sides of each of these borders.
+share, and packs blocks where few scores are active. It compares scores with up to 5 thresholds, or
+more in short rows; halves up to 63; and sorts more into a grid. The sizes here lie on both sides of
+each of these borders.
 """
 
 from functools import cache
@@ -27,6 +28,7 @@ SIZES = {
     "many-small-rows": (700, 50, 5),
     "a-block-and-one": (70, 513, 24),
     "rows-of-blocks": (37, 1100, 10),
+    "labels-to-halve": (21, 2000, 63),
     "many-labels": (33, 1000, 300),
     "rows-over-segments": (2, 40_000, 12),
     "a-shared-row": (1, 70_001, 20),
@@ -35,7 +37,7 @@ SIZES = {
 }
 
 #: How the scores are distributed.
-KINDS = ("random", "trained", "clustered", "equal", "tied")
+KINDS = ("random", "trained", "clustered", "equal", "tied", "close")
 
 
 @cache
@@ -74,4 +76,6 @@ def _scores(rng: np.random.Generator, target: Array, classes: int, kind: str) ->
         x[rows[columns == 0], labels[columns == 0]] = -3
     elif kind == "equal":
         x[rows, labels] = 0.5
+    elif kind == "close":  # in float32 many are equal that are not in float64
+        x = np.round(2 * x) + 1e-10 * rng.integers(-3, 4, x.shape)
     return x

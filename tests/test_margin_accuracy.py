@@ -1,5 +1,6 @@
 """The loss and its gradient are within 1 ulp of the exact values, for scores of any size."""
 
+import numpy as np
 import oracle
 import pytest
 from problems import KINDS, SIZES, problem
@@ -30,6 +31,43 @@ def test_reduced_losses_are_within_one_ulp(size, kind, reduction, dtype):
     loss, gradient = multilabel_margin(x, target, reduction)
     assert oracle.loss_ulps(loss, rows, reduction) <= 1
     assert oracle.gradient_ulps(gradient, rows, reduction) <= 1
+
+
+@pytest.mark.parametrize("kind", ["random", "close"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_number_of_labels_up_to_a_hundred(dtype, kind):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((100, 3000))
+    if kind == "close":
+        x = np.round(x) + 1e-10 * rng.integers(-3, 4, x.shape)
+    x = x.astype(dtype)
+    target = np.full((100, 100), -1)
+    for n in range(100):
+        target[n, : n + 1] = rng.choice(3000, n + 1, replace=False)
+    rows = oracle.rows_of(x, target)
+    loss, gradient = multilabel_margin(x, target, "none")
+    assert oracle.loss_ulps(loss, rows, "none") <= 1
+    assert oracle.gradient_ulps(gradient, rows, "none") <= 1
+
+
+@pytest.mark.parametrize("offset", [-1e12, -1e8, -1e3, 1e3, 1e8, 1e12])
+@pytest.mark.parametrize("size", ["many-small-rows", "labels-to-halve", "many-labels"])
+def test_float64_far_from_zero(size, offset):
+    x, target = problem(size, "random", "float64")
+    x = x + offset
+    rows = oracle.rows_of(x, target)
+    loss, gradient = multilabel_margin(x, target, "none")
+    assert oracle.loss_ulps(loss, rows, "none") <= 1
+    assert oracle.gradient_ulps(gradient, rows, "none") <= 1
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_float64_of_extreme_size(scale):
+    x, target = problem("labels-to-halve", "random", "float64", scale)
+    rows = oracle.rows_of(x, target)
+    loss, gradient = multilabel_margin(x, target, "none")
+    assert oracle.loss_ulps(loss, rows, "none") <= 1
+    assert oracle.gradient_ulps(gradient, rows, "none") <= 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -160,8 +160,14 @@ def test_scores_of_no_or_too_many_axes(shape):
 
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 0)])
 def test_scores_of_no_class(shape):
-    with raises(ValueError, "x must have at least one class", str(shape)):
+    with raises(ValueError, "x must have from 1 to 2**31 - 1 classes", str(shape)):
         multilabel_margin(np.zeros(shape), np.zeros(shape, np.int64))
+
+
+def test_scores_of_more_classes_than_can_be_counted():
+    x = np.broadcast_to(np.float32(0), (1, 2**31))
+    with raises(ValueError, "x must have from 1 to 2**31 - 1 classes", str(x.shape)):
+        multilabel_margin(x, [[0]])
 
 
 # Scores of the wrong kind.

@@ -8,13 +8,13 @@ row is cut into the same segments either way, so that the bits are the same.
 
 from cython.parallel cimport prange, threadid
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT32_MAX, int64_t
 from libc.stdlib cimport calloc, free, malloc
 
 from lucid._kernels.margin_row cimport (
-    SEGMENT, Part, Row, Sum, allocate_part, allocate_row, close_row, merge, open_row, quotient, rank_row,
-    rank_segment, real, segment_of,
+    SEGMENT, Part, Row, allocate_part, allocate_row, close_row, open_row, rank_row, rank_segment, segment_of,
 )
+from lucid._kernels.sums cimport Sum, merge, quotient, real
 
 cdef enum:
     SERIAL = 1 << 15        # scores below which one thread is faster than several
@@ -157,7 +157,7 @@ cdef double margin(const real[:, ::1] x, const int64_t[:, ::1] indices, const in
     problem.divisor = divisor
     if indptr is not None:
         problem.K = 0
-    if (x.shape[1] == 0 or threads < 1
+    if (not 1 <= x.shape[1] <= INT32_MAX or threads < 1
             or (indices.shape[0] != problem.N if indptr is None else indptr.shape[0] != problem.N + 1)
             or (out is not None and out.shape[0] != problem.N)
             or (grad is not None and (grad.shape[0] != problem.N or grad.shape[1] != problem.C))):

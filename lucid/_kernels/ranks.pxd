@@ -1,0 +1,280 @@
+# cython: language_level=3, cdivision=True
+"""Ranks: how many of a row's thresholds are below each score, and how many scores above each.
+
+There are three ways, and the shape of the row decides between them.
+
+* `rank_by_comparing`: each score with each threshold. Nothing has to be prepared for that, so it is the
+  way for a few thresholds or a short row.
+* `rank_by_halving`, for up to 63 sorted thresholds: see `halving.pxd`. The counts come from the ranks.
+* `rank_by_grid`, for more. The thresholds are sorted into buckets of equal width between the lowest
+  and the highest. A score's bucket says how many thresholds are below the bucket; the few that share
+  it are compared. The bucket of a value is monotone in the value even in floating point, so no rank
+  depends on rounding. A histogram of the ranks holds the counts of all thresholds.
+"""
+
+from libc.math cimport INFINITY, isfinite
+from libc.stdint cimport int8_t, int32_t
+from libc.stdlib cimport qsort
+from libc.string cimport memset
+
+from lucid._kernels.halving cimport MOST_HALVED, TABLE, count_above, halve, level_start
+from lucid._kernels.sums cimport real
+
+cdef enum:
+    FEW_THRESHOLDS = 5      # up to so many, or
+    FEW_PAIRS = 1 << 14     # in rows with up to so many pairs, comparing takes least time
+    MOST_SCORES = 1024      # ranked in one call
+    BUCKETS = 2             # for each threshold
+    MOST_BUCKETS = 1 << 23  # their numbers stay exact in float32
+
+
+cdef enum Way:
+    COMPARING
+    HALVING
+    GRID
+
+
+cdef struct Thresholds:
+    Way way
+    Py_ssize_t P            # how many
+    void* by_label          # real[P + 8]: in the order of the labels
+    void* ascending         # real[P + 8]: sorted, and closed by inf
+    void* tau               # the one of the two whose order the counts have
+    # for halving:
+    int depth               # levels of the search
+    float table[TABLE]
+    int32_t place[MOST_HALVED]  # where each label's threshold stands in tau
+    # for the grid:
+    Py_ssize_t buckets
+    double low, scale       # a value x falls into bucket (x - low) * scale
+    int32_t* bucket         # [P]: the bucket of each label's threshold
+    int32_t* start          # [buckets + 1]: where each bucket's thresholds start in tau
+
+
+cdef inline Py_ssize_t count_buckets(Py_ssize_t P) noexcept nogil:
+    return min(BUCKETS * P, MOST_BUCKETS)
+
+
+cdef inline int ascending_float(const void* p, const void* q) noexcept nogil:
+    return ((<const float*>p)[0] > (<const float*>q)[0]) - ((<const float*>p)[0] < (<const float*>q)[0])
+
+
+cdef inline int ascending_double(const void* p, const void* q) noexcept nogil:
+    return ((<const double*>p)[0] > (<const double*>q)[0]) - ((<const double*>p)[0] < (<const double*>q)[0])
+
+
+cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexcept nogil:
+    cdef real position = (value - low) * scale
+    position = position if position > 0 else 0      # NaN goes to the first bucket
+    position = position if position < last else last
+    return <int32_t>position
+
+
+cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, real high, Py_ssize_t C,
+                                 Thresholds* t) noexcept nogil:
+    """Take P thresholds from low to high; C scores, or fewer, are going to be ranked."""
+    t.P = P
+    if P <= FEW_THRESHOLDS or P <= MOST_HALVED and C * P <= FEW_PAIRS:
+        t.way = COMPARING
+        t.tau = t.by_label
+        return
+    t.tau = t.ascending
+    if P <= MOST_HALVED:
+        t.way = HALVING
+        sort_few(by_label, <real*>t.tau, t)
+        make_table(<const real*>t.tau, t)
+    else:
+        t.way = GRID
+        sort_many(by_label, <real*>t.tau, low, high, t)
+
+
+cdef inline void sort_many(const real* by_label, real* tau, real low, real high,
+                           Thresholds* t) noexcept nogil:
+    """Sort the thresholds into buckets, then within each bucket."""
+    cdef int32_t* start = t.start
+    cdef Py_ssize_t i, k, b, P = t.P, buckets = count_buckets(P)
+    cdef int32_t fullest = 0, end = 0, size
+    cdef real scale = 0, last = buckets - 1, value
+    if not (isfinite(low) and isfinite(high)):      # the width of a bucket must be finite
+        low, high = INFINITY, -INFINITY
+        for i in range(P):
+            if isfinite(by_label[i]):
+                low = by_label[i] if by_label[i] < low else low
+                high = by_label[i] if by_label[i] > high else high
+    if high > low:
+        scale = buckets / (high - low)
+    else:
+        low = 0
+    t.low, t.scale, t.buckets = low, scale, buckets
+
+    memset(start, 0, (buckets + 1) * sizeof(int32_t))
+    for i in range(P):
+        t.bucket[i] = bucket_of(by_label[i], low, scale, last)
+        start[t.bucket[i]] += 1
+    for b in range(buckets):
+        size = start[b]
+        fullest = size if size > fullest else fullest
+        end += size
+        start[b] = end
+    start[buckets] = end
+    for i in range(P):
+        b = t.bucket[i]
+        start[b] -= 1
+        tau[start[b]] = by_label[i]
+    if fullest > 16:                    # thresholds in clusters
+        for b in range(buckets):
+            qsort(tau + start[b], start[b + 1] - start[b], sizeof(real),
+                  ascending_float if real is float else ascending_double)
+    for i in range(1, P):               # insertion: hardly anything is far from its place
+        value = tau[i]
+        k = i
+        while k > 0 and tau[k - 1] > value:
+            tau[k] = tau[k - 1]
+            k -= 1
+        tau[k] = value
+    tau[P] = INFINITY
+
+
+cdef inline Py_ssize_t search(const real* tau, Py_ssize_t low, Py_ssize_t high,
+                              real value) noexcept nogil:
+    """The first of the sorted ``tau[low:high]`` that is not below ``value``."""
+    cdef Py_ssize_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if value > tau[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef inline Py_ssize_t rank_in_bucket(const real* tau, const int32_t* start, int32_t b,
+                                      real value) noexcept nogil:
+    cdef Py_ssize_t r = start[b]
+    r += value > tau[r]                 # without a branch: few buckets hold more than one threshold
+    if value > tau[r]:
+        r = search(tau, r, start[b + 1], value)
+    return r
+
+
+cdef inline void rank_by_grid(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
+                              int32_t* rank, int32_t* count) noexcept nogil:
+    """Rank ``m`` scores against many thresholds, adding to the histogram of ranks."""
+    cdef real low = t.low, scale = t.scale, last = t.buckets - 1
+    cdef Py_ssize_t j, r
+    for j in range(m):
+        rank[j] = bucket_of(v[j], low, scale, last)
+    for j in range(m):
+        r = rank_in_bucket(tau, t.start, rank[j], v[j])
+        rank[j] = <int32_t>r
+        count[r] += 1
+
+
+cdef inline void sort_few(const real* by_label, real* tau, Thresholds* t) noexcept nogil:
+    """Sort by counting, for each threshold, those before it: no branch that could be guessed wrong."""
+    cdef Py_ssize_t i, k, P = t.P
+    cdef real value
+    memset(t.place, 0, sizeof(t.place))
+    for k in range(P):
+        value = by_label[k]
+        for i in range(P):
+            t.place[i] += (value < by_label[i]) | ((value == by_label[i]) & (k < i))
+    for i in range(P + 1):              # NaNs share a place, and leave others empty
+        tau[i] = INFINITY
+    for i in range(P):
+        tau[t.place[i]] = by_label[i]
+
+
+cdef inline void make_table(const real* tau, Thresholds* t) noexcept nogil:
+    """Lay out the sorted thresholds for `halving.pxd`, filled up with inf."""
+    cdef Py_ssize_t d, k, i
+    t.depth = 1
+    while t.P >= 1 << t.depth:
+        t.depth += 1
+    for d in range(t.depth):
+        for k in range(1 << d):
+            i = ((2 * k + 1) << (t.depth - 1 - d)) - 1
+            t.table[level_start[d] + k] = <float>tau[i] if i < t.P else <float>INFINITY
+
+
+cdef inline void rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
+                                   int32_t* rank, int32_t* count) noexcept nogil:
+    """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
+    cdef Py_ssize_t i, j
+    cdef int32_t above, n
+    memset(rank, 0, m * sizeof(int32_t))
+    for i in range(P):
+        n = 0
+        for j in range(m):
+            above = v[j] > tau[i]
+            rank[j] += above
+            n += above
+        count[i] += n
+
+
+cdef inline void rank_by_halving(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
+                                 int32_t* rank, int32_t* count) noexcept nogil:
+    """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
+    cdef int8_t narrow[MOST_SCORES]
+    cdef Py_ssize_t i, j, whole = (m + 31) // 32 * 32
+    if real is float:
+        halve(t.depth, v, m, t.table, rank, NULL)
+    else:
+        rank_rounded(v, m, tau, t, rank)
+    for j in range(m):
+        narrow[j] = <int8_t>rank[j]
+    for j in range(m, whole):
+        narrow[j] = 0
+    for i in range(t.P):
+        count[i] += count_above(narrow, whole, <int8_t>i)
+
+
+cdef inline void rank_rounded(const double* v, Py_ssize_t m, const double* tau, const Thresholds* t,
+                              int32_t* rank) noexcept nogil:
+    """Rank in float32, which keeps the order but may make different numbers equal; then settle these."""
+    cdef float rounded[MOST_SCORES]
+    cdef float next[MOST_SCORES]
+    cdef int32_t equal = 0
+    cdef Py_ssize_t j
+    for j in range(m):
+        rounded[j] = <float>v[j]
+    halve(t.depth, rounded, m, t.table, rank, next)
+    for j in range(m):
+        equal |= rounded[j] == next[j]
+    if equal:
+        for j in range(m):
+            if rounded[j] == next[j]:
+                while v[j] > tau[rank[j]]:
+                    rank[j] += 1
+
+
+cdef inline void rank_scores(const real* v, Py_ssize_t m, const Thresholds* t, int32_t* rank,
+                             int32_t* count) noexcept nogil:
+    """Rank ``m`` scores, a multiple of 8 and at most MOST_SCORES, and count them."""
+    cdef const real* tau = <const real*>t.tau
+    if t.way == COMPARING:
+        rank_by_comparing(v, m, tau, t.P, rank, count)
+    elif t.way == HALVING:
+        rank_by_halving(v, m, tau, t, rank, count)
+    else:
+        rank_by_grid(v, m, tau, t, rank, count)
+
+
+cdef inline void close_counts(const Thresholds* t, int32_t* count) noexcept nogil:
+    """Make of what the calls of ``rank_scores`` added up how many scores are above each ``tau[i]``."""
+    cdef int32_t above = 0, size
+    cdef Py_ssize_t r
+    if t.way == GRID:
+        for r in range(t.P, -1, -1):
+            size = count[r]
+            count[r] = above
+            above += size
+
+
+cdef inline Py_ssize_t place_of(Py_ssize_t i, const Thresholds* t, const real* tau) noexcept nogil:
+    """Where the threshold of the i-th label, or its equal, stands in ``tau``."""
+    if t.way == COMPARING:
+        return i
+    if t.way == HALVING:
+        return t.place[i]
+    return rank_in_bucket(tau, t.start, t.bucket[i], (<const real*>t.by_label)[i])
