@@ -1,8 +1,8 @@
 """Rows of features, dense or sparse, and the two products that a linear layer makes with them.
 
 A sparse row stores few of its D features. Its products visit only the columns of the weight that
-occur in the rows at hand, and SciPy wants these as a matrix of their own: they are copied a block
-of classes at a time, so that memory stays small for any number of classes.
+occur in the rows at hand, and the compiled kernel ``sparse.pyx`` multiplies an entry with many
+classes at once. SciPy's own product, classes side by side, would need the weight transposed.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid._kernels import sparse
 from lucid._optional import is_sparse
+from lucid._threads import get_num_threads
 
 Array = npt.NDArray[Any]
 
-#: A block's temporary arrays hold about so many numbers. Smaller ones would fit a cache, but the
-#: threads of a matrix product have to meet at the end of each block.
+#: The product of a block of classes, before it is added, holds about so many numbers. Smaller ones
+#: would fit a cache, but the threads of a matrix product have to meet at the end of each block.
 _BLOCK = 1 << 22
 
 
@@ -34,9 +36,8 @@ def times_transposed(x: Any, weight: Array, out: Array) -> None:
     if not is_sparse(x):
         np.matmul(x, weight.T, out=out)
         return
-    columns, rows = _occurring(x)
-    for classes in _blocks(len(weight), columns.size + len(out)):
-        out[:, classes] = rows @ np.take(weight[classes], columns, axis=1).T
+    weight = np.require(weight, x.dtype, ["C", "ALIGNED"])
+    sparse.times_transposed(*_parts(x), weight, out, get_num_threads())
 
 
 def add_transposed_times(g: Array, x: Any, out: Array) -> None:
@@ -45,19 +46,23 @@ def add_transposed_times(g: Array, x: Any, out: Array) -> None:
         for classes in _blocks(*out.shape):
             out[classes] += g[:, classes].T @ x
         return
-    columns, rows = _occurring(x)
-    for classes in _blocks(len(out), columns.size + len(g)):
-        out[classes, columns] += (rows.T @ g[:, classes]).T
+    g = np.require(g, x.dtype, ["C", "ALIGNED"])
+    sparse.add_transposed_times(g, *_parts(x), out, get_num_threads())
 
 
-def _occurring(x: Any) -> tuple[Array, Any]:
-    """Return the columns in which ``x`` has entries, and the matrix of these columns alone."""
+def _parts(x: Any) -> tuple[Array, Array, Array, Array]:
+    """Return values, the place of each among the columns with entries, ``indptr``, the columns."""
     occurs = np.zeros(x.shape[1], bool)
     occurs[x.indices] = True
     columns = np.flatnonzero(occurs)
-    number = np.cumsum(occurs) - 1
-    compact = type(x)((x.data, number[x.indices], x.indptr), shape=(x.shape[0], columns.size))
-    return columns, compact
+    number = np.empty(x.shape[1], np.int64)
+    number[columns] = np.arange(columns.size)
+    return (
+        np.require(x.data, None, ["C", "ALIGNED"]),
+        number[x.indices],
+        x.indptr.astype(np.int64),
+        columns,
+    )
 
 
 def _blocks(num_classes: int, numbers_per_class: int) -> Iterator[slice]:

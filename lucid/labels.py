@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
+from lucid._kernels import multi_hot as multi_hot_kernel
 from lucid._optional import is_sparse, require
 
 _Int64Array = np.ndarray[Any, np.dtype[np.int64]]
@@ -197,9 +198,12 @@ class Labels:
                     f"column {column}; for rows of class indices use Labels.from_padded"
                 )
             matrix = matrix.astype(np.bool_)
-        flat = np.flatnonzero(matrix)
-        lengths = np.count_nonzero(matrix, axis=1)
-        return cls._checked(flat % classes, _indptr_of(lengths), classes)
+        marks = np.ascontiguousarray(matrix).view(np.uint8)
+        indptr = np.empty(len(marks) + 1, dtype=np.int64)
+        multi_hot_kernel.count(marks, indptr)
+        columns = np.empty(indptr[-1] + 1, dtype=np.int64)
+        multi_hot_kernel.fill(marks, columns)
+        return cls._checked(columns[:-1], indptr, classes)
 
     @classmethod
     def from_csr(cls, matrix: Any) -> Self:

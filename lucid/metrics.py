@@ -46,19 +46,24 @@ class _Rows:
         self.labels = as_labels(labels, self.scores.shape).drop_duplicates()
         self.num_classes = self.labels.num_classes
         self.num_labels = self.labels.lengths()
-        self.of_label = np.repeat(np.arange(len(self.labels)), self.num_labels)
 
     def count(self, *which: str) -> tuple[_Counts, ...]:
         """Return counts by the names that the kernel, ``ranking.pyx``, defines."""
         indices, indptr = self.labels.indices, self.labels.indptr
         size = {"depth": len(self.labels)}  # the others have a value for each label
         counts = {name: np.zeros(size.get(name, indices.size), np.int64) for name in which}
-        ranking.count(self.scores, indices, indptr, get_num_threads(), **counts)
+        if ranking.count(self.scores, indices, indptr, get_num_threads(), **counts):
+            row, column = np.argwhere(np.isnan(self.scores))[0]
+            raise ValueError(f"scores must not be NaN, got NaN in row {row}, column {column}")
         return tuple(counts.values())
+
+    def of_label(self) -> _Counts:
+        """Return the row of each label."""
+        return np.repeat(np.arange(len(self.labels)), self.num_labels)
 
     def sum(self, of_each_label: npt.NDArray[Any]) -> _Values:
         """Add up the values of each row's labels; 0 without labels."""
-        sums = np.bincount(self.of_label, weights=of_each_label, minlength=len(self.labels))
+        sums = np.bincount(self.of_label(), weights=of_each_label, minlength=len(self.labels))
         return sums.astype(np.float64, copy=False)  # without any label, NumPy gives integers
 
     def hits(self, k: int) -> _Values:
@@ -74,11 +79,7 @@ def _checked_scores(scores: npt.ArrayLike) -> npt.NDArray[Any]:
     if x.ndim != 2 or x.shape[1] == 0:
         raise ValueError(f"scores must have shape (N, C) with C >= 1, got {x.shape}")
     in_float32 = x.dtype.kind == "f" and x.dtype.itemsize <= 4
-    x = np.ascontiguousarray(x, dtype=np.float32 if in_float32 else np.float64)
-    if x.size and np.isnan(x.min()):  # the minimum is NaN if any score is
-        row, column = np.argwhere(np.isnan(x))[0]
-        raise ValueError(f"scores must not be NaN, got NaN in row {row}, column {column}")
-    return x
+    return np.ascontiguousarray(x, dtype=np.float32 if in_float32 else np.float64)
 
 
 def _check_order(labels: Any) -> None:
@@ -463,8 +464,9 @@ def psp_at_k(
     gain = gains[place < places].sum()
 
     # The best ranking has the labels of each row by descending gain.
-    by_gain = np.lexsort((-gains, rows.of_label))
-    best_place = np.arange(gains.size) - rows.labels.indptr[rows.of_label]
+    of_label = rows.of_label()
+    by_gain = np.lexsort((-gains, of_label))
+    best_place = np.arange(gains.size) - rows.labels.indptr[of_label]
     best_gain = gains[by_gain][best_place < places].sum()
     return float(gain / best_gain) if best_gain > 0 else float("nan")
 

@@ -12,9 +12,9 @@ SOURCE = Path(__file__).parents[1] / "lucid"
 #: the only rule is that there is no cycle.
 LAYERS = [
     ("lucid._kernels", "lucid._optional", "lucid._dtypes"),
-    ("lucid._checks",),
+    ("lucid._checks", "lucid._threads"),
     ("lucid.labels",),
-    ("lucid._threads", "lucid._buffers", "lucid._reduction", "lucid._features"),
+    ("lucid._buffers", "lucid._reduction", "lucid._features"),
     ("lucid._margin", "lucid._soft_margin"),
     ("lucid._linear_margin",),
     ("lucid._graph",),

@@ -93,6 +93,21 @@ def test_padded_form_may_be_strided():
     assert rows_of(Labels.from_padded(wide[::-1, ::2], NUM_CLASSES)) == [[2], [4, 1]]
 
 
+@pytest.mark.parametrize("classes", [1, 7, 8, 9, 4095, 4096, 4097, 10_000])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+def test_multi_hot_form_of_any_width_and_density(classes, share):
+    matrix = np.random.default_rng(classes).random((5, classes)) < share
+    expected = np.nonzero(matrix)
+    labels = Labels.from_multi_hot(matrix)
+    np.testing.assert_array_equal(labels.indices, expected[1])
+    np.testing.assert_array_equal(labels.lengths(), matrix.sum(axis=1))
+
+
+@pytest.mark.parametrize("matrix", [np.eye(12, dtype=bool)[:, ::2], np.eye(12, dtype=bool).T[::-1]])
+def test_multi_hot_form_of_any_strides(matrix):
+    np.testing.assert_array_equal(Labels.from_multi_hot(matrix).indices, np.nonzero(matrix)[1])
+
+
 def test_multi_hot_form_may_hold_zeros_and_ones_of_any_dtype():
     assert rows_of(Labels.from_multi_hot(np.array([[0.0, 1.0]]))) == [[1]]
 

@@ -5,9 +5,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cpu_levels import CPU_LEVELS
 
 import lucid
-from lucid import nn, optim
+from lucid import _features, _kernels, nn, optim
 from lucid.testing import gradcheck, gradgradcheck
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -48,12 +49,37 @@ def test_entries_stored_twice_are_added():
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-def test_classes_are_worked_on_in_blocks_without_a_trace(monkeypatch):
-    whole = outputs_and_gradients(sparse.csr_array(DENSE))
-    monkeypatch.setattr("lucid._features._BLOCK", 20)  # one class at a time
-    blocks = outputs_and_gradients(sparse.csr_array(DENSE))
-    for a, b in zip(blocks, whole, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+def layer_of_many_classes(classes, dtype="float64"):
+    """Return features of 60 rows, a weight, and the gradient of some outputs."""
+    rng = np.random.default_rng(classes)
+    x = sparse.random_array((60, 90), density=0.1, rng=rng, format="csr", dtype=np.float64)
+    weight, g = rng.standard_normal((classes, 90)), rng.standard_normal((60, classes))
+    return x.astype(dtype), weight.astype(dtype), g.astype(dtype)
+
+
+@pytest.mark.parametrize("classes", [1, 31, 32, 33, 64, 70])
+def test_the_products_are_those_of_the_dense_matrix(classes):
+    x, weight, g = layer_of_many_classes(classes)
+    out, gradient = np.empty((60, classes)), np.ones((classes, 90))
+    _features.times_transposed(x, weight, out)
+    _features.add_transposed_times(g, x, gradient)
+    np.testing.assert_allclose(out, x.toarray() @ weight.T, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(gradient, 1 + g.T @ x.toarray(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_bits_are_the_same_for_every_level_and_number_of_threads(dtype, monkeypatch):
+    x, weight, g = layer_of_many_classes(20_000, dtype)  # enough for several threads
+    results = []
+    for level in CPU_LEVELS:
+        monkeypatch.setattr(_features, "sparse", _kernels.load("sparse", level))
+        for threads in (1, 2, 3):
+            lucid.set_num_threads(threads)
+            out, gradient = np.empty((60, 20_000), dtype), np.zeros((20_000, 90), dtype)
+            _features.times_transposed(x, weight, out)
+            _features.add_transposed_times(g, x, gradient)
+            results.append(out.tobytes() + gradient.tobytes())
+    assert len(set(results)) == 1
 
 
 @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])

@@ -47,3 +47,4 @@ CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
 
 margin = load("margin", CPU_LEVEL)
 ranking = load("ranking", CPU_LEVEL)
+sparse = load("sparse", CPU_LEVEL)

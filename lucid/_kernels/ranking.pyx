@@ -15,9 +15,11 @@ so `place` is the label's place, from 0, when ties go to the lower column. And f
 They are counts, hence exact, and the same for every number of threads. The caller asks for those
 that it needs.
 
-With few labels each is compared with all scores, which is what vector units do best: in blocks
-that stay in the L1 cache, C * P comparisons. With many, the labels' scores are sorted, and each of
-the C scores looks up by bisection between which of them it falls: (C + P) * log P.
+With few labels each is compared with all scores, which is what vector units do best: eight labels
+at a time, in blocks that stay in the L1 cache, C * P comparisons. With many, the labels' scores are
+sorted, and each of the C scores looks up by bisection between which of them it falls:
+(C + P) * log P. A NaN has no place in a ranking; it is looked for on the way, since a row that has
+just been read is in the cache.
 """
 
 from cython.parallel cimport prange, threadid
@@ -30,7 +32,12 @@ ctypedef fused real:
     float
     double
 
+ctypedef fused whole:
+    int32_t
+    int64_t
+
 cdef enum:
+    LANES = 8               # labels compared at a time
     BLOCK = 2048            # scores compared with every label in turn while they are in L1
     FEW = 256               # up to so many labels are compared one by one
     SERIAL = 1 << 18        # comparisons below which one thread is faster than several
@@ -49,54 +56,105 @@ cdef struct Workspace:      # of one thread, for rows with many labels
     int64_t* between        # [P + 1]: scores between thresholds l - 1 and l
 
 
-cdef int64_t count_above(const real* x, Py_ssize_t m, real score) noexcept nogil:
-    cdef int32_t count = 0              # as wide as a float, for the vector units
+cdef bint has_nan(const real* x, Py_ssize_t C) noexcept nogil:
+    cdef int32_t found = 0
     cdef Py_ssize_t j
-    for j in range(m):
-        count += x[j] > score
-    return count
+    for j in range(C):
+        found |= x[j] != x[j]
+    return found
 
 
-cdef int64_t count_not_below(const real* x, Py_ssize_t m, real score) noexcept nogil:
-    cdef int32_t count = 0
+cdef void count_lanes(const real* x, Py_ssize_t m, const real* score, bint above,
+                      whole* count) noexcept nogil:
+    """For each of LANES scores, the number of m scores above it, or not below it.
+
+    A count is as wide as a score: both fill a vector alike.
+    """
+    cdef real s[LANES]
+    cdef whole c[LANES]
+    cdef Py_ssize_t j, l
+    for l in range(LANES):
+        s[l] = score[l]
+        c[l] = 0
+    if above:
+        for j in range(m):
+            for l in range(LANES):
+                c[l] += x[j] > s[l]
+    else:
+        for j in range(m):
+            for l in range(LANES):
+                c[l] += x[j] >= s[l]
+    for l in range(LANES):
+        count[l] = c[l]
+
+
+cdef void count_all(const real* x, Py_ssize_t C, const real* score, Py_ssize_t P, bint above,
+                    int64_t* count) noexcept nogil:
+    """The same for P scores and any C; there is room for LANES scores more."""
+    cdef int32_t narrow[LANES]
+    cdef int64_t wide[LANES]
+    cdef Py_ssize_t first, i, l, m
+    memset(count, 0, P * sizeof(int64_t))
+    for first from 0 <= first < C by BLOCK:
+        m = min(BLOCK, C - first)
+        for i from 0 <= i < P by LANES:
+            if real is float:
+                count_lanes(x + first, m, score + i, above, narrow)
+            else:
+                count_lanes(x + first, m, score + i, above, wide)
+            for l in range(min(LANES, P - i)):
+                count[i + l] += narrow[l] if real is float else wide[l]
+
+
+cdef int64_t count_ties(const real* x, Py_ssize_t m, real score) noexcept nogil:
+    cdef int64_t count = 0
     cdef Py_ssize_t j
     for j in range(m):
-        count += x[j] >= score
+        count += x[j] == score
     return count
 
 
 cdef int64_t count_depth(const real* x, Py_ssize_t C, const int64_t* labels,
                          Py_ssize_t P) noexcept nogil:
     cdef real lowest = INFINITY
-    cdef Py_ssize_t i
+    cdef int64_t depth = 0
+    cdef int32_t count
+    cdef Py_ssize_t i, j, first
     for i in range(P):
         lowest = min(lowest, x[labels[i]])
-    return count_not_below(x, C, lowest)
+    for first from 0 <= first < C by BLOCK:
+        count = 0                       # as wide as a float
+        for j in range(first, min(C, first + BLOCK)):
+            count += x[j] >= lowest
+        depth += count
+    return depth
 
 
 cdef void count_few(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t P,
                     Counts out) noexcept nogil:
-    cdef real score[FEW]
-    cdef Py_ssize_t first, b, i, m, before
+    cdef real score[FEW + LANES]
+    cdef int64_t above[FEW]
+    cdef int64_t not_below[FEW]
+    cdef Py_ssize_t i
     for i in range(P):
         score[i] = x[labels[i]]
-    for b in range((C + BLOCK - 1) // BLOCK):
-        first = b * BLOCK
-        m = min(BLOCK, C - first)
-        if out.above != NULL:
-            for i in range(P):
-                out.above[i] += count_above(x + first, m, score[i])
-        if out.not_below != NULL:
-            for i in range(P):
-                out.not_below[i] += count_not_below(x + first, m, score[i])
-        if out.place != NULL:
-            for i in range(P):
-                before = min(max(labels[i] - first, 0), m)      # columns that win a tie
-                out.place[i] += count_not_below(x + first, before, score[i])
-                out.place[i] += count_above(x + first + before, m - before, score[i])
+    for i in range(P, P + LANES):
+        score[i] = INFINITY
     if out.labels_not_below != NULL:
-        for i in range(P):
-            out.labels_not_below[i] = count_not_below(score, P, score[i])
+        count_all(score, P, score, P, False, out.labels_not_below)
+    if out.above != NULL or out.place != NULL:
+        count_all(x, C, score, P, True, above)
+    if out.not_below != NULL or out.place != NULL:
+        count_all(x, C, score, P, False, not_below)
+    for i in range(P):
+        if out.above != NULL:
+            out.above[i] = above[i]
+        if out.not_below != NULL:
+            out.not_below[i] = not_below[i]
+        if out.place != NULL:
+            out.place[i] = above[i]
+            if not_below[i] - above[i] > 1:     # itself, and ties
+                out.place[i] += count_ties(x, labels[i], score[i])
 
 
 cdef int ascending_float(const void* p, const void* q) noexcept nogil:
@@ -177,10 +235,10 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
           int threads, int64_t[::1] above=None, int64_t[::1] not_below=None,
           int64_t[::1] labels_not_below=None, int64_t[::1] place=None,
           int64_t[::1] depth=None):
-    """Add the numbers above to arrays of zeros: an entry for each label, `depth` for each row.
+    """Write the numbers above to arrays of zeros: an entry for each label, `depth` for each row.
 
-    The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range;
-    no score is NaN.
+    The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range.
+    Return whether a score is NaN; the numbers mean nothing then.
     """
     cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], n, P, longest = 0
     cdef Counts out
@@ -189,13 +247,13 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
     cdef Workspace* work = NULL
     cdef char* memory = NULL
     cdef size_t size
-    if indices.shape[0] == 0:
-        return
+    cdef bint found = False
+    cdef bint* found_nan = &found       # all threads', which a plain variable in a prange is not
     out.above, out.not_below = pointer(above), pointer(not_below)
     out.labels_not_below, out.place = pointer(labels_not_below), pointer(place)
     of_labels = (out.above != NULL or out.not_below != NULL or out.labels_not_below != NULL
                  or out.place != NULL)
-    if C * indices.shape[0] < SERIAL:
+    if C * (N + indices.shape[0]) < SERIAL:
         threads = 1
     for n in range(N):
         longest = max(longest, indptr[n + 1] - indptr[n])
@@ -215,6 +273,9 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
 
     for n in prange(N, nogil=True, num_threads=threads, schedule="dynamic", chunksize=8):
         P = indptr[n + 1] - indptr[n]
+        if has_nan(&scores[n, 0], C):
+            found_nan[0] = True
+            continue
         if P > 0 and depth_of_row != NULL:
             depth_of_row[n] = count_depth(&scores[n, 0], C, &indices[indptr[n]], P)
         if not of_labels:
@@ -226,3 +287,4 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
             count_few(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]))
     free(work)
     free(memory)
+    return found

@@ -12,7 +12,6 @@ from lucid import metrics, optim
 from lucid._optional import require
 from lucid.cli.model import Ranker
 from lucid.io import Dataset
-from lucid.labels import Labels
 from lucid.nn import functional as F
 
 #: Rows that are scored at once in a test.
@@ -53,15 +52,10 @@ class Step:
     loss: float
 
 
-def margin(scores: Any, labels: Labels) -> Any:
-    return F.multilabel_margin_loss(scores, labels)
-
-
-def soft_margin(scores: Any, labels: Labels) -> Any:
-    return F.multilabel_soft_margin_loss(scores, labels.to_multi_hot())
-
-
-LOSSES = {"margin": margin, "soft-margin": soft_margin}
+LOSSES: dict[str, Callable[..., Any]] = {
+    "margin": F.multilabel_margin_loss,
+    "soft-margin": F.multilabel_soft_margin_loss,
+}
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -96,12 +90,13 @@ def train(model: Ranker, data: Dataset, settings: Settings) -> Iterator[Step]:
     """
     optimizer = make_optimizer(model, settings)
     loss_of = LOSSES[settings.loss]
+    features = model.scaled(data.features)
     rng = np.random.default_rng(settings.seed)
     for epoch in range(settings.epochs):
         order = rng.permutation(len(data))
         for start in range(0, len(data), settings.batch_size):
             rows = order[start : start + settings.batch_size]
-            loss = loss_of(model(data.features[rows]), data.labels[rows])
+            loss = loss_of(model.net(features[rows]), data.labels[rows])
             value = loss.item()
             if not np.isfinite(value):
                 raise FloatingPointError(
