@@ -6,7 +6,6 @@ then read it without another look.
 """
 
 import operator
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Self, SupportsIndex, overload
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from lucid._kernels import multi_hot as multi_hot_kernel
 from lucid._optional import is_sparse, require
+from lucid._warnings import warn_user
 
 _Int64Array = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -225,7 +225,7 @@ class Labels:
         TypeError
             If `matrix` is not a SciPy sparse matrix or array.
         ValueError
-            If it is not 2-D.
+            If it is not 2-D, its parts do not fit together, or a stored value is NaN.
 
         Examples
         --------
@@ -240,6 +240,7 @@ class Labels:
             )
         if matrix.ndim != 2:
             raise ValueError(f"matrix must have shape (N, C), got shape {matrix.shape}")
+        _check_csr(matrix)
         csr = matrix.tocsr(copy=True)  # the next two lines work in place
         csr.sum_duplicates()
         csr.eliminate_zeros()
@@ -587,6 +588,18 @@ def _any_form(labels: Any, num_classes: int) -> Labels:
     return known
 
 
+def _check_csr(matrix: Any) -> None:
+    """Refuse what SciPy does not look at: its compiled loops would read beyond the arrays."""
+    if matrix.format in ("csr", "csc", "bsr"):
+        try:
+            matrix.check_format(full_check=True)
+        except ValueError as error:
+            raise ValueError(f"matrix is not a valid {matrix.format} matrix: {error}") from None
+    data = getattr(matrix, "data", None)
+    if isinstance(data, np.ndarray) and data.dtype.kind in "fc" and np.isnan(data).any():
+        raise ValueError("matrix must not hold NaN: nonzero is a label, zero is none")
+
+
 def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
     """Doubt integers 0 and 1 of the scores' shape: as indices they would be classes 0 and 1."""
     if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != num_classes:
@@ -602,7 +615,7 @@ def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
     )
     if num_classes > 2:  # a row would name a class twice
         raise ValueError(message)
-    warnings.warn(message, UserWarning, stacklevel=2)
+    warn_user(message)
 
 
 def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
@@ -610,10 +623,8 @@ def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
     stray = (array != -1).sum(axis=1) - known.lengths()
     if stray.any():
         row = int(np.argmax(stray > 0))
-        warnings.warn(
-            f"row {row} is {_abbreviated(array[row])}: what stands after its first -1 is ignored",
-            UserWarning,
-            stacklevel=2,
+        warn_user(
+            f"row {row} is {_abbreviated(array[row])}: what stands after its first -1 is ignored"
         )
 
 

@@ -370,6 +370,25 @@ def test_labels_that_do_not_fit_the_scores_show_both_shapes(shape):
         as_labels(RAW_FORMS["Labels"], shape)
 
 
+@pytest.mark.parametrize(
+    ("indices", "indptr"),
+    [([0, 9], [0, 1, 2]), ([0, -5], [0, 1, 2]), ([0, 1], [0, 2, 1]), ([0, 1], [0, 1, 7])],
+)
+@pytest.mark.parametrize("form", ["csr_array", "csc_matrix"])
+def test_a_corrupt_sparse_matrix_is_refused(form, indices, indptr):
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = getattr(sparse, form)(np.eye(2))
+    matrix.indices, matrix.indptr = np.array(indices), np.array(indptr)
+    with pytest.raises(ValueError, match=r"matrix is not a valid cs. matrix"):
+        Labels.from_csr(matrix)
+
+
+def test_a_nan_in_a_sparse_matrix_is_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(ValueError, match="matrix must not hold NaN"):
+        Labels.from_csr(sparse.csr_array([[0.0, np.nan]]))
+
+
 def test_integers_that_look_multi_hot_are_refused_with_a_guess():
     with pytest.raises(ValueError, match=r"row 0 is \[1, 0, 0, 1\].*pass them as bool"):
         as_labels([[1, 0, 0, 1], [0, 1, 0, 0]], shape=(2, 4))

@@ -1,0 +1,51 @@
+"""Warnings about labels point at the user's line, and come once for each line."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import nn
+
+SCORES = np.zeros((2, 4), np.float32)
+STRAY = [[0, -1, 3, -1], [1, -1, -1, -1]]
+SECOND_ROW = [[1, -1, -1, -1], [0, -1, 3, -1]]
+
+
+def calls():
+    criterion = nn.MultilabelMarginLoss()
+    return [
+        lambda target: lucid.multilabel_margin(SCORES, target),
+        lambda target: criterion(SCORES, target),
+        lambda target: nn.functional.multilabel_margin_loss(SCORES, target),
+        lambda target: lucid.metrics.one_error(SCORES, np.array(target)),
+    ]
+
+
+@pytest.mark.parametrize("call", calls())
+def test_a_warning_points_at_the_line_that_called(call):
+    with pytest.warns(UserWarning, match="row 0 is") as caught:
+        call(STRAY)
+    assert [w.filename for w in caught] == [__file__]
+
+
+@pytest.mark.parametrize("call", calls())
+def test_a_line_is_warned_about_once_whatever_the_row(call):
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        for target in (STRAY, SECOND_ROW, STRAY):
+            call(target)
+    assert [str(w.message)[:5] for w in caught] == ["row 0"]
+
+
+def test_another_line_is_warned_about_too():
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        lucid.multilabel_margin(SCORES, STRAY)
+        lucid.multilabel_margin(SCORES, SECOND_ROW)
+    assert [str(w.message)[:5] for w in caught] == ["row 0", "row 1"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_warning_can_be_an_error():
+    with pytest.raises(UserWarning, match="row 0 is"):
+        lucid.multilabel_margin(SCORES, STRAY)
