@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=640)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--chunk", type=int, default=1 << 24, help="scores held at once")
+    parser.add_argument("--chunk", type=int, default=1 << 22, help="scores held at once")
     parser.add_argument("--lr", type=float, default=2.0)
     parser.add_argument("--form", choices=("fused", "two-steps"), default="fused")
     parser.add_argument("--json", action="store_true", help="print JSON, with the machine")

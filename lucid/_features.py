@@ -37,7 +37,10 @@ def times_transposed(x: Any, weight: Array, out: Array) -> None:
         np.matmul(x, weight.T, out=out)
         return
     weight = np.require(weight, x.dtype, ["C", "ALIGNED"])
-    sparse.times_transposed(*_parts(x), weight, out, get_num_threads())
+    product = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    sparse.times_transposed(*_parts(x), weight, product, get_num_threads())
+    if product is not out:
+        out[...] = product
 
 
 def add_transposed_times(g: Array, x: Any, out: Array) -> None:

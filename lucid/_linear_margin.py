@@ -1,11 +1,12 @@
-"""A linear layer and the margin loss of its outputs in one, a few rows at a time.
+"""A linear layer and the margin loss of its outputs in one, a few classes at a time.
 
 The logits of N rows and C classes, and their gradient, are the largest arrays of a step: 64 rows
-of a million classes take 256 MB each in float32. But a row's loss needs that row's logits only,
-and its gradient is used up at once: it goes into those of the features and of the layer. So one
-buffer of as many rows as the caller allows serves them all, and the result is the same.
-
-One row's C logits are always held. They are no more than one D-th of the layer's weight.
+of a million classes take 256 MB each in float32. But what pairs a row's classes are in depends on
+its thresholds alone, and these on the logits of its few labels, which are computed first. With
+these beside it, a tile of classes is a loss of its own: the row's loss is the sum over tiles, and
+a tile's gradient is used up at once, in those of the features and of the layer. So each part of
+the weight is read once for all rows, and a buffer of as many scores as the caller allows serves
+all tiles.
 """
 
 from typing import Any, NamedTuple
@@ -15,9 +16,14 @@ import numpy.typing as npt
 
 from lucid._features import add_transposed_times, times_transposed
 from lucid._margin import margin_of
+from lucid._optional import is_sparse
 from lucid.labels import Labels
 
 Array = npt.NDArray[Any]
+
+
+#: Tiles are not made narrower than so many classes.
+_NARROWEST = 4096
 
 
 class Gradients(NamedTuple):
@@ -58,26 +64,94 @@ def linear_margin_of(
     gradients = Gradients(
         np.zeros_like(weight, order="C") if wanted.weight else None,
         np.zeros_like(bias) if wanted.bias else None,
-        np.empty_like(features, order="C") if wanted.features else None,
+        np.zeros(features.shape, dtype) if wanted.features else None,
     )
-    losses = np.empty(n, dtype)
-    scales = np.broadcast_to(np.asarray(scale, dtype), n)[:, np.newaxis]
-    step = max(1, min(chunk // c, n))
-    buffer = np.empty((step, c), dtype)
+    losses = np.zeros(n)
+    scales = np.broadcast_to(np.asarray(scale, dtype), n)
+    width = min(c, max(_NARROWEST, chunk // max(n, 1)))
+    step = max(1, chunk // width)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        x, logits = features[rows], buffer[: rows.stop - start]
-        times_transposed(x, weight, out=logits)
-        logits += bias
-        losses[rows], g = margin_of(logits, labels[rows], "none", any(wanted))
-        if g is None:
-            continue
-        g *= scales[rows]
+        part = _Rows(features[rows], weight, bias, labels[rows])
+        into = gradients._replace(
+            features=None if gradients.features is None else gradients.features[rows]
+        )
+        losses[rows] = part.solve(width, scales[rows, np.newaxis], into)
+    if np.isnan(losses).any():  # a loss that is NaN has a gradient of NaN, for all classes
+        for array in (gradients.weight, gradients.bias):
+            if array is not None:
+                array.fill(np.nan)
+        if gradients.features is not None:
+            gradients.features[np.isnan(losses)] = np.nan
+    with np.errstate(over="ignore"):
+        return losses.astype(dtype), gradients
+
+
+class _Rows:
+    """Rows that go through the tiles together, and what is known of them from their labels."""
+
+    def __init__(self, x: Any, weight: Array, bias: Array, labels: Labels) -> None:
+        self.x, self.weight, self.bias, self.labels = x, weight, bias, labels
+        self.lengths = labels.lengths()
+        self.row = np.repeat(np.arange(len(labels)), self.lengths)  # of each label
+        self.place = np.arange(self.row.size) - labels.indptr[:-1][self.row]  # within its row
+        self.scores = np.empty((len(labels), int(self.lengths.max(initial=0))), weight.dtype)
+        self.low = np.zeros(len(labels), weight.dtype)
+        for n in range(len(labels)):
+            scores = weight[labels[n]] @ self._dense_row(n) + bias[labels[n]]
+            if scores.size:
+                # A score equal to the lowest threshold is in no pair: it stands for no negative.
+                self.low[n] = np.fmin.reduce(scores) - 1
+            self.scores[n, : scores.size] = scores
+            self.scores[n, scores.size :] = self.low[n]
+
+    def solve(self, width: int, scale: Array, gradients: Gradients) -> Array:
+        """Return the loss of each row, and add ``scale`` times its gradient to ``gradients``."""
+        (n, p), c = self.scores.shape, len(self.weight)
+        wanted = any(g is not None for g in gradients)
+        losses = np.zeros(n)
+        of_labels = np.zeros((n, p), self.scores.dtype)
+        buffer = np.empty(n * (width + p), self.scores.dtype)
+        for first in range(0, c, width):
+            tile = slice(first, min(first + width, c))
+            m = tile.stop - first
+            logits = buffer[: n * (m + p)].reshape(n, m + p)
+            times_transposed(self.x, self.weight[tile], out=logits[:, :m])
+            logits[:, :m] += self.bias[tile]
+            inside = (self.labels.indices >= first) & (self.labels.indices < tile.stop)
+            row = self.row[inside]
+            logits[row, self.labels.indices[inside] - first] = self.low[row]
+            logits[:, m:] = self.scores
+            labels = Labels._checked(m + self.place, self.labels.indptr.copy(), m + p)
+            loss, g = margin_of(logits, labels, "none", wanted)
+            losses += loss * ((m + p) / c)  # the kernel divides by the classes that it sees
+            if g is not None:
+                g *= scale * ((m + p) / c)
+                of_labels += g[:, m:]
+                self._add_tile(tile, g[:, :m], gradients)
+        if wanted:
+            self._add_labels(of_labels, gradients)
+        return losses
+
+    def _add_tile(self, tile: slice, g: Array, gradients: Gradients) -> None:
         if gradients.weight is not None:
-            add_transposed_times(g, x, out=gradients.weight)
+            add_transposed_times(g, self.x, out=gradients.weight[tile])
         if gradients.bias is not None:
-            np.add(gradients.bias, g.sum(axis=0), out=gradients.bias)
+            gradients.bias[tile] += g.sum(axis=0)
         if gradients.features is not None:
             # g @ weight; in this order OpenBLAS's threads wait less for each other.
-            gradients.features[rows] = (weight.T @ g.T).T
-    return losses, gradients
+            gradients.features[...] += (self.weight[tile].T @ g.T).T
+
+    def _add_labels(self, of_labels: Array, gradients: Gradients) -> None:
+        for n in range(len(self.labels)):
+            labels, g = self.labels[n], of_labels[n, : self.lengths[n]]
+            if gradients.weight is not None:
+                np.add.at(gradients.weight, labels, np.outer(g, self._dense_row(n)))
+            if gradients.bias is not None:
+                np.add.at(gradients.bias, labels, g)
+            if gradients.features is not None:
+                gradients.features[n] += g @ self.weight[labels]
+
+    def _dense_row(self, n: int) -> Array:
+        row: Array = self.x[[n]].toarray()[0] if is_sparse(self.x) else self.x[n]
+        return row

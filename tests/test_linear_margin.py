@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lucid
-from lucid import Labels, nn
+from lucid import Labels, _linear_margin, nn
 from lucid.nn import functional as F
 from lucid.testing import gradcheck, gradgradcheck
 
@@ -24,6 +24,15 @@ FEATURES = random.standard_normal((N, D)) * (random.random((N, D)) < 0.7)
 WEIGHT = random.standard_normal((C, D))
 BIAS = random.standard_normal(C)
 LABELS = Labels.from_lists([[1, 2], [3], [], [4, 4], [39], [0, 5, 6], [2]], C)
+
+
+@pytest.fixture(autouse=True, scope="module", params=[1, 3, 4096])
+def narrowest_tile(request):
+    """Run every test with tiles of one class, of a few, and of all that there are here."""
+    before = _linear_margin._NARROWEST
+    _linear_margin._NARROWEST = request.param
+    yield
+    _linear_margin._NARROWEST = before
 
 
 def two_steps(features, weight, bias, target, reduction="mean", chunk=None):

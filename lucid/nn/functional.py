@@ -99,14 +99,14 @@ def linear_multilabel_margin_loss(
     target: Any,
     reduction: Reduction = "mean",
     *,
-    chunk: SupportsIndex = 1 << 24,
+    chunk: SupportsIndex = 1 << 22,
 ) -> Tensor:
     r"""Return the margin loss of the outputs of a linear layer, without holding all of them.
 
     .. math:: L(x W^T + b, \, y)
 
     with the loss :math:`L` of `lucid.nn.MultilabelMarginLoss`. For millions of classes: the scores
-    of a batch and their gradient, each ``(N, C)``, are made and used up a few rows at a time.
+    of a batch and their gradient, each ``(N, C)``, are made and used up a few classes at a time.
 
     Parameters
     ----------
@@ -122,10 +122,10 @@ def linear_multilabel_margin_loss(
         `multilabel_margin_loss` takes.
     reduction : {'none', 'mean', 'sum'}
         Return the loss of each row, their mean or their sum.
-    chunk : int, default 2**24
-        How many scores may be held at once, rounded down to whole rows, but at least one row of
-        ``C``. In float32 that many scores and their gradient take ``8 * chunk`` bytes: 128 MiB by
-        default. Few rows at a time are slower, for each time the whole `weight` is read.
+    chunk : int, default 2**22
+        How many scores may be held at once: those of all rows and as many classes as fit, but at
+        least of one row and 4,096 classes. In float32 that many scores and their gradient take
+        ``8 * chunk`` bytes: 32 MiB by default. The labels of the rows come on top.
 
     Returns
     -------
