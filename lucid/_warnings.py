@@ -4,11 +4,12 @@ What is wrong with labels is named with its row, so every batch of a training lo
 another text, and Python shows each text. Once is enough: the line in the loop is to be mended.
 """
 
+import os
 import sys
 import warnings
 from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 _filters: object = None
 _lines: set[tuple[str, int]] = set()

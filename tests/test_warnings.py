@@ -1,6 +1,7 @@
 """Warnings about labels point at the user's line, and come once for each line."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,14 @@ def test_a_line_is_warned_about_once_whatever_the_row(call):
         for target in (STRAY, SECOND_ROW, STRAY):
             call(target)
     assert [str(w.message)[:5] for w in caught] == ["row 0"]
+
+
+def test_a_folder_whose_name_only_begins_like_the_package_is_the_users():
+    filename = str(Path(lucid.__file__).parent) + "_of_mine/train.py"
+    code = compile("lucid.multilabel_margin(SCORES, STRAY)", filename, "exec")
+    with pytest.warns(UserWarning, match="row 0 is") as caught:
+        exec(code, {"lucid": lucid, "SCORES": SCORES, "STRAY": STRAY})
+    assert [w.filename for w in caught] == [filename]
 
 
 def test_another_line_is_warned_about_too():
