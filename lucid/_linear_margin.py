@@ -122,7 +122,7 @@ class _Rows:
             row = self.row[inside]
             logits[row, self.labels.indices[inside] - first] = self.low[row]
             logits[:, m:] = self.scores
-            labels = Labels._checked(m + self.place, self.labels.indptr.copy(), m + p)
+            labels = Labels._checked(m + self.place, self.labels.indptr, m + p)
             loss, g = margin_of(logits, labels, "none", wanted)
             losses += loss * ((m + p) / c)  # the kernel divides by the classes that it sees
             if g is not None:

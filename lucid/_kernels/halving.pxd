@@ -14,7 +14,6 @@ from libc.stdint cimport int8_t, int32_t
 
 cdef enum:
     MOST_HALVED = 63        # thresholds
-    DEPTH = 6               # levels for so many
     TABLE = 80              # values: 8 for each of the levels 0 to 3, then 16 and 32
 
 cdef extern from *:

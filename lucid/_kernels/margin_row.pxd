@@ -26,7 +26,7 @@ a = min tau the loss follows from them, in O(C + P):
 2. `mark_active`: scores not above a have rank 0. In a trained model that is nearly all of them: a
    block with none is done, and the active ones of a block with few wait in a queue until they
    fill a block. A block with many is ranked where it stands.
-3. Ranking, by comparing or by a grid of buckets: see `ranks.pxd`.
+3. Ranking, by comparing, by halving or by a grid of buckets: see `ranks.pxd`.
 4. The sums, to the last bit: see `sums.pxd`.
 
 **The same bits always.**  Counts are integers. Float sums run over fixed lanes within a block, over

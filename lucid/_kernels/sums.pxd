@@ -63,6 +63,10 @@ cdef inline void add_products(const real* v, const int32_t* weight, Py_ssize_t m
         add_split(v, weight, m, a, most, total)
 
 
+cdef inline double sum_of_lanes(const double* sum) noexcept nogil:
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
+
+
 cdef inline void add_rounded(const float* v, const int32_t* weight, Py_ssize_t m, double a,
                              Sum* total) noexcept nogil:
     cdef double sum[LANES]
@@ -75,7 +79,7 @@ cdef inline void add_rounded(const float* v, const int32_t* weight, Py_ssize_t m
             value = low if v[i + l] < low else v[i + l]     # in this form NaN stays NaN
             d = value - a
             sum[l] += weight[i + l] * d
-    total.hi += ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
+    total.hi += sum_of_lanes(sum)
 
 
 cdef inline double power_of_two(double x) noexcept nogil:
@@ -112,7 +116,7 @@ cdef inline double sum_of(const double* terms, Py_ssize_t m) noexcept nogil:
     for i from 0 <= i < m by LANES:
         for l in range(LANES):
             sum[l] += terms[i + l]
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
+    return sum_of_lanes(sum)
 
 
 cdef inline void add_split(const double* v, const int32_t* weight, Py_ssize_t m, double a, double most,
