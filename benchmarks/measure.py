@@ -1,7 +1,6 @@
 """Measure a case: check every contender against the exact answer, then time them in turns."""
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,6 @@ SLOW_ROUNDS = 2
 #: `Exact.gradient_error`.
 ERRORS = {"loss": 1e-5, "gradient": 1e-6}
 SERIAL_ERRORS = {"loss": 1e-3, "gradient": 4.0}
-
-
-#: Seconds in which the threads of who was measured go from spinning to sleep.
-PAUSE = 0.02
 
 
 class WrongAnswer(AssertionError):
@@ -62,7 +57,6 @@ def measure(
             for contender in contenders[first:] + contenders[:first]:
                 if turn < SLOW_ROUNDS or estimates[contender.name][mode] < SLOW_SECONDS:
                     seconds[contender.name][mode].append(pool.ask(contender, "time", mode=mode))
-                    time.sleep(PAUSE)
     return {
         "case": case.name,
         "n": case.n,

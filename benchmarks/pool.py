@@ -1,8 +1,13 @@
-"""The workers as the runner sees them: started when first asked, all with the same environment."""
+"""The workers as the runner sees them: started when first asked, all with the same environment.
+
+A worker stands still unless it is asked: idle threads of OpenMP wait in a loop, Intel's for 0.2 s,
+and take a core away from who is measured next.
+"""
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,13 +54,18 @@ class Pool:
         worker = self._workers[contender.name]
         assert worker.process.stdin is not None
         assert worker.process.stdout is not None
+        worker.process.send_signal(signal.SIGCONT)
         with contextlib.suppress(BrokenPipeError):  # the empty answer says it
             print(json.dumps({"do": do, **arguments}), file=worker.process.stdin, flush=True)
         answer = worker.process.stdout.readline()
         if not answer:
             worker.stderr.seek(0)
             raise WorkerFailed(f"{contender.name} failed:\n{worker.stderr.read()}")
+        worker.process.send_signal(signal.SIGSTOP)
         return json.loads(answer)
+
+    def process_id(self, contender: Contender) -> int:
+        return self._workers[contender.name].process.pid
 
     def stop(self, name: str) -> None:
         """End a contender's worker, if there is one; the next request starts a fresh one."""

@@ -9,6 +9,7 @@ Reads a request a line (JSON) and answers it with a line, until its input ends:
 
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -24,12 +25,14 @@ from exact import Exact, solve
 #: A measurement repeats short calls for about so many seconds.
 ENOUGH = 0.03
 
+#: Calls are timed in batches that take so many seconds: reading the clock takes 1e-7.
+BATCH = 5e-5
+
 
 class Worker:
     def __init__(self, contender: Contender) -> None:
         self.contender = contender
         self.calls: dict[str, Callable[[], Any]] = {}
-        self.repeats: dict[str, int] = {}
 
     def prepare(self, folder: str) -> dict[str, Any]:
         self.calls.clear()  # what held the problem before
@@ -44,12 +47,11 @@ class Worker:
         for mode, first in seconds.items():
             # A first call warms up, too; but one that takes seconds is estimate enough.
             if first < 1:
-                seconds[mode] = self._seconds(mode, 1 if first > 0.001 else 20)
-        self.repeats = {mode: max(1, int(ENOUGH / each)) for mode, each in seconds.items()}
+                seconds[mode] = seconds_a_call(self.calls[mode])
         return {"errors": errors, "seconds": seconds}
 
     def time(self, mode: str) -> float:
-        return self._seconds(mode, self.repeats[mode])
+        return seconds_a_call(self.calls[mode])
 
     def memory(self, folder: str) -> int:
         problem = self._load(folder)
@@ -57,13 +59,6 @@ class Worker:
         Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from now
         problem.forward_backward()
         return _memory("VmHWM") - before
-
-    def _seconds(self, mode: str, repeats: int) -> float:
-        call = self.calls[mode]
-        start = time.perf_counter()
-        for _ in range(repeats):
-            call()
-        return (time.perf_counter() - start) / repeats
 
     def _load(self, folder: str) -> Implementation:
         return self.contender.make(_array(folder, "scores"), _array(folder, "labels"))
@@ -82,6 +77,30 @@ class Worker:
             "loss": float(np.max(losses)),
             "gradient": exact.gradient_error(np.asarray(gradient), self.contender.sums_serially),
         }
+
+
+def seconds_a_call(call: Callable[[], Any]) -> float:
+    """Return the median over batches of calls; a call of more than `ENOUGH` is made once.
+
+    The first call of several is not counted: it wakes the threads up, which can take the scheduler
+    milliseconds.
+    """
+    first = _seconds(call, 1)
+    if first > ENOUGH:
+        return first
+    batch = max(1, int(BATCH / min(first, _seconds(call, 1))))
+    times = []
+    end = time.perf_counter() + ENOUGH
+    while not times or time.perf_counter() < end:
+        times.append(_seconds(call, batch))
+    return statistics.median(times)
+
+
+def _seconds(call: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
 
 
 def _array(folder: str, name: str) -> Array:

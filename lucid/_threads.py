@@ -58,6 +58,14 @@ def set_num_threads(n: SupportsIndex) -> None:
     --------
     get_num_threads
 
+    Notes
+    -----
+    At the end of a call, threads that are done wait in a loop for those that are not. That is
+    fastest as long as each has a core of its own. Where others use the machine, too, a thread may
+    wait for one that it keeps from running: a call of 0.07 ms on two idle cores took 8 ms while one
+    of them was busy. With ``OMP_WAIT_POLICY=passive`` in the environment, set before Python starts,
+    threads sleep instead, and the call takes 0.15 ms either way.
+
     Examples
     --------
     >>> import lucid

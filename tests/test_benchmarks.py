@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ import summary  # noqa: E402
 import table  # noqa: E402
 from cases import BOTH, FORWARD, TABLE, Case, find  # noqa: E402
 from measure import WrongAnswer, check  # noqa: E402
+from pool import Pool  # noqa: E402
+from worker import seconds_a_call  # noqa: E402
 
 # Paddle is left to the benchmark itself: its import alone takes seconds.
 CHECKED = [each for each in contenders.TABLE if each.checked and each.needs != "paddle"]
@@ -79,6 +82,38 @@ def test_a_nan_in_a_gradient_is_an_error():
     gradient = answer.counts / x.size
     gradient[1, 7] = np.nan
     assert math.isnan(answer.gradient_error(gradient, sums_serially=False))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_who_was_measured_stands_still_while_others_are(tmp_path):
+    np.save(tmp_path / "scores.npy", np.ones((1, 4), np.float32))
+    np.save(tmp_path / "labels.npy", np.array([[0]]))
+    pool = Pool(1)
+    try:
+        pool.ask(contenders.LUCID, "memory", folder=str(tmp_path))
+        pid = pool.process_id(contenders.LUCID)
+        wait_for(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] == "T")
+        assert pool.ask(contenders.LUCID, "memory", folder=str(tmp_path)) >= 0
+    finally:
+        pool.close()
+
+
+def wait_for(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_stall_of_the_first_call_is_not_timed():
+    calls = []
+
+    def call():
+        calls.append(0)
+        time.sleep(0.02 if len(calls) == 1 else 0.001)
+
+    assert 0.001 <= seconds_a_call(call) < 0.01
+    assert len(calls) > 2
 
 
 def test_a_case_is_drawn_the_same_every_time():
