@@ -12,21 +12,17 @@ score by score.
 
 from libc.stdint cimport int8_t, int32_t
 
+from lucid._kernels.vectors cimport LUCID_FLOATS
+
 cdef enum:
     MOST_HALVED = 63        # thresholds
     TABLE = 80              # values: 8 for each of the levels 0 to 3, then 16 and 32
 
 cdef extern from *:
     """
-    #include <stddef.h>
-    #include <stdint.h>
-
     static const int lucid_level[6] = {0, 8, 16, 24, 32, 48};   /* where each level starts */
 
     #ifdef __AVX2__
-    #include <immintrin.h>
-    #define LUCID_INLINE static inline __attribute__((always_inline))
-
     /* table[k] for eight k below 2**d. A register has 8 entries: the look-up counts modulo 8. */
     LUCID_INLINE __m256 lucid_look_up(const float* table, const int d, __m256i k)
     {
@@ -72,8 +68,6 @@ cdef extern from *:
              + _mm256_extract_epi32(sum, 4) + _mm256_extract_epi32(sum, 6);
     }
     #else
-    #define LUCID_INLINE static inline
-
     LUCID_INLINE void lucid_halve_to(const int depth, const float* x, ptrdiff_t m, const float* table,
                                      int32_t* rank, float* next)
     {

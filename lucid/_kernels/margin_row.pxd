@@ -46,7 +46,7 @@ from libc.string cimport memcpy, memset
 from lucid._kernels.ranks cimport (
     Thresholds, close_counts, count_buckets, open_thresholds, place_of, rank_scores,
 )
-from lucid._kernels.sums cimport Sum, add, add_products, merge, quotient, real
+from lucid._kernels.sums cimport Sum, add, add_products, merge, quotient, real, rounded_quotient
 
 cdef extern from *:
     int count_trailing_zeros "__builtin_ctzll" (unsigned long long word) nogil
@@ -193,7 +193,7 @@ cdef inline void put_gradient(real* out, double count, const Row* row) noexcept 
     if real is float:
         out[0] = <float>(count * row.inverse)
     else:
-        out[0] = count / row.divisor
+        out[0] = rounded_quotient(count, row.divisor, row.inverse)
 
 
 cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
@@ -208,6 +208,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
     cdef const int64_t* label = NULL    # the block's labels, unless the row is a copy without them
     cdef const int64_t* end = NULL
     cdef Py_ssize_t first, k, j, m, width, active, queued = 0
+    cdef int64_t ranks
     cdef real a = <real>row.a
     if row.P == 0:                      # no pairs: whatever the scores are, even NaN
         if grad != NULL:
@@ -231,8 +232,8 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
                 while label != end:
                     block[label[0] - first] = a
                     label += 1
-            rank_scores(v, m, &row.thresholds, rank, part.count)
-            add_products(v, rank, m, row.a, row.P, &part.total)
+            ranks = rank_scores(v, m, &row.thresholds, rank, part.count)
+            add_products(v, rank, m, ranks, row.a, row.P, &part.total)
             if grad != NULL:
                 for j in range(width):
                     put_gradient(grad + first + j, rank[j], row)
@@ -256,8 +257,8 @@ cdef inline void flush(real* queue, const int32_t* column, int32_t* rank, Py_ssi
                        const Row* row, real* grad, Part* part) noexcept nogil:
     """Rank the queued scores."""
     cdef Py_ssize_t k, m = pad(queue, queued, <real>row.a)
-    rank_scores(queue, m, &row.thresholds, rank, part.count)
-    add_products(queue, rank, m, row.a, row.P, &part.total)
+    cdef int64_t ranks = rank_scores(queue, m, &row.thresholds, rank, part.count)
+    add_products(queue, rank, m, ranks, row.a, row.P, &part.total)
     if grad != NULL:
         for k in range(queued):
             put_gradient(grad + column[k], rank[k], row)
@@ -274,13 +275,16 @@ cdef inline void close_row(const real* x, const Row* row, real* grad, Part* part
     cdef real a = <real>row.a
     cdef Sum of_labels
     cdef Py_ssize_t i, j, m
+    cdef int64_t counts
     of_labels.hi, of_labels.lo = 0, 0
     close_counts(t, count)
     for i from 0 <= i < row.P by BLOCK:
         m = min(BLOCK, row.P - i)
+        counts = 0
         for j in range(m):              # a threshold below no score adds nothing, not even if it is inf
             above[j] = tau[i + j] if count[i + j] > 0 else a
-        add_products(above, count + i, pad(above, m, a), row.a, row.C, &of_labels)
+            counts += count[i + j]
+        add_products(above, count + i, pad(above, m, a), counts, row.a, row.C, &of_labels)
     loss[0] = part.total
     add(loss, -of_labels.hi)
     loss.lo -= of_labels.lo
@@ -298,10 +302,10 @@ cdef inline void close_row(const real* x, const Row* row, real* grad, Part* part
         for i in range(row.P):
             if grad[row.labels[i]] > 0:
                 put_gradient(grad + row.labels[i],
-                             0 - grad[row.labels[i]] * <double>count[place_of(i, t, tau)], row)
+                             grad[row.labels[i]] * <double>(-count[place_of(i, t, tau)]), row)
     else:
         for i in range(row.P):
-            put_gradient(grad + row.labels[i], 0 - <double>count[place_of(i, t, tau)], row)
+            put_gradient(grad + row.labels[i], -count[place_of(i, t, tau)], row)
 
 
 cdef inline void settle(const real* x, const Row* row, Sum* loss) noexcept nogil:

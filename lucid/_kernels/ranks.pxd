@@ -13,10 +13,11 @@ There are three ways, and the shape of the row decides between them.
 """
 
 from libc.math cimport INFINITY, isfinite
-from libc.stdint cimport int8_t, int32_t
+from libc.stdint cimport int8_t, int32_t, int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memset
 
+from lucid._kernels.comparing cimport compare_double, compare_float
 from lucid._kernels.halving cimport MOST_HALVED, TABLE, count_above, halve, level_start
 from lucid._kernels.sums cimport real
 
@@ -157,10 +158,11 @@ cdef inline Py_ssize_t rank_in_bucket(const real* tau, const int32_t* start, int
     return r
 
 
-cdef inline void rank_by_grid(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
-                              int32_t* rank, int32_t* count) noexcept nogil:
+cdef inline int64_t rank_by_grid(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
+                                 int32_t* rank, int32_t* count) noexcept nogil:
     """Rank ``m`` scores against many thresholds, adding to the histogram of ranks."""
     cdef real low = t.low, scale = t.scale, last = t.buckets - 1
+    cdef int64_t sum = 0
     cdef Py_ssize_t j, r
     for j in range(m):
         rank[j] = bucket_of(v[j], low, scale, last)
@@ -168,6 +170,8 @@ cdef inline void rank_by_grid(const real* v, Py_ssize_t m, const real* tau, cons
         r = rank_in_bucket(tau, t.start, rank[j], v[j])
         rank[j] = <int32_t>r
         count[r] += 1
+        sum += r
+    return sum
 
 
 cdef inline void sort_few(const real* by_label, real* tau, Thresholds* t) noexcept nogil:
@@ -197,25 +201,21 @@ cdef inline void make_table(const real* tau, Thresholds* t) noexcept nogil:
             t.table[level_start[d] + k] = <float>tau[i] if i < t.P else <float>INFINITY
 
 
-cdef inline void rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
-                                   int32_t* rank, int32_t* count) noexcept nogil:
+cdef inline int64_t rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
+                                      int32_t* rank, int32_t* count) noexcept nogil:
     """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
-    cdef Py_ssize_t i, j
-    cdef int32_t above, n
-    memset(rank, 0, m * sizeof(int32_t))
-    for i in range(P):
-        n = 0
-        for j in range(m):
-            above = v[j] > tau[i]
-            rank[j] += above
-            n += above
-        count[i] += n
+    if real is float:
+        return compare_float(v, m, tau, P, rank, count)
+    else:
+        return compare_double(v, m, tau, P, rank, count)
 
 
-cdef inline void rank_by_halving(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
-                                 int32_t* rank, int32_t* count) noexcept nogil:
+cdef inline int64_t rank_by_halving(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
+                                    int32_t* rank, int32_t* count) noexcept nogil:
     """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
     cdef int8_t narrow[MOST_SCORES]
+    cdef int32_t above
+    cdef int64_t sum = 0
     cdef Py_ssize_t i, j, whole = (m + 31) // 32 * 32
     if real is float:
         halve(t.depth, v, m, t.table, rank, NULL)
@@ -226,7 +226,10 @@ cdef inline void rank_by_halving(const real* v, Py_ssize_t m, const real* tau, c
     for j in range(m, whole):
         narrow[j] = 0
     for i in range(t.P):
-        count[i] += count_above(narrow, whole, <int8_t>i)
+        above = count_above(narrow, whole, <int8_t>i)
+        count[i] += above
+        sum += above
+    return sum
 
 
 cdef inline void rank_rounded(const double* v, Py_ssize_t m, const double* tau, const Thresholds* t,
@@ -248,16 +251,16 @@ cdef inline void rank_rounded(const double* v, Py_ssize_t m, const double* tau, 
                     rank[j] += 1
 
 
-cdef inline void rank_scores(const real* v, Py_ssize_t m, const Thresholds* t, int32_t* rank,
-                             int32_t* count) noexcept nogil:
-    """Rank ``m`` scores, a multiple of 8 and at most MOST_SCORES, and count them."""
+cdef inline int64_t rank_scores(const real* v, Py_ssize_t m, const Thresholds* t, int32_t* rank,
+                                int32_t* count) noexcept nogil:
+    """Rank ``m`` scores, a multiple of 8 and at most MOST_SCORES, and count them; the sum of their ranks."""
     cdef const real* tau = <const real*>t.tau
     if t.way == COMPARING:
-        rank_by_comparing(v, m, tau, t.P, rank, count)
+        return rank_by_comparing(v, m, tau, t.P, rank, count)
     elif t.way == HALVING:
-        rank_by_halving(v, m, tau, t, rank, count)
+        return rank_by_halving(v, m, tau, t, rank, count)
     else:
-        rank_by_grid(v, m, tau, t, rank, count)
+        return rank_by_grid(v, m, tau, t, rank, count)
 
 
 cdef inline void close_counts(const Thresholds* t, int32_t* count) noexcept nogil:

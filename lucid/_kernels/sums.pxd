@@ -10,17 +10,111 @@ the low parts are so small that their rounding does not matter. (Rump, Ogita and
 floating-point summation", 2008, extract high parts in this way.)
 """
 
-from libc.math cimport INFINITY, fabs, fma, isfinite
+from libc.math cimport fabs, fma, isfinite
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
+
+from lucid._kernels.vectors cimport LUCID_FLOATS
 
 ctypedef fused real:
     float
     double
 
-cdef enum:
-    LANES = 8               # partial sums of a block, added up in a fixed order
-    MOST_TERMS = 1024       # of a block
+cdef extern from *:
+    """
+    /* Eight lanes, in as many registers as they take, added up in a fixed order. */
+    enum { LUCID_REGISTERS = 8 / LUCID_DOUBLES };
+    typedef struct { double high, low; } lucid_split;
+
+    #define LUCID_ALL(x) ((x) + (lucid_doubles){0})
+
+    LUCID_INLINE double lucid_sum_of_lanes(const lucid_doubles* sum)
+    {
+        const double* s = (const double*)sum;
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    }
+
+    static double lucid_sum_of_products(const float* v, const int32_t* weight, ptrdiff_t m, double a)
+    {
+        lucid_doubles sum[LUCID_REGISTERS] = {{0}}, least = LUCID_ALL(a);
+        for (ptrdiff_t j = 0; j < m; j += 8)
+            for (int k = 0; k < LUCID_REGISTERS; k++) {
+                lucid_doubles d = LUCID_WIDEN(v + j + k * LUCID_DOUBLES);
+                lucid_doubles w = LUCID_WIDEN(weight + j + k * LUCID_DOUBLES);
+                sum[k] += w * (lucid_max(least, d) - least);        /* NaN stays NaN */
+            }
+        return lucid_sum_of_lanes(sum);
+    }
+
+    LUCID_INLINE lucid_split
+    lucid_split_from(const int zero, const double* v, const int32_t* weight, ptrdiff_t m, double a,
+                     double shifter)
+    {
+        lucid_doubles high[LUCID_REGISTERS] = {{0}}, low[LUCID_REGISTERS] = {{0}};
+        lucid_doubles least = LUCID_ALL(a), shift = LUCID_ALL(shifter);
+        for (ptrdiff_t j = 0; j < m; j += 8)
+            for (int k = 0; k < LUCID_REGISTERS; k++) {
+                lucid_doubles w = LUCID_WIDEN(weight + j + k * LUCID_DOUBLES);
+                lucid_doubles d = lucid_max(least, LUCID_WIDEN(v + j + k * LUCID_DOUBLES)), h;
+                if (!zero)
+                    d -= least;
+                h = (d + shift) - shift;
+                high[k] += w * h;
+                low[k] += w * (d - h);
+            }
+        return (lucid_split){lucid_sum_of_lanes(high), lucid_sum_of_lanes(low)};
+    }
+
+    static lucid_split
+    lucid_sum_of_split(const double* v, const int32_t* weight, ptrdiff_t m, double a, double base,
+                       double shifter)
+    {
+        return base == 0 ? lucid_split_from(1, v, weight, m, a, shifter)
+                         : lucid_split_from(0, v, weight, m, a, shifter);
+    }
+
+    static double lucid_highest_of(const double* v, ptrdiff_t m, double a)
+    {
+        ptrdiff_t half = (m / 2 + 7) / 8 * 8;           /* two at once, for none to wait; they may overlap */
+        lucid_doubles highest[LUCID_REGISTERS], other[LUCID_REGISTERS];
+        for (int k = 0; k < LUCID_REGISTERS; k++)
+            highest[k] = other[k] = LUCID_ALL(a);
+        for (ptrdiff_t j = 0; j < half; j += 8)
+            for (int k = 0; k < LUCID_REGISTERS; k++) {
+                highest[k] = lucid_max(*(const lucid_doubles*)(v + j + k * LUCID_DOUBLES), highest[k]);
+                other[k] = lucid_max(*(const lucid_doubles*)(v + m - half + j + k * LUCID_DOUBLES), other[k]);
+            }
+        for (int k = 0; k < LUCID_REGISTERS; k++)
+            for (int l = 0; l < LUCID_DOUBLES; l++) {
+                a = highest[k][l] > a ? highest[k][l] : a;
+                a = other[k][l] > a ? other[k][l] : a;
+            }
+        return a;
+    }
+
+    /* count / divisor, rounded once. With the rounded inverse it takes three fast operations instead of
+       a division (Markstein, "Computation of elementary functions on the IBM RISC System/6000", 1990). */
+    LUCID_INLINE double lucid_quotient(double count, double divisor, double inverse)
+    {
+    #ifdef __FP_FAST_FMA
+        double q = count * inverse;
+        return __builtin_fma(__builtin_fma(-q, divisor, count), inverse, q);
+    #else
+        return count / divisor;
+    #endif
+    }
+    """
+    ctypedef struct Split "lucid_split":
+        double high, low
+    # Of m values and weights, a multiple of 8: sum_j weight_j * (v_j - a)+,
+    double sum_of_products "lucid_sum_of_products" (const float* v, const int32_t* weight, Py_ssize_t m,
+                                                    double a) noexcept nogil
+    # sum_j weight_j * (max(v_j, a) - base) of high and of low parts, where base is a or 0,
+    Split sum_of_split "lucid_sum_of_split" (const double* v, const int32_t* weight, Py_ssize_t m, double a,
+                                             double base, double shifter) noexcept nogil
+    # and the highest value, or a, leaving NaN aside.
+    double highest_of "lucid_highest_of" (const double* v, Py_ssize_t m, double a) noexcept nogil
+    double rounded_quotient "lucid_quotient" (double count, double divisor, double inverse) noexcept nogil
 
 
 cdef struct Sum:            # a float64 sum and what rounding has taken from it
@@ -51,35 +145,16 @@ cdef inline double quotient(const Sum* total, double divisor) noexcept nogil:
     return q + (fma(-q, divisor, whole) + rest) / divisor
 
 
-cdef inline void add_products(const real* v, const int32_t* weight, Py_ssize_t m, double a,
-                              double most, Sum* total) noexcept nogil:
-    """Add sum_j weight_j * (v_j - a)+ over m terms, a multiple of 8 and at most MOST_TERMS.
+cdef inline void add_products(const real* v, const int32_t* weight, Py_ssize_t m, int64_t weights,
+                              double a, double most, Sum* total) noexcept nogil:
+    """Add sum_j weight_j * (v_j - a)+ over m terms, a multiple of 8 and at most 1,024.
 
-    No weight is greater than ``most``.
+    ``weights`` is the sum of the weights, and none is greater than ``most``.
     """
     if real is float:
-        add_rounded(v, weight, m, a, total)
+        total.hi += sum_of_products(v, weight, m, a)
     else:
-        add_split(v, weight, m, a, most, total)
-
-
-cdef inline double sum_of_lanes(const double* sum) noexcept nogil:
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))
-
-
-cdef inline void add_rounded(const float* v, const int32_t* weight, Py_ssize_t m, double a,
-                             Sum* total) noexcept nogil:
-    cdef double sum[LANES]
-    cdef double d
-    cdef float low = <float>a, value
-    cdef Py_ssize_t i, l
-    memset(sum, 0, sizeof(sum))
-    for i from 0 <= i < m by LANES:
-        for l in range(LANES):
-            value = low if v[i + l] < low else v[i + l]     # in this form NaN stays NaN
-            d = value - a
-            sum[l] += weight[i + l] * d
-    total.hi += sum_of_lanes(sum)
+        add_split(v, weight, m, weights, a, most, total)
 
 
 cdef inline double power_of_two(double x) noexcept nogil:
@@ -91,59 +166,21 @@ cdef inline double power_of_two(double x) noexcept nogil:
     return x
 
 
-cdef inline double highest_of(const double* v, Py_ssize_t m, double* scratch) noexcept nogil:
-    """The highest of ``m`` values, a multiple of 8, leaving NaN aside: halves are laid on one another."""
-    cdef Py_ssize_t j, half = (m // 2 + 7) // 8 * 8
-    cdef double highest = -INFINITY
-    memcpy(scratch, v, half * sizeof(double))
-    for j in range(m - half):
-        scratch[j] = v[half + j] if v[half + j] > v[j] else v[j]
-    while half > LANES:
-        m = half
-        half = (m // 2 + 7) // 8 * 8
-        for j in range(m - half):
-            scratch[j] = scratch[half + j] if scratch[half + j] > scratch[j] else scratch[j]
-    for j in range(half):
-        highest = scratch[j] if scratch[j] > highest else highest
-    return highest
-
-
-cdef inline double sum_of(const double* terms, Py_ssize_t m) noexcept nogil:
-    """The sum of ``m`` terms, a multiple of 8, lane by lane."""
-    cdef double sum[LANES]
-    cdef Py_ssize_t i, l
-    memset(sum, 0, sizeof(sum))
-    for i from 0 <= i < m by LANES:
-        for l in range(LANES):
-            sum[l] += terms[i + l]
-    return sum_of_lanes(sum)
-
-
-cdef inline void add_split(const double* v, const int32_t* weight, Py_ssize_t m, double a, double most,
-                           Sum* total) noexcept nogil:
-    cdef double hi[MOST_TERMS]
-    cdef double lo[MOST_TERMS]
-    cdef double highest, base, shifter, d, t, high, moved
-    cdef int64_t sum_of_weights = 0
-    cdef Py_ssize_t j
+cdef inline void add_split(const double* v, const int32_t* weight, Py_ssize_t m, int64_t weights, double a,
+                           double most, Sum* total) noexcept nogil:
     # Measured from a, the values are exact where they are close to each other and far from 0;
     # elsewhere they are measured from 0.
-    highest = max(a, highest_of(v, m, hi))
-    base = a if highest - a <= 0.5 * fabs(a) else 0
+    cdef double highest = highest_of(v, m, a)
+    cdef double base = a if highest - a <= 0.5 * fabs(a) else 0
     # Adding 1.5 * 2**52 * u rounds to a multiple of u, which is 2**-43 of the largest product: 1,024
     # products of multiples are added up without rounding.
-    shifter = 768 * power_of_two(max(fabs(highest - base), fabs(a - base)) * most)
+    cdef double shifter = 768 * power_of_two(max(fabs(highest - base), fabs(a - base)) * most)
+    cdef double moved = weights * (base - a)
+    cdef Split sums
     if not isfinite(shifter):           # near the largest float64, sums are not exact
         shifter = 0
-    for j in range(m):
-        d = (a if v[j] < a else v[j]) - base            # in this form NaN stays NaN
-        t = d + shifter
-        high = t - shifter
-        hi[j] = weight[j] * high
-        lo[j] = weight[j] * (d - high)
-        sum_of_weights += weight[j]
-    add(total, sum_of(hi, m))
-    total.lo += sum_of(lo, m)
-    moved = sum_of_weights * (base - a)
+    sums = sum_of_split(v, weight, m, a, base, shifter)
+    add(total, sums.high)
+    total.lo += sums.low
     add(total, moved)
-    total.lo += fma(<double>sum_of_weights, base - a, -moved)
+    total.lo += fma(<double>weights, base - a, -moved)

@@ -1,0 +1,54 @@
+# cython: language_level=3
+"""Vectors: what the loops that compilers do not find good instructions for are written with.
+
+These are GCC's and Clang's vector types: operators work lane by lane, comparisons give -1 or 0, and
+the compiler picks the instructions of whatever machine it compiles for. A vector fills one register
+of AVX2 where that is there, otherwise half of it. What is computed must not depend on which.
+"""
+
+from libc.stdint cimport int32_t
+
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #include <stdint.h>
+
+    #define LUCID_INLINE static inline __attribute__((always_inline))
+
+    #ifdef __AVX2__
+    #include <immintrin.h>
+    enum { LUCID_BYTES = 32, LUCID_FLOATS = 8, LUCID_DOUBLES = 4 };
+    #define LUCID_WIDEN(p) ((lucid_doubles){(p)[0], (p)[1], (p)[2], (p)[3]})
+    #else
+    enum { LUCID_BYTES = 16, LUCID_FLOATS = 4, LUCID_DOUBLES = 2 };
+    #define LUCID_WIDEN(p) ((lucid_doubles){(p)[0], (p)[1]})
+    #endif
+
+    typedef float lucid_floats __attribute__((vector_size(LUCID_BYTES), aligned(4)));
+    typedef double lucid_doubles __attribute__((vector_size(LUCID_BYTES), aligned(8)));
+    typedef int32_t lucid_ranks __attribute__((vector_size(LUCID_BYTES), aligned(4)));
+    typedef int64_t lucid_masks __attribute__((vector_size(LUCID_BYTES), aligned(8)));
+
+    /* The greater of x and y; y where one is NaN. */
+    LUCID_INLINE lucid_doubles lucid_max(lucid_doubles x, lucid_doubles y)
+    {
+    #ifdef __AVX2__
+        return _mm256_max_pd(x, y);
+    #else
+        lucid_masks above = x > y;
+        return (lucid_doubles)(((lucid_masks)x & above) | ((lucid_masks)y & ~above));
+    #endif
+    }
+
+    LUCID_INLINE int32_t lucid_sum_of_ranks(lucid_ranks n)
+    {
+    #ifdef __AVX2__
+        n += __builtin_shufflevector(n, n, 4, 5, 6, 7, 0, 1, 2, 3);
+        n += __builtin_shufflevector(n, n, 2, 3, 0, 1, 6, 7, 4, 5);
+    #else
+        n += __builtin_shufflevector(n, n, 2, 3, 0, 1);
+    #endif
+        return n[0] + n[1];
+    }
+    """
+    const int LUCID_FLOATS
