@@ -107,6 +107,31 @@ class _Rows:
 
     def solve(self, width: int, scale: Array, gradients: Gradients) -> Array:
         """Return the loss of each row, and add ``scale`` times its gradient to ``gradients``."""
+        if np.isfinite(self.low).all():
+            return self._solve_tiles(width, scale, gradients)
+        if len(self.labels) == 1:
+            return self._solve_row(scale, gradients)
+        losses = np.zeros(len(self.labels))
+        for n in range(len(self.labels)):
+            row = slice(n, n + 1)
+            part = _Rows(self.x[row], self.weight, self.bias, self.labels[row])
+            into = gradients._replace(
+                features=None if gradients.features is None else gradients.features[row]
+            )
+            losses[row] = part.solve(width, scale[row], into)
+        return losses
+
+    def _solve_row(self, scale: Array, gradients: Gradients) -> Array:
+        """In two steps: no score stands for no negative beside an infinite lowest threshold."""
+        logits = np.empty((1, len(self.weight)), self.scores.dtype)
+        times_transposed(self.x, self.weight, out=logits)
+        logits += self.bias
+        loss, g = margin_of(logits, self.labels, "none", any(g is not None for g in gradients))
+        if g is not None:
+            self._add_tile(slice(0, len(self.weight)), g * scale, gradients)
+        return loss
+
+    def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
         (n, p), c = self.scores.shape, len(self.weight)
         wanted = any(g is not None for g in gradients)
         losses = np.zeros(n)

@@ -5,12 +5,16 @@ import os
 from typing import SupportsIndex
 
 from lucid._kernels import machine
+from lucid._warnings import warn_user
 
 # Far above any machine, far below where OpenMP gives up and ends the process.
 _MOST_THREADS = 1024
 
 # OpenMP's own default, so that OMP_NUM_THREADS holds.
 _num_threads = min(machine.max_threads(), _MOST_THREADS)
+
+# OpenMP's threads do not survive a fork: a child that enters a parallel region would hang.
+_forked = False
 
 
 def get_num_threads() -> int:
@@ -54,6 +58,11 @@ def set_num_threads(n: SupportsIndex) -> None:
     ValueError
         If `n` is out of range.
 
+    Warns
+    -----
+    UserWarning
+        If `n` is more than 1 in a child process after a fork, where it stays 1.
+
     See Also
     --------
     get_num_threads
@@ -77,9 +86,19 @@ def set_num_threads(n: SupportsIndex) -> None:
     threads = operator.index(n)
     if not 1 <= threads <= _MOST_THREADS:
         raise ValueError(f"n must be from 1 to {_MOST_THREADS}, got {threads}")
+    if _forked and threads > 1:
+        warn_user(
+            f"this process was forked, and OpenMP's threads do not survive that: n is 1, not "
+            f"{threads}; processes started with 'spawn' or 'forkserver' can have more"
+        )
+        threads = 1
     _num_threads = threads
 
 
+def _after_fork() -> None:
+    global _forked, _num_threads
+    _forked, _num_threads = True, 1
+
+
 if hasattr(os, "register_at_fork"):
-    # OpenMP's threads do not survive a fork: a child that enters a parallel region would hang.
-    os.register_at_fork(after_in_child=lambda: set_num_threads(1))
+    os.register_at_fork(after_in_child=_after_fork)

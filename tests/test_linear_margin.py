@@ -203,6 +203,27 @@ def test_a_nan_logit_gives_nan_in_its_row_only():
 # Memory
 
 
+@pytest.mark.parametrize("features", [FEATURES, sparse.csr_array(FEATURES)], ids=["dense", "csr"])
+@pytest.mark.parametrize(
+    "logits", [{3: np.inf}, {3: -np.inf}, {1: -np.inf, 2: np.inf}, {20: np.inf}]
+)
+def test_infinite_logits_of_labels_and_others_mean_what_they_mean_in_two_steps(features, logits):
+    bias = BIAS.copy()
+    bias[list(logits)] = list(logits.values())
+    expected = loss_and_gradients(two_steps, features, bias, "none")
+    actual = loss_and_gradients(F.linear_multilabel_margin_loss, features, bias, "none", chunk=7)
+    assert np.isinf(expected[0]).any() or 20 not in logits
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bias", [[np.inf, 0, 0], [-np.inf, 0, 0], [np.nan, 0, 0]])
+def test_a_row_whose_only_label_is_not_finite(bias):
+    arguments = np.ones((1, 1)), np.zeros((3, 1)), bias, [[0]]
+    expected = two_steps(*arguments).item()
+    np.testing.assert_equal(F.linear_multilabel_margin_loss(*arguments).item(), expected)
+
+
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_memory_is_that_of_the_gradients_and_of_two_chunks(make, reduction):

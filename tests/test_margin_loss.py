@@ -413,7 +413,9 @@ def test_the_module_has_no_parameters():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("target", [[0, 1, -1], [0, 0, 1, -1]])
-def test_the_gradient_of_a_label_without_active_scores_is_no_negative_zero(dtype, target, cpu_level):
+def test_the_gradient_of_a_label_without_active_scores_is_no_negative_zero(
+    dtype, target, cpu_level
+):
     _, gradient = multilabel_margin(np.array([2, 2, -3], dtype), target)
     assert not gradient.any()
     assert not np.signbit(gradient).any()

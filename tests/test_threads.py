@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lucid
+from lucid import metrics
 from lucid._kernels import machine
 from lucid._margin import margin_of, multilabel_margin
 
@@ -104,6 +105,23 @@ def test_a_forked_child_runs_on_one_thread_and_does_not_hang(fresh_python):
 
 
 @needs_fork
+def test_a_forked_child_stays_on_one_thread_and_says_so(fresh_python):
+    code = """
+import os, warnings
+import lucid
+if os.fork() == 0:
+    with warnings.catch_warnings(record=True) as caught:
+        lucid.set_num_threads(2)
+    print(lucid.get_num_threads(), caught[0].message)
+    os._exit(sys.stdout.flush() or 0)
+os.wait()
+"""
+    ended = fresh_python("import sys\n" + code)
+    assert ended.stdout.startswith("1 this process was forked"), ended.stderr
+    assert "n is 1, not 2" in ended.stdout
+
+
+@needs_fork
 def test_a_child_forked_after_torch_used_openmp_does_not_hang(fresh_python):
     pytest.importorskip("torch")
     use_torch = "import torch; torch.set_num_threads(4); torch.ones(4_000_000).exp().sum()"
@@ -149,16 +167,27 @@ def test_other_python_threads_run_during_a_call():
 needs_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no such signal")
 
 
-@pytest.fixture
-def interrupted_call():
+def loss_that_takes_seconds():
+    # Pages of zeros that are only read take no memory, and equal scores are slow to rank.
+    x = np.zeros((500, 1 << 20), np.float32)
+    target = np.tile(np.arange(5000), (500, 1))
+    return lambda: margin_of(x, target, "sum", False)
+
+
+def metric_that_takes_seconds():
+    x = np.zeros((1000, 20_000), np.float32)
+    labels = lucid.Labels.from_padded(np.tile(np.arange(10_000), (1000, 1)), 20_000)
+    return lambda: metrics.label_ranking_loss(x, labels)
+
+
+@pytest.fixture(params=[loss_that_takes_seconds, metric_that_takes_seconds])
+def interrupted_call(request):
     """A call that takes seconds, and is interrupted after a tenth of a second of work."""
+    run = request.param()
 
     def call():
-        # Pages of zeros that are only read take no memory, and equal scores are slow to rank.
-        x = np.zeros((500, 1 << 20), np.float32)
-        target = np.tile(np.arange(5000), (500, 1))
         signal.setitimer(signal.ITIMER_VIRTUAL, 0.1)
-        margin_of(x, target, "sum", False)
+        run()
 
     lucid.set_num_threads(1)
     before = signal.signal(signal.SIGVTALRM, signal.default_int_handler)

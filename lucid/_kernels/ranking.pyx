@@ -23,6 +23,7 @@ just been read is in the cache.
 """
 
 from cython.parallel cimport prange, threadid
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc, qsort
@@ -41,6 +42,7 @@ cdef enum:
     BLOCK = 2048            # scores compared with every label in turn while they are in L1
     FEW = 256               # up to so many labels are compared one by one
     SERIAL = 1 << 18        # comparisons below which one thread is faster than several
+    PATIENCE = 1 << 20      # scores between two looks for Ctrl-C
 
 
 cdef struct Counts:         # of one row, or of all: an entry for each label, or NULL if not asked for
@@ -241,6 +243,7 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
     Return whether a score is NaN; the numbers mean nothing then.
     """
     cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], n, P, longest = 0
+    cdef Py_ssize_t first, last, step
     cdef Counts out
     cdef int64_t* depth_of_row = pointer(depth)
     cdef bint of_labels
@@ -271,20 +274,27 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
             work[n].equal = <int64_t*>work[n].thresholds + longest
             work[n].between = work[n].equal + longest
 
-    for n in prange(N, nogil=True, num_threads=threads, schedule="dynamic", chunksize=8):
-        P = indptr[n + 1] - indptr[n]
-        if has_nan(&scores[n, 0], C):
-            found_nan[0] = True
-            continue
-        if P > 0 and depth_of_row != NULL:
-            depth_of_row[n] = count_depth(&scores[n, 0], C, &indices[indptr[n]], P)
-        if not of_labels:
-            continue
-        if P > FEW:
-            count_many(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]),
-                       work[threadid()])
-        elif P > 0:
-            count_few(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]))
-    free(work)
-    free(memory)
+    step = max(1, PATIENCE // max(1, C))
+    try:
+        for first from 0 <= first < N by step:
+            last = min(N, first + step)
+            for n in prange(first, last, nogil=True, num_threads=threads,
+                            schedule="dynamic", chunksize=8):
+                P = indptr[n + 1] - indptr[n]
+                if has_nan(&scores[n, 0], C):
+                    found_nan[0] = True
+                    continue
+                if P > 0 and depth_of_row != NULL:
+                    depth_of_row[n] = count_depth(&scores[n, 0], C, &indices[indptr[n]], P)
+                if not of_labels:
+                    continue
+                if P > FEW:
+                    count_many(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]),
+                               work[threadid()])
+                elif P > 0:
+                    count_few(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]))
+            PyErr_CheckSignals()        # Ctrl-C
+    finally:
+        free(work)
+        free(memory)
     return found
