@@ -6,20 +6,20 @@ findings become arrays, or an error that names the file and the line. Checkpoint
 ``safetensors`` files that are either written whole or not at all.
 """
 
-import errno
 import gzip
+import operator
 import os
-import secrets
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
+from lucid._atomic import replacing
+from lucid._checks import as_array
 from lucid._kernels import text as scanner
 from lucid._optional import require
 from lucid.labels import Labels
@@ -38,6 +38,7 @@ _Path = str | os.PathLike[str]
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _LARGEST_INDEX = 2**31 - 1
+_LARGEST_SIZE = 2**63 - 2  # of what a caller asks for: the scanner adds 1 to it
 
 
 class DataFileError(ValueError):
@@ -110,7 +111,9 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     * A feature that a line lists twice is stored twice, which SciPy reads as the sum.
     * Each value is the double nearest to the text, then rounded to `dtype`; ``nan``, ``inf`` and
       what overflows `dtype` are errors.
-    * An empty line is a row without labels and features, except behind the last row.
+    * An empty line is a row without labels and features, except behind the last row that the
+      header promises.
+    * There are no comments: a ``#`` is an error.
 
     References
     ----------
@@ -162,8 +165,8 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
 def read_svmlight(
     path: _Path,
     *,
-    num_features: int | None = None,
-    num_classes: int | None = None,
+    num_features: SupportsIndex | None = None,
+    num_classes: SupportsIndex | None = None,
     zero_based: bool = False,
     dtype: npt.DTypeLike = np.float32,
 ) -> Dataset:
@@ -192,7 +195,10 @@ def read_svmlight(
     Raises
     ------
     DataFileError
-        If the file is not of that form. The message names the file, the line and what is wrong.
+        If the file is not of that form, or holds no row. The message names the file, the line and
+        what is wrong.
+    TypeError, ValueError
+        If `num_features` or `num_classes` is no integer, or not positive.
     ImportError
         If SciPy is not installed.
 
@@ -209,19 +215,31 @@ def read_svmlight(
     array([[ 0. ,  0.5,  0. ],
            [ 1. ,  0. , -2. ]], dtype=float32)
     """
-    text = _read_bytes(path)
-    if not text.strip():
-        raise DataFileError(f"{path}:1: the file holds no row")
-    return _scan(
+    data = _scan(
         path,
-        text,
+        _read_bytes(path),
         start=0,
         rows=None,
-        num_features=num_features,
-        num_classes=num_classes,
+        num_features=_size("num_features", num_features),
+        num_classes=_size("num_classes", num_classes),
         first_feature=0 if zero_based else 1,
         dtype=dtype,
     )
+    if len(data) == 0:
+        raise DataFileError(f"{path}:1: the file holds no row")
+    return data
+
+
+def _size(name: str, size: SupportsIndex | None) -> int | None:
+    if size is None:
+        return None
+    try:
+        number = operator.index(size)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {size!r}") from None
+    if not 1 <= number <= _LARGEST_SIZE:
+        raise ValueError(f"{name} must be from 1 to {_LARGEST_SIZE}, got {number}")
+    return number
 
 
 def _scan(
@@ -284,7 +302,10 @@ def _scan(
 
 def _read_bytes(path: _Path) -> bytes:
     """Return the content of a file, unpacked if it is a gzip file."""
-    content = Path(path).read_bytes()
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:  # one from reading, not opening, names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     if not content:
         raise DataFileError(f"{path}:1: the file is empty")
     if not content.startswith(_GZIP_MAGIC):
@@ -385,7 +406,13 @@ def save_checkpoint(
     Raises
     ------
     TypeError
-        If a name, or a key or value of the metadata, is not a str.
+        If a name, or a key or value of the metadata, is not a str; if an array holds what the
+        format has no type for: objects, text, numbers of more than 64 bits.
+    ValueError
+        If a text cannot be written as UTF-8, an array is named ``'__metadata__'``, or nested lists
+        have different lengths.
+    OSError
+        If the file cannot be written.
     ImportError
         If safetensors is not installed.
 
@@ -401,14 +428,30 @@ def save_checkpoint(
     safetensors = require("safetensors.numpy", extra="cli", purpose="saving a checkpoint")
     notes = dict(metadata or {})
     for text in (*arrays, *notes, *notes.values()):
-        if not isinstance(text, str):
-            raise TypeError(f"names and metadata must be str, got {text!r}")
-    # safetensors writes the buffer as it lies in memory, so it must lie in C order.
-    content = safetensors.save(
-        {name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata=notes
-    )
-    with _replacing(path) as file:
+        _check_text(text)
+    if "__metadata__" in arrays:
+        raise ValueError("arrays: '__metadata__' is a name that safetensors keeps for itself")
+    values = {name: _stored(f"arrays[{name!r}]", array) for name, array in arrays.items()}
+    content = safetensors.save(values, metadata=notes)
+    with replacing(path) as file:
         file.write(content)
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"names and metadata must be str, got {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"names and metadata must be valid Unicode, got {text!r}") from None
+
+
+def _stored(name: str, values: Any) -> npt.NDArray[Any]:
+    array = as_array(name, values)
+    if array.dtype.kind not in "biufc" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} must hold numbers of at most 64 bits, got {array.dtype}")
+    # safetensors writes the buffer as it lies in memory, so it must lie in C order.
+    return np.asarray(array, order="C")
 
 
 def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
@@ -429,7 +472,8 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
     Raises
     ------
     DataFileError
-        If the file is not a whole ``safetensors`` file.
+        If the file is not a whole ``safetensors`` file, or holds a type that NumPy lacks, such as
+        bfloat16.
     ImportError
         If safetensors is not installed.
 
@@ -447,29 +491,15 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
         pass  # a missing file is an OSError that names it, not an error of safetensors
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: _read_array(path, file, name) for name in file.keys()}  # noqa: SIM118
             return arrays, file.metadata() or {}
     except safetensors.SafetensorError as error:
         raise DataFileError(f"{path}: not a whole safetensors file: {error}") from error
 
 
-@contextmanager
-def _replacing(path: _Path) -> Iterator[Any]:
-    """Open a new file that takes the place of ``path`` once it is written whole and on the disk."""
-    target = Path(os.path.realpath(path))  # replace what a link points to, not the link
-    if target.exists() and not target.is_file():  # a folder; a device such as /dev/null
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    # In the same folder, so that the renaming is one step of the file system.
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+def _read_array(path: _Path, file: Any, name: str) -> npt.NDArray[Any]:
     try:
-        with open(draft, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, target)
-    except OSError as error:  # it may name the draft, of which the user knows nothing
-        draft.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    except BaseException:  # Ctrl-C as well
-        draft.unlink(missing_ok=True)
-        raise
+        array: npt.NDArray[Any] = file.get_tensor(name)
+    except (AttributeError, TypeError) as error:  # safetensors asks NumPy for the type by its name
+        raise DataFileError(f"{path}: {name} has a type that NumPy lacks: {error}") from error
+    return array

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "lucid"
 #: From the bottom up. A module imports only from lower layers; inside a package of several files
 #: the only rule is that there is no cycle.
 LAYERS = [
-    ("lucid._kernels", "lucid._optional", "lucid._dtypes", "lucid._warnings"),
+    ("lucid._kernels", "lucid._atomic", "lucid._optional", "lucid._dtypes", "lucid._warnings"),
     ("lucid._checks", "lucid._threads"),
     ("lucid.labels",),
     ("lucid._buffers", "lucid._reduction", "lucid._features"),

@@ -101,6 +101,17 @@ def test_a_row_may_hold_labels_or_features_or_nothing(file):
     assert data.features.toarray().tolist() == [[0, 0], [0, 5], [0, 0], [0, 0]]
 
 
+def test_an_empty_last_row_is_a_row(file):
+    data = read_xmc(file("3 3 4\n0 1:1\n1 1:1\n\n"))
+    assert rows_of(data.labels) == [[0], [1], []]
+
+
+def test_an_index_may_have_leading_zeros(file):
+    data = read_xmc(file("1 2 4\n" + "0" * 30 + "3 " + "0" * 30 + "1:5\n"))
+    assert rows_of(data.labels) == [[3]]
+    assert data.features.toarray().tolist() == [[0, 5]]
+
+
 def test_there_may_be_no_rows(file):
     assert len(read_xmc(file("0 3 4\n"))) == 0
 
@@ -250,6 +261,9 @@ def test_what_overflows_float32_is_an_error(scratch):
         ("1 2 2\n0 0\n", ":2: not a feature .*: '0'"),
         ("1 2 2\n0 a:1\n", ":2: not a feature .*: 'a:1'"),
         ("1 2 2\n0 0 :1\n", ":2: not a feature"),
+        ("2 2 2\n#0 1:1\n0 1:1\n", ":2: not a label .*: '#0'"),
+        ("1 2 2\n# 1:1\n", ":2: not a label .*: '#'"),
+        ("1 2 2\n0 1:1 # a comment\n", ":2: not a feature .*: '#'"),
         ("1 2 2\n0 0: 1\n", ":2: not a feature with a finite float32 value: '0:'"),
         (b"1 2 2\n0 \xff\x00:1\n", ":2: not a feature"),
         (b"1 2 2\n0 1:1\x00\n", ":2: not a feature with a finite"),
@@ -266,6 +280,7 @@ def test_malformed_xmc_text_is_named_with_its_line(file, text, message):
     ("text", "message"),
     [
         ("  \n\n", ":1: the file holds no row"),
+        ("# only\n\n# comments\n", ":1: the file holds no row"),
         ("0 0:1\n", ":1: feature out of range 1 .. "),
         ("0 1:1\n# a comment\n\n0 qid:3 1:1\n", ":4: not a feature .*: 'qid:3'"),
     ],
@@ -273,6 +288,25 @@ def test_malformed_xmc_text_is_named_with_its_line(file, text, message):
 def test_malformed_svmlight_text_is_named_with_its_line(file, text, message):
     with pytest.raises(DataFileError, match=message):
         read_svmlight(file(text))
+
+
+@pytest.mark.parametrize("name", ["num_features", "num_classes"])
+@pytest.mark.parametrize("size", [0, -5, 2**63 - 1, 2**63])
+def test_svmlight_sizes_out_of_range_are_named(file, name, size):
+    with pytest.raises(ValueError, match=rf"^{name} must be from 1 to \d+, got {size}$"):
+        read_svmlight(file("0 1:1\n"), **{name: size})
+
+
+@pytest.mark.parametrize("name", ["num_features", "num_classes"])
+@pytest.mark.parametrize("size", [3.0, "3"])
+def test_svmlight_sizes_that_are_no_integers_are_named(file, name, size):
+    with pytest.raises(TypeError, match=f"^{name} must be an integer, got {size!r}$"):
+        read_svmlight(file("0 1:1\n"), **{name: size})
+
+
+def test_svmlight_sizes_may_be_as_large_as_scipy_takes(file):
+    data = read_svmlight(file("0 1:1\n"), num_features=2**63 - 2, num_classes=2**63 - 2)
+    assert data.features.shape == data.labels.shape == (1, 2**63 - 2)
 
 
 def test_long_words_are_cut_in_messages(file):
@@ -371,6 +405,38 @@ def test_metadata_must_be_text(tmp_path):
         save_checkpoint(tmp_path / "m.safetensors", {}, {"epochs": 3})
 
 
+@pytest.mark.parametrize(
+    ("arrays", "error", "message"),
+    [
+        ({"a": np.array([None])}, TypeError, r"arrays\['a'\] must hold numbers .* got object"),
+        ({"a": np.ones(1, "c16")}, TypeError, r"arrays\['a'\] .* got complex128"),
+        ({"a": ["text"]}, TypeError, r"arrays\['a'\] .* got <U4"),
+        ({"a": [[1], [1, 2]]}, ValueError, r"arrays\['a'\] must have rows of one length"),
+        ({"\udcff": np.ones(1)}, ValueError, r"must be valid Unicode, got '\\udcff'"),
+        ({"__metadata__": np.ones(1)}, ValueError, "'__metadata__' is a name that safetensors"),
+    ],
+)
+def test_what_a_checkpoint_cannot_hold_is_named_and_the_old_file_stays(
+    tmp_path, arrays, error, message
+):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, {"old": np.ones(2)})
+    with pytest.raises(error, match=message):
+        save_checkpoint(path, arrays)
+    assert list(load_checkpoint(path)[0]) == ["old"]
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="the same as float64 here")
+def test_a_checkpoint_cannot_hold_long_doubles(tmp_path):
+    with pytest.raises(TypeError, match=r"arrays\['a'\] must hold numbers of at most 64 bits"):
+        save_checkpoint(tmp_path / "m.safetensors", {"a": np.ones(1, np.longdouble)})
+
+
+def test_metadata_must_be_valid_unicode(tmp_path):
+    with pytest.raises(ValueError, match="must be valid Unicode"):
+        save_checkpoint(tmp_path / "m.safetensors", {}, {"loss": "\udcff"})
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("interruption", [OSError("disk full"), KeyboardInterrupt()])
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
@@ -403,6 +469,37 @@ def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path):
     save_checkpoint(tmp_path / "m.safetensors", {})
     modes = [(tmp_path / name).stat().st_mode for name in ("plain", "m.safetensors")]
     assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o666, 0o444])
+def test_a_file_that_is_replaced_hands_on_its_permissions(tmp_path, mode):
+    path = tmp_path / "m.safetensors"
+    path.touch()
+    path.chmod(mode)
+    save_checkpoint(path, {})
+    assert path.stat().st_mode & 0o777 == mode
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
+    path = tmp_path / ("b" * os.pathconf(tmp_path, "PC_NAME_MAX"))
+    save_checkpoint(path, {"new": np.ones(2)})
+    assert list(load_checkpoint(path)[0]) == ["new"]
+
+
+def test_a_name_that_is_too_long_is_the_one_in_the_error(tmp_path):
+    path = str(tmp_path / ("b" * 999))
+    with pytest.raises(OSError, match="File name too long") as caught:
+        save_checkpoint(path, {})
+    assert caught.value.filename == path
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3"])
+def test_a_checkpoint_of_a_type_that_numpy_lacks_is_named(file, dtype):
+    size = 4 if dtype == "BF16" else 2
+    header = f'{{"a":{{"dtype":"{dtype}","shape":[2],"data_offsets":[0,{size}]}}}}'.encode()
+    path = file(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(DataFileError, match=r"data\.txt: a has a type that NumPy lacks"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no", b"\x10" + bytes(40)])

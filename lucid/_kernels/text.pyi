@@ -12,7 +12,7 @@ TOO_MANY_ROWS: int
 def scan(
     text: bytes,
     start: int,
-    skip_blank_lines: bool,
+    svmlight: bool,
     first_feature: int,
     num_features: int,
     num_classes: int,

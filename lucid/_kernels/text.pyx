@@ -34,6 +34,7 @@ for _exponent in range(23):
     POWERS_OF_TEN[_exponent] = 10.0 ** _exponent
 
 cdef int64_t NO_INTEGER = -1
+cdef int64_t TEN_TO_17 = 100_000_000_000_000_000
 cdef int64_t HUGE_INTEGER = 0x7FFFFFFFFFFFFFFF
 
 
@@ -45,8 +46,8 @@ cdef inline bint is_blank(char c) noexcept:
     return c == c' ' or c == c'\t' or c == c'\r'
 
 
-cdef inline bint ends_line(char c, const char *at, const char *end) noexcept:
-    return at >= end or c == c'\n' or c == c'#'
+cdef inline bint ends_line(const char *at, const char *end, char comment) noexcept:
+    return at >= end or at[0] == c'\n' or at[0] == comment
 
 
 cdef inline bint is_feature(const char *at) noexcept:
@@ -62,8 +63,8 @@ cdef inline int64_t read_integer(const char **at) noexcept:
     if not is_digit(p[0]):
         return NO_INTEGER
     while is_digit(p[0]):
-        # 18 digits are below 2**63; more are out of any range, and must not wrap around.
-        value = value * 10 + (p[0] - c'0') if p - at[0] < 18 else HUGE_INTEGER
+        # What has more than 18 digits is out of any range, and must not wrap around.
+        value = value * 10 + (p[0] - c'0') if value < TEN_TO_17 else HUGE_INTEGER
         p += 1
     at[0] = p
     return value
@@ -127,7 +128,7 @@ cdef bint read_real(const char **at, double *value) except -1:
 def scan(
     bytes text,
     Py_ssize_t start,
-    bint skip_blank_lines,
+    bint svmlight,
     int64_t first_feature,
     int64_t num_features,
     int64_t num_classes,
@@ -140,8 +141,8 @@ def scan(
     """Fill the arrays from the lines of `text` from `start` on, in CSR form.
 
     Features count from `first_feature` in the text and from 0 in the arrays. Lines that hold
-    nothing are rows without labels and features, or are skipped; at the end of the text they
-    are never rows beyond the capacity of the arrays.
+    nothing are rows without labels and features; at the end of the text they are never rows beyond
+    the capacity of the arrays. In svmlight's form they are skipped, and a `#` begins a comment.
 
     Returns `(code, place, rows)`: one of the codes above, the offset of what is wrong, and the
     number of whole rows. The row pointers tell how many labels and features were stored.
@@ -154,6 +155,7 @@ def scan(
     cdef Py_ssize_t row = 0, label = 0, feature = 0
     cdef int64_t integer
     cdef double value = 0
+    cdef char comment = c'#' if svmlight else c'\n'
     label_indptr[0] = 0
     feature_indptr[0] = 0
 
@@ -161,14 +163,14 @@ def scan(
         token = at
         while is_blank(at[0]):
             at += 1
-        if ends_line(at[0], at, end) and (skip_blank_lines or row == capacity):
+        if ends_line(at, end, comment) and (svmlight or row == capacity):
             at = next_line(at, end)
             continue
         if row == capacity:
             return _TOO_MANY_ROWS, token - base, row
 
         # Labels stand at the very beginning of the line.
-        if at == token and not ends_line(at[0], at, end) and not is_feature(at):
+        if at == token and not ends_line(at, end, comment) and not is_feature(at):
             while True:
                 token = at
                 integer = read_integer(&at)
@@ -181,13 +183,13 @@ def scan(
                 if at[0] != c',':
                     break
                 at += 1
-            if not (is_blank(at[0]) or ends_line(at[0], at, end)):
+            if not (is_blank(at[0]) or ends_line(at, end, comment)):
                 return _BAD_LABEL, token - base, row
 
         while True:
             while is_blank(at[0]):
                 at += 1
-            if ends_line(at[0], at, end):
+            if ends_line(at, end, comment):
                 break
             token = at
             integer = read_integer(&at)
@@ -198,7 +200,7 @@ def scan(
             at += 1
             if not read_real(&at, &value) or not isfinite(<real>value):
                 return _BAD_VALUE, token - base, row
-            if not (is_blank(at[0]) or ends_line(at[0], at, end)):
+            if not (is_blank(at[0]) or ends_line(at, end, comment)):
                 return _BAD_VALUE, token - base, row
             features[feature] = integer - first_feature
             values[feature] = <real>value
