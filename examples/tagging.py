@@ -7,7 +7,7 @@ The file is in the text form of the Extreme Classification Repository: a line is
 its tags and its words. Words and tags stay sparse all the way: the features are a SciPy matrix of
 which `nn.Linear` reads the rows of a mini-batch, and the tags are `Labels`.
 
-Needs SciPy and Matplotlib: pip install 'lucid-losses[cli]'
+Needs SciPy and Matplotlib: pip install scipy matplotlib
 """
 
 import argparse

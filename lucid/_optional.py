@@ -5,13 +5,13 @@ from typing import Any
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:
-    """Import ``module``, or say which extra of this library brings it.
+    """Import ``module``, or say what to install: the package, or the extra that brings it.
 
     Examples
     --------
-    >>> require("no_such_package", extra="cli", purpose="reading no such files")
+    >>> require("no_such", extra="cli", purpose="reading no such files")
     Traceback (most recent call last):
-    ImportError: reading no such files needs no_such_package: pip install 'lucid-losses[cli]'
+    ImportError: reading no such files needs no_such: pip install no_such, or '.[cli]' in a clone
     """
     try:
         return importlib.import_module(module)
@@ -20,7 +20,7 @@ def require(module: str, *, extra: str, purpose: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # the package is there, but broken: its own error tells more
         raise ImportError(
-            f"{purpose} needs {package}: pip install 'lucid-losses[{extra}]'"
+            f"{purpose} needs {package}: pip install {package}, or '.[{extra}]' in a clone"
         ) from None
 
 

@@ -229,11 +229,15 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
         (["train", "{train}", "--save", "/dev/null"], "--save wants a regular file"),
         (["train", "{train}", "--save", "{train}"], "--save would overwrite the data"),
         (["train", "{train}", "--test", "{test}", "--plot", "{test}"], "--plot would overwrite"),
-        (["train", "{train}", "--save", ""], "--save: expected a file name, got an empty one"),
-        (["train", "{train}", "--plot", ""], "--plot: expected a file name, got an empty one"),
+        (
+            ["train", "{train}", "--save", "p.svg", "--plot", "p.svg"],
+            "--plot would overwrite the m",
+        ),
         (["train", "{train}", "--plot", "{folder}/p.xyz"], "p.xyz: the ending must be one of"),
         (["train", "{train}", "--threads", "99999"], "--threads: n must be from 1 to 1024"),
         (["train", "{train}", "--lr", "1e39"], "a smaller --lr may help"),
+        (["train", "{train}", "--hidden", "9" * 18], "out of memory: array is too big"),
+        (["train", "{train}", "--hidden", "9" * 20], "out of memory: Maximum allowed dimension"),
         (["evaluate", "{folder}/bad.txt", "{train}"], "bad.txt: not a whole safetensors file"),
         (["evaluate", "{folder}/m.safetensors", "{folder}/one.txt"], "the model has (3, 2)"),
         (["evaluate", "{folder}/foreign.safetensors", "{train}"], "not a model that"),
@@ -252,6 +256,40 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, argu
     assert errors[-1].startswith("lucid: ")
     assert message in errors[-1]
     assert "Traceback" not in "".join(errors)
+
+
+def test_a_model_that_the_last_step_broke_is_not_saved(files, tmp_path, capsys):
+    saved = tmp_path / "m.safetensors"
+    saved.write_text("the old model")
+    options = ["--epochs", "1", "--batch-size", "1000000", "--lr", "1e300", "--save", str(saved)]
+    assert cli.main(["train", files[0], *options]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("lucid: the last step broke the mod")
+    assert saved.read_text() == "the old model"
+
+
+@pytest.mark.parametrize(("part", "value"), [("net.weight", np.nan), ("scale", 0.0)])
+def test_a_broken_model_is_one_line(files, tmp_path, capsys, part, value):
+    saved = tmp_path / "m.safetensors"
+    ranker = model.Ranker(*data.sizes(lucid.io.read_xmc(files[1])))
+    shape = ranker.state_dict()[part].shape
+    ranker.load_state_dict({part: np.full(shape, value)}, strict=False)
+    model.save(saved, ranker)
+    assert cli.main(["evaluate", str(saved), files[1]]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lucid: the model scores a test row with NaN")
+
+
+def test_a_plot_that_fails_leaves_the_old_one(files, tmp_path, monkeypatch, capsys):
+    def fail(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    drawn = tmp_path / "p.svg"
+    drawn.write_text("the old picture")
+    assert cli.main(["train", files[0], "--epochs", "1", "--plot", str(drawn)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"lucid: {drawn}: No space left on device"
+    assert drawn.read_text() == "the old picture"
+    assert os.listdir(tmp_path) == ["p.svg"]
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(
@@ -290,8 +328,47 @@ def test_too_little_memory_is_one_line(files, monkeypatch, capsys):
     assert capsys.readouterr().err == "lucid: out of memory: Unable to allocate 9 TiB\n"
 
 
+# Standard output.
+
+command = [sys.executable, "-P", "-c", "from lucid.cli import main; raise SystemExit(main())"]
+
+
+def test_a_closed_standard_output_is_no_error(files, tmp_path):
+    saved = str(tmp_path / "m.safetensors")
+    for arguments in (["train", files[0], "--epochs", "1", "--save", saved], ["evaluate", saved]):
+        arguments += files[1:] if arguments[0] == "evaluate" else []
+        ended = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", *command, *arguments], stderr=subprocess.PIPE
+        )
+        assert ended.returncode == 0
+        assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's full device")
+def test_a_full_standard_output_is_named(files):
+    with open("/dev/full", "wb") as out:
+        ended = subprocess.run(
+            [*command, "train", files[0], "--epochs", "1"], stdout=out, stderr=subprocess.PIPE
+        )
+    assert ended.returncode == 2
+    last = ended.stderr.decode().splitlines()[-1]
+    assert last == "lucid: standard output: No space left on device"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_file_names_need_not_be_text(files, tmp_path):
+    data_file, saved = os.fsencode(tmp_path) + b"/\xfe.gz", os.fsencode(tmp_path) + b"/\xff.st"
+    with open(files[0], "rb") as source, open(data_file, "wb") as copy:
+        copy.write(source.read())
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    options = ["--epochs", "1", "--save", saved]
+    for arguments in (["train", data_file, *options], ["evaluate", saved, data_file]):
+        ended = subprocess.run([*command, *arguments], env=strict, capture_output=True)
+        assert ended.returncode == 0
+        assert b"ranking loss" in ended.stdout
+
+
 def test_a_reader_that_leaves_ends_the_command_quietly(files):
-    command = [sys.executable, "-P", "-c", "from lucid.cli import main; raise SystemExit(main())"]
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "wb") as out:
@@ -301,6 +378,28 @@ def test_a_reader_that_leaves_ends_the_command_quietly(files):
     assert ended.returncode in (1, 2)  # 1 when it is rich that finds nobody reading
     assert b"Broken pipe" not in ended.stderr
     assert b"Traceback" not in ended.stderr
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["train", ""], "FILE"),
+        (["train", "--test", ""], "--test"),
+        (["train", "--save", ""], "--save"),
+        (["train", "--plot", ""], "--plot"),
+        (["evaluate", "", "data.txt"], "MODEL"),
+        (["evaluate", "model", ""], "FILE"),
+    ],
+)
+def test_an_empty_file_name_is_refused_by_name(arguments, name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    message = f"argument {name}: expected a file name, got an empty one"
+    assert capsys.readouterr().err.strip().endswith(message)
 
 
 @pytest.mark.parametrize("option", ["--epochs=0", "--lr=-1", "--lr=nan", "--hidden=-1", "--loss=l"])
@@ -360,7 +459,7 @@ def test_a_second_ctrl_c_ends_the_command_at_once(files, monkeypatch):
 
 
 @pytest.mark.parametrize("package", ["rich.progress", "safetensors.numpy", "matplotlib.figure"])
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+def test_a_missing_package_is_named_with_what_to_install(
     files, tmp_path, monkeypatch, capsys, package
 ):
     import importlib
@@ -375,4 +474,5 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     monkeypatch.setattr("lucid._optional.importlib.import_module", without)
     outputs = ["--save", str(tmp_path / "m"), "--plot", str(tmp_path / "p.svg")]
     assert cli.main(["train", files[0], "--epochs", "1", *outputs]) == 2
-    assert "pip install 'lucid-losses[cli]'" in capsys.readouterr().err
+    install = f"pip install {package.partition('.')[0]}, or '.[cli]' in a clone"
+    assert install in capsys.readouterr().err

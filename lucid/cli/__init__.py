@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,31 +26,40 @@ USAGE, INTERRUPTED = 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with the arguments of the command line; return the exit code."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, TextIOWrapper):  # it is None if it was closed
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may be no text
     try:
         # A training that diverges is reported once, by its loss.
-        with training.one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        with training.one_blas_thread(), np.errstate(all="ignore"):
             code: int = arguments.run(arguments)
-            sys.stdout.flush()
+            print(end="", flush=True)
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has left, as `head` does; Python's own flush at exit must not complain.
-        with open(os.devnull, "w") as devnull:
-            os.dup2(devnull.fileno(), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read has left, as `head` does
+        _forget_output()
         return USAGE
     except MemoryError as error:
         print(f"lucid: out of memory: {_one_line(error)}".rstrip(": "), file=sys.stderr)
         return USAGE
-    except (UsageError, DataFileError, OSError, ImportError, FloatingPointError) as error:
+    except OSError as error:
+        if error.filename is None:
+            _forget_output()
+        print(f"lucid: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        return USAGE
+    except (UsageError, DataFileError, ImportError, FloatingPointError) as error:
         print(f"lucid: {_one_line(error)}", file=sys.stderr)
         return USAGE
 
 
 def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
+
+
+def _forget_output() -> None:
+    """Let what could not be written go, so that Python's own flush at exit does not complain."""
+    with open(os.devnull, "w") as devnull:
+        os.dup2(devnull.fileno(), sys.stdout.fileno())
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -67,7 +77,10 @@ def train(arguments: argparse.Namespace) -> int:
     )
     split = data.load(arguments.file, arguments.test, arguments.seed)
     display.print_split(split)
-    ranker = model.Ranker(*data.sizes(split.train), arguments.hidden)
+    try:
+        ranker = model.Ranker(*data.sizes(split.train), arguments.hidden)
+    except ValueError as error:  # NumPy's, of sizes beyond any memory
+        raise MemoryError(*error.args) from error
     ranker.fit_scaling(split.train.features)
 
     history = display.History()
@@ -87,6 +100,7 @@ def train(arguments: argparse.Namespace) -> int:
                 break
         speed = progress.rows_per_second
 
+    training.check_finite(ranker, split.train)
     if stop.asked:
         print(f"stopped after {rows / len(split.train):.2f} of {settings.epochs} epochs")
     try:
@@ -118,24 +132,24 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Find out before training what would make saving fail after it."""
-    inputs = [Path(path).resolve() for path in (arguments.file, arguments.test) if path]
+    inputs = (arguments.file, arguments.test)
+    taken = {Path(path).resolve(): "the data" for path in inputs if path is not None}
     for option, path in (("--save", arguments.save), ("--plot", arguments.plot)):
         if path is not None:
-            _check_output(option, path, inputs)
+            _check_output(option, path, taken)
+            taken[Path(path).resolve()] = "the model"
     if arguments.plot:
         display.check_can_plot(arguments.plot)
 
 
-def _check_output(option: str, path: str, inputs: Sequence[Path]) -> None:
-    if not path:
-        raise UsageError(f"{option}: expected a file name, got an empty one")
+def _check_output(option: str, path: str, taken: Mapping[Path, str]) -> None:
     target = Path(path).resolve()
     if not target.parent.is_dir():
         raise UsageError(f"{path}: there is no such folder")
     if target.exists() and not target.is_file():
         raise UsageError(f"{path}: {option} wants a regular file, not a folder or device")
-    if target in inputs:
-        raise UsageError(f"{path}: {option} would overwrite the data")
+    if target in taken:
+        raise UsageError(f"{path}: {option} would overwrite {taken[target]}")
     try:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
@@ -180,12 +194,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "file",
         nargs="?",
+        type=_file_name,
         metavar="FILE",
         help="in the text form of the Extreme Classification Repository, plain or gzip; without "
         "it, data is made from the seed",
     )
     command.add_argument(
-        "--test", metavar="FILE", help="test on this file (default: on a fifth of the rows)"
+        "--test",
+        type=_file_name,
+        metavar="FILE",
+        help="test on this file (default: on a fifth of the rows)",
     )
     command.add_argument(
         "--loss", choices=training.LOSSES, default=defaults.loss, help="default %(default)s"
@@ -227,14 +245,21 @@ def _parser() -> argparse.ArgumentParser:
         help="of the first weights, of the order of the rows and of data that is made or held out "
         "(default %(default)s); the result is the same for every number of threads",
     )
-    command.add_argument("--save", metavar="FILE", help="write the model, as safetensors")
     command.add_argument(
-        "--plot", metavar="FILE", help="draw loss and test ranking loss of each epoch, e.g. as .svg"
+        "--save", type=_file_name, metavar="FILE", help="write the model, as safetensors"
+    )
+    command.add_argument(
+        "--plot",
+        type=_file_name,
+        metavar="FILE",
+        help="draw loss and test ranking loss of each epoch, e.g. as .svg",
     )
 
     command = _command(commands, "evaluate", evaluate, "test a saved ranker")
-    command.add_argument("model", metavar="MODEL", help="a file that `lucid train --save` wrote")
-    command.add_argument("file", metavar="FILE", help="data, as for `lucid train`")
+    command.add_argument(
+        "model", type=_file_name, metavar="MODEL", help="a file that `lucid train --save` wrote"
+    )
+    command.add_argument("file", type=_file_name, metavar="FILE", help="data, as for `lucid train`")
     return parser
 
 
@@ -251,6 +276,12 @@ def _command(commands: Any, name: str, run: Any, help_text: str) -> argparse.Arg
         help="threads of the kernels (default %(default)s)",
     )
     return command
+
+
+def _file_name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a file name, got an empty one")
+    return text
 
 
 def _count(text: str) -> int:

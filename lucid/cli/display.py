@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lucid._atomic import replacing
 from lucid._optional import require
 from lucid.cli.data import Split
 from lucid.cli.errors import UsageError
@@ -117,14 +118,17 @@ def check_can_plot(path: str | os.PathLike[str]) -> None:
         If the file's ending is not one that matplotlib writes.
     """
     figure = _figure()
-    ending = os.path.splitext(path)[1].removeprefix(".")
     formats = figure.canvas.get_supported_filetypes()
-    if ending not in formats:
+    if _ending(path) not in formats:
         raise UsageError(f"--plot {path}: the ending must be one of {', '.join(sorted(formats))}")
 
 
+def _ending(path: str | os.PathLike[str]) -> str:
+    return os.path.splitext(path)[1].removeprefix(".")
+
+
 def plot(path: str | os.PathLike[str], history: History, title: str) -> None:
-    """Draw the training loss and the test ranking loss against the epochs."""
+    """Draw the training loss and the test ranking loss against the epochs, whole or not at all."""
     figure = _figure()
     epochs = range(1, len(history.losses) + 1)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -140,7 +144,8 @@ def plot(path: str | os.PathLike[str], history: History, title: str) -> None:
     upper.set_title(title)
     lower.set_xlabel("epoch")
     lower.xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path)
+    with replacing(path) as file:
+        figure.savefig(file, format=_ending(path))
 
 
 def _figure() -> Any:

@@ -108,6 +108,20 @@ def train(model: Ranker, data: Dataset, settings: Settings) -> Iterator[Step]:
             yield Step(epoch, rows.size, value)
 
 
+def check_finite(model: Ranker, data: Dataset) -> None:
+    """Find out whether the last step, which no loss has followed, broke the model.
+
+    Raises
+    ------
+    FloatingPointError
+        If a parameter, or a score of the first rows, is no longer finite.
+    """
+    values = [parameter.detach().numpy() for parameter in model.parameters()]
+    values.append(model.scores(data.features[:EVALUATION_ROWS]))
+    if not all(np.isfinite(value).all() for value in values):
+        raise FloatingPointError("the last step broke the model; a smaller --lr may help")
+
+
 METRICS = {
     "ranking loss": metrics.label_ranking_loss,
     "coverage": metrics.coverage_error,
@@ -117,7 +131,13 @@ METRICS = {
 
 
 def evaluate(model: Ranker, data: Dataset) -> dict[str, float]:
-    """Return the ranking metrics by name, P@k for those k = 1, 3, 5 that there are classes for."""
+    """Return the ranking metrics by name, P@k for those k = 1, 3, 5 that there are classes for.
+
+    Raises
+    ------
+    FloatingPointError
+        If a score is not finite.
+    """
     wanted: dict[str, Callable[..., float]] = dict(METRICS)
     for k in (1, 3, 5):
         if k <= data.labels.num_classes:
@@ -127,6 +147,11 @@ def evaluate(model: Ranker, data: Dataset) -> dict[str, float]:
     for start in range(0, len(data), EVALUATION_ROWS):
         rows = slice(start, start + EVALUATION_ROWS)
         scores, labels = model.scores(data.features[rows]), data.labels[rows]
+        if not np.isfinite(scores).all():
+            raise FloatingPointError(
+                "the model scores a test row with NaN or infinity: "
+                "it has diverged, or the row is too large"
+            )
         for name, metric in wanted.items():
             totals[name] += metric(scores, labels) * len(labels)
     return {name: total / len(data) for name, total in totals.items()}
