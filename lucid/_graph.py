@@ -141,7 +141,8 @@ def backpropagate(
 ) -> dict[Tensor, Tensor]:
     """Return the gradients of the leaves, and of the tensors in `keep`, given those of `seeds`.
 
-    With `path`, gradients flow through these tensors only.
+    With `path`, gradients flow through these tensors only. No gradient shares memory with another,
+    nor with a seed.
     """
     gradients = dict(seeds)
     queue = [(-y._node.number, y) for y in gradients if y._node is not None]
@@ -149,6 +150,9 @@ def backpropagate(
     before = grad_mode.enabled
     grad_mode.enabled = create_graph
     try:
+        for y in keep:
+            if y in gradients:
+                gradients[y] = gradients[y].clone()
         while queue:
             y = heappop(queue)[1]
             node = y._node
@@ -162,12 +166,13 @@ def backpropagate(
                 gx = _fit(gx, x)
                 if x in gradients:
                     gradients[x] = gradients[x] + gx
-                elif x._node is not None:
-                    gradients[x] = gx
+                    continue
+                if x._node is not None:
                     heappush(queue, (-x._node.number, x))
-                else:
-                    # A pullback that stays alive may hold the array.
-                    gradients[x] = gx.clone() if retain_graph else _own(gx, g)
+                if x._node is None or x in keep:
+                    # It outlives the walk. A pullback that stays alive may hold the array.
+                    gx = gx.clone() if retain_graph else _own(gx, g)
+                gradients[x] = gx
             if not retain_graph:
                 node.free()
     finally:
@@ -195,7 +200,7 @@ def pull_to_leaf(y: Tensor, g: Tensor) -> dict[Tensor, Tensor]:
 
 
 def _own(gx: Tensor, g: Tensor) -> Tensor:
-    """Give the gradient of a leaf, which outlives the walk, an array that nobody else sees."""
+    """Give a gradient that outlives the walk an array that nobody else sees."""
     return gx.clone() if gx._data is g._data or gx._data.base is not None else gx
 
 

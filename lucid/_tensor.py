@@ -30,7 +30,6 @@ class Tensor:
     Attributes
     ----------
     grad : Tensor or None
-        The gradient that `backward` has accumulated, of this tensor's shape and dtype.
     requires_grad : bool
         Whether operations on this tensor are recorded, so that it can get a gradient.
     shape : tuple of int
@@ -61,7 +60,7 @@ class Tensor:
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_data", "_node", "_version", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_node", "_version", "requires_grad")
 
     # ndarray + Tensor is then left to Tensor.__radd__.
     __array_ufunc__ = None
@@ -71,7 +70,7 @@ class Tensor:
         self._node: Node | None = None
         # Counts writes into the memory: one list, shared by all tensors that look at that memory.
         self._version: list[int] = [0]
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self.requires_grad: bool = False
 
     # What the tensor is
@@ -218,6 +217,22 @@ class Tensor:
 
     # Gradients
 
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has accumulated, of this tensor's shape and dtype."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if grad is not None:
+            if not isinstance(grad, Tensor):
+                raise TypeError(f"grad: expected a Tensor or None, got {type(grad).__name__}")
+            if self._data.dtype.kind != "f":
+                raise TypeError(
+                    f"grad: only a floating-point tensor can have one, this one is {self.dtype}"
+                )
+        self._grad = grad
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set whether operations on this tensor are recorded, and return the tensor.
 
@@ -327,13 +342,14 @@ class Tensor:
         else:
             gradients = backpropagate({self: seed}, create_graph, retain)
         for x, g in gradients.items():
-            if x.grad is None:
-                x.grad = g
-            elif create_graph or x.grad.requires_grad:
-                x.grad = x.grad + g
+            old = x._grad
+            if old is None:
+                x._grad = g
+            elif create_graph or old.requires_grad:
+                x._grad = old + g
             else:
-                x.grad._data += g._data
-                x.grad._count_write()
+                old._data += g._data
+                old._count_write()
 
     # Writing into the memory
 
@@ -407,7 +423,7 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Tensor |
     tensor = cls.__new__(cls)
     Tensor.__init__(tensor, data)
     tensor.requires_grad = requires_grad
-    tensor.grad = grad
+    tensor._grad = grad
     return tensor
 
 

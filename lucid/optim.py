@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,8 +67,8 @@ class Optimizer:
     tensor([ 0.5, -2.5], requires_grad=True)
     """
 
-    #: The names that the state of a parameter may have; None: any, a subclass's own affair.
-    _state_names: ClassVar[frozenset[str] | None] = None
+    #: What the state of a parameter holds after a step; None: anything, a subclass's own affair.
+    _state_types: ClassVar[Mapping[str, type] | None] = None
 
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -173,6 +173,7 @@ class Optimizer:
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
             raise ValueError("state_dict: expected 'state' and 'param_groups', as state_dict gives")
         saved = state_dict["param_groups"]
+        _check_saved_groups(saved)
         sizes = [len(group["params"]) for group in self.param_groups]
         saved_sizes = [len(group["params"]) for group in saved]
         if sizes != saved_sizes:
@@ -186,7 +187,7 @@ class Optimizer:
                 )
             self.check(new)
         parameters = self._parameters()
-        _check_state(state_dict["state"], parameters, self._state_names)
+        _check_state(state_dict["state"], parameters, self._state_types)
         # Nothing is written before all is known to fit.
         self.param_groups = [
             {**new, "params": old["params"]}
@@ -221,15 +222,32 @@ def _check_group(group: Any, defaults: Mapping[str, Any]) -> None:
         raise ValueError(f"params: unknown options {unknown}, expected some of {sorted(defaults)}")
 
 
-def _check_state(
-    state: Mapping[int, Any], parameters: list[Tensor], names: frozenset[str] | None
-) -> None:
+def _check_saved_groups(groups: Any) -> None:
+    if not isinstance(groups, list | tuple):
+        raise ValueError(
+            f"state_dict: expected 'param_groups' to be a list, got {type(groups).__name__}"
+        )
+    for group in groups:
+        if not isinstance(group, Mapping) or not isinstance(group.get("params"), list | tuple):
+            raise ValueError(f"state_dict: expected a group with a list of 'params', got {group!r}")
+
+
+def _check_state(state: Any, parameters: list[Tensor], types: Mapping[str, type] | None) -> None:
+    if not isinstance(state, Mapping):
+        raise ValueError(f"state_dict: expected 'state' to be a dict, got {type(state).__name__}")
     for i, own in state.items():
         if i not in range(len(parameters)):
             raise ValueError(f"state_dict: there is no parameter {i!r}")
-        if names is not None and not set(own) <= names:
-            raise ValueError(f"state_dict: expected the state {sorted(names)}, got {sorted(own)}")
+        if not isinstance(own, Mapping):
+            raise ValueError(f"state_dict: expected a dict for parameter {i}, got {own!r}")
+        if types is not None and own and set(own) != set(types):
+            raise ValueError(f"state_dict: expected the state {sorted(types)}, got {sorted(own)}")
         for key, value in own.items():
+            if types is not None and not isinstance(value, types[key]):
+                raise ValueError(
+                    f"state_dict: {key} of parameter {i}: expected {types[key].__name__}, "
+                    f"got {value!r}"
+                )
             if isinstance(value, np.ndarray) and value.shape != parameters[i].shape:
                 raise ValueError(
                     f"state_dict: {key} of parameter {i} has shape {value.shape}, "
@@ -237,11 +255,17 @@ def _check_state(
                 )
 
 
+def _check_number(options: Mapping[str, Any], name: str) -> None:
+    if not isinstance(options[name], Real):
+        raise TypeError(f"{name}: expected a number, got {options[name]!r}")
+    if not math.isfinite(options[name]):
+        raise ValueError(f"{name}: expected a finite number, got {options[name]}")
+
+
 def _check_not_negative(options: Mapping[str, Any], *names: str) -> None:
     for name in names:
-        if not isinstance(options[name], Real):
-            raise TypeError(f"{name}: expected a number, got {options[name]!r}")
-        if not options[name] >= 0:
+        _check_number(options, name)
+        if options[name] < 0:
             raise ValueError(f"{name}: expected a number >= 0, got {options[name]}")
 
 
@@ -295,7 +319,7 @@ class SGD(Optimizer):
     tensor(1., requires_grad=True)
     """
 
-    _state_names = frozenset({"momentum_buffer"})
+    _state_types: ClassVar = {"momentum_buffer": np.ndarray}
 
     def __init__(
         self,
@@ -324,6 +348,7 @@ class SGD(Optimizer):
             The options of one group.
         """
         _check_not_negative(options, "lr", "momentum", "weight_decay")
+        _check_number(options, "dampening")
         if options["nesterov"] and (options["momentum"] == 0 or options["dampening"] != 0):
             raise ValueError("nesterov: expected a momentum > 0 and a dampening of 0 with it")
 
@@ -398,7 +423,7 @@ class Adam(Optimizer):
     tensor(1.5, requires_grad=True)
     """
 
-    _state_names = frozenset({"step", "exp_avg", "exp_avg_sq"})
+    _state_types: ClassVar = {"step": Integral, "exp_avg": np.ndarray, "exp_avg_sq": np.ndarray}
 
     def __init__(
         self,

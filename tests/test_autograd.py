@@ -152,6 +152,54 @@ def test_the_gradient_of_a_sum_can_be_written_into():
     assert x.grad.tolist() == [3, 1]
 
 
+@pytest.mark.parametrize("retain", [False, True])
+def test_gradients_of_intermediate_results_are_the_callers_own(retain):
+    x = variable(1.0, 2.0)
+    y, z = x * 2, x * 3
+    start = lucid.ones(2, dtype=lucid.float64)
+    gy, gz = lucid.grad(y + z, [y, z], start, retain_graph=retain)
+    gy[...] = 7.0
+    assert (gz.tolist(), start.tolist()) == ([1, 1], [1, 1])
+
+
+def test_the_gradient_of_a_tensor_by_itself_is_the_callers_own():
+    x = variable(1.0, 2.0)
+    start = lucid.ones(2, dtype=lucid.float64)
+    lucid.grad(x, x, start)[0][...] = 7.0
+    assert start.tolist() == [1, 1]
+
+
+def test_no_caller_gets_the_1_that_every_pass_begins_with():
+    x = lucid.tensor(2.0, requires_grad=True)
+    (one,) = lucid.grad(x, x)
+    one.requires_grad_()
+    lucid.grad(x * x, x, create_graph=True)[0].backward()
+    assert one.grad is None
+
+
+def test_the_gradient_by_an_intermediate_result_depends_on_its_start():
+    x, start = variable(1.0), variable(3.0)
+    y = x * 2
+    (gy,) = lucid.grad(y + 1, y, start, create_graph=True)
+    gy.backward()
+    assert start.grad.tolist() == [1]
+
+
+# What a gradient can be
+
+
+def test_a_gradient_is_a_tensor():
+    x = variable(1.0)
+    with pytest.raises(TypeError, match=r"grad: expected a Tensor or None, got ndarray"):
+        x.grad = np.ones(1)
+
+
+def test_integers_have_no_gradient():
+    x = lucid.tensor([1])
+    with pytest.raises(TypeError, match="grad: only a floating-point tensor can have one"):
+        x.grad = lucid.ones(1)
+
+
 # Higher derivatives
 
 

@@ -176,6 +176,26 @@ def test_without_strict_a_wrong_shape_is_refused_too():
         nn.Linear(1, 1).load_state_dict({"weight": [5.0]}, strict=False)
 
 
+@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], ["text"], [None]])
+def test_a_loaded_value_that_is_no_array_of_numbers_is_named(value):
+    with pytest.raises(TypeError, match=r"^bias: expected numbers: "):
+        nn.Linear(1, 1).load_state_dict({"weight": [[5.0]], "bias": value})
+
+
+def test_a_loaded_number_that_overflows_is_named_and_nothing_is_loaded():
+    layer = nn.Linear(1, 1)
+    before = layer.weight.tolist()
+    with pytest.raises(RuntimeError, match="  bias: a number is too large for float32"):
+        layer.load_state_dict({"weight": [[5.0]], "bias": np.array([1e39])})
+    assert layer.weight.tolist() == before
+
+
+def test_infinities_can_be_loaded():
+    layer = nn.Linear(1, 1)
+    layer.load_state_dict({"weight": [[5.0]], "bias": np.array([-np.inf])})
+    assert layer.bias.tolist() == [-np.inf]
+
+
 def test_train_and_eval_reach_every_part():
     model = Model()
     assert model.training
@@ -200,9 +220,13 @@ def test_to_converts_parameters_and_gradients():
         assert p.dtype == p.grad.dtype == np.float64
 
 
-def test_to_refuses_integers():
-    with pytest.raises(TypeError, match="expected a floating-point dtype, got int64"):
-        Model().to(lucid.int64)
+@pytest.mark.parametrize("dtype", ["int64", "complex64", np.longdouble])
+def test_to_refuses_what_the_losses_refuse(dtype):
+    if np.dtype(dtype) == np.float64:
+        pytest.skip("a long double is a float64 here")
+    message = f"dtype: expected float16, float32 or float64, got {np.dtype(dtype)}"
+    with pytest.raises(TypeError, match=message):
+        Model().to(dtype)
 
 
 def pickled(x):
@@ -243,6 +267,25 @@ def test_a_parameter_shares_its_tensors_memory():
     p = nn.Parameter(x)
     x[0] = 1.0
     assert p.tolist() == [1, 0]
+
+
+def read_only(*values):
+    array = np.array(values)
+    array.flags.writeable = False
+    return array
+
+
+def test_a_parameter_of_a_read_only_array_can_be_trained():
+    array = read_only(1.0)
+    p = nn.Parameter(array)
+    p.grad = lucid.tensor([1.0])
+    lucid.optim.SGD([p], lr=0.5).step()
+    assert (p.tolist(), array.tolist()) == ([0.5], [1])
+
+
+def test_a_frozen_parameter_shares_a_read_only_array():
+    array = read_only(1.0)
+    assert np.shares_memory(nn.Parameter(array, requires_grad=False).numpy(), array)
 
 
 def test_a_frozen_parameter_is_still_part_of_the_state():

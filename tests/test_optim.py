@@ -158,7 +158,9 @@ def test_the_learning_rate_can_be_changed_between_steps():
     ("optimizer", "options", "message"),
     [
         (optim.SGD, {"lr": -1.0}, "lr: expected a number >= 0, got -1"),
-        (optim.SGD, {"lr": float("nan")}, "lr: expected"),
+        (optim.SGD, {"lr": float("nan")}, "lr: expected a finite number, got nan"),
+        (optim.SGD, {"lr": float("inf")}, "lr: expected a finite number, got inf"),
+        (optim.SGD, {"dampening": float("nan")}, "dampening: expected a finite number, got nan"),
         (optim.SGD, {"momentum": -1.0}, "momentum: expected"),
         (optim.SGD, {"weight_decay": -1.0}, "weight_decay: expected"),
         (optim.SGD, {"nesterov": True}, "nesterov: expected a momentum > 0"),
@@ -239,6 +241,17 @@ def test_an_option_that_is_no_number_is_refused(option, value):
         optim.Adam([parameter(1.0)], **{option: value})
 
 
+def test_a_dampening_that_is_no_number_is_refused():
+    with pytest.raises(TypeError, match="dampening: expected a number, got 'a'"):
+        optim.SGD([parameter(1.0)], dampening="a")
+
+
+def test_frozen_integers_may_stand_among_the_parameters():
+    x, table = parameter(1.0), lucid.tensor([1, 2])
+    descend(optim.SGD([x, table]), x, 1)
+    assert table.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("betas", [0.9, (0.9,), (0.9, 0.9, 0.9)])
 def test_betas_are_two(betas):
     with pytest.raises(ValueError, match="betas: expected two numbers"):
@@ -253,6 +266,23 @@ def test_betas_are_two(betas):
         (lambda s: s["state"].update({7: {}}), "there is no parameter 7"),
         (lambda s: s["param_groups"][0].pop("eps"), "expected the options"),
         (lambda s: s.pop("state"), "expected 'state' and 'param_groups'"),
+        (lambda s: s.update(state=None), "expected 'state' to be a dict, got NoneType"),
+        (lambda s: s["state"].update({0: 3}), "expected a dict for parameter 0, got 3"),
+        (lambda s: s["state"].update({0: {"step": 1}}), r"expected the state .*, got \['step'\]"),
+        (
+            lambda s: s["state"][0].update(step="x"),
+            "step of parameter 0: expected Integral, got 'x'",
+        ),
+        (
+            lambda s: s["state"][0].update(exp_avg=0),
+            "exp_avg of parameter 0: expected ndarray, got 0",
+        ),
+        (
+            lambda s: s.update(param_groups=None),
+            "expected 'param_groups' to be a list, got NoneType",
+        ),
+        (lambda s: s.update(param_groups=[3]), "expected a group with a list of 'params', got 3"),
+        (lambda s: s["param_groups"][0].pop("params"), "expected a group with a list of 'params'"),
     ],
 )
 def test_a_foreign_state_is_refused_and_nothing_is_loaded(change, message):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid._tensor import Array, Tensor, TensorLike, as_tensor
 
 __all__ = ["Module", "Parameter"]
 
@@ -19,7 +19,8 @@ class Parameter(Tensor):
     Parameters
     ----------
     data : Tensor or array_like
-        The initial values; arrays and tensors are shared, not copied.
+        The initial values; arrays and tensors are shared, not copied, except read-only ones that
+        are to be trained.
     requires_grad : bool, default True
         Whether it is trained; switch it off to freeze it.
 
@@ -41,6 +42,8 @@ class Parameter(Tensor):
 
     def __init__(self, data: TensorLike, requires_grad: bool = True) -> None:
         source = as_tensor(data)
+        if requires_grad and not source._data.flags.writeable:  # an optimiser writes into it
+            source = Tensor(source._data.copy())
         super().__init__(source._data)
         self._version = source._version
         self.requires_grad_(requires_grad)
@@ -235,7 +238,7 @@ class Module:
         Parameters
         ----------
         state_dict : mapping of str to Tensor or array_like
-            Values of the parameters' shapes; dtypes are converted.
+            Values of the parameters' shapes; dtypes are converted, also to less precise ones.
         strict : bool, default True
             Whether the names must be exactly those of the parameters.
 
@@ -246,8 +249,11 @@ class Module:
 
         Raises
         ------
+        TypeError
+            If a value holds no real numbers.
         RuntimeError
-            If names or shapes do not fit: all that is wrong is listed, and nothing is written.
+            If names or shapes do not fit, or a number is too large for the parameter's dtype: all
+            that is wrong is listed, and nothing is written.
 
         Examples
         --------
@@ -264,15 +270,21 @@ class Module:
         missing = [name for name in parameters if name not in state_dict]
         unexpected = [name for name in state_dict if name not in parameters]
         values = {
-            name: as_tensor(value) for name, value in state_dict.items() if name in parameters
+            name: _real_numbers(name, value)
+            for name, value in state_dict.items()
+            if name in parameters
         }
-        for name, value in values.items():
-            if value.dtype.kind == "c":
-                raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
         errors = [
             f"{name}: expected shape {parameters[name].shape}, got {value.shape}"
             for name, value in values.items()
             if value.shape != parameters[name].shape
+        ]
+        with np.errstate(over="ignore"):  # the new infinities tell
+            new = {name: x.astype(parameters[name].dtype, copy=False) for name, x in values.items()}
+        errors += [
+            f"{name}: a number is too large for {value.dtype}"
+            for name, value in new.items()
+            if value is not values[name] and (np.isinf(value) & ~np.isinf(values[name])).any()
         ]
         if strict and unexpected:
             errors.insert(0, f"unexpected: {', '.join(unexpected)}")
@@ -282,8 +294,8 @@ class Module:
             raise RuntimeError(
                 f"state_dict does not fit {type(self).__name__}:\n  " + "\n  ".join(errors)
             )
-        for name, value in values.items():
-            parameters[name]._data[...] = value._data
+        for name, value in new.items():
+            parameters[name]._data[...] = value
             parameters[name]._count_write()
         return IncompatibleKeys(missing, unexpected)
 
@@ -325,7 +337,7 @@ class Module:
         Parameters
         ----------
         dtype : numpy.dtype or str
-            A floating-point dtype.
+            float16, float32 or float64.
 
         Returns
         -------
@@ -335,16 +347,27 @@ class Module:
         Raises
         ------
         TypeError
-            If the dtype is no floating-point one.
+            If the dtype is none of these.
         """
-        if np.dtype(dtype).kind != "f":
-            raise TypeError(f"dtype: expected a floating-point dtype, got {np.dtype(dtype)}")
+        new = np.dtype(dtype)
+        if new.kind != "f" or new.itemsize > 8:
+            raise TypeError(f"dtype: expected float16, float32 or float64, got {new}")
         for parameter in self.parameters():
             for tensor in (parameter, parameter.grad):
                 if tensor is not None:
                     tensor._data = tensor._data.astype(dtype, copy=False)
                     tensor._count_write()
         return self
+
+
+def _real_numbers(name: str, value: TensorLike) -> Array:
+    try:
+        array = as_tensor(value)._data
+    except (TypeError, ValueError) as error:  # which do not know the name
+        raise TypeError(f"{name}: expected numbers: {error}") from None
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
+    return array
 
 
 def _entries(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | Module]]:
