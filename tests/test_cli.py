@@ -305,6 +305,13 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(
     assert "its folder cannot be written: Permission denied" in captured.err
 
 
+def test_a_file_name_that_is_too_long_is_found_before_training(files, tmp_path, capsys):
+    assert cli.main(["train", files[0], "--save", str(tmp_path / ("b" * 999))]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("File name too long\n")
+
+
 def test_a_save_that_fails_late_still_shows_the_metrics_and_names_the_users_path(
     files, tmp_path, monkeypatch, capsys
 ):

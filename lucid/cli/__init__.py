@@ -3,10 +3,11 @@
 import argparse
 import os
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -45,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             _forget_output()
-        print(f"lucid: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        where, what = error.filename or "standard output", error.strerror or error
+        print(f"lucid: {where}: {what}", file=sys.stderr)
         return USAGE
     except (UsageError, DataFileError, ImportError, FloatingPointError) as error:
         print(f"lucid: {_one_line(error)}", file=sys.stderr)
@@ -146,8 +148,9 @@ def _check_output(option: str, path: str, taken: Mapping[Path, str]) -> None:
     target = Path(path).resolve()
     if not target.parent.is_dir():
         raise UsageError(f"{path}: there is no such folder")
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{path}: {option} wants a regular file, not a folder or device")
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.stat().st_mode):
+            raise UsageError(f"{path}: {option} wants a regular file, not a folder or device")
     if target in taken:
         raise UsageError(f"{path}: {option} would overwrite {taken[target]}")
     try:
