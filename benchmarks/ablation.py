@@ -51,20 +51,25 @@ VARIANTS = {
     ),
     "no comparing: few thresholds are halved too": (
         "ranks.pxd",
-        "if P <= FEW_THRESHOLDS or P <= MOST_HALVED and C * P <= FEW_PAIRS:",
+        "if P <= FEW_THRESHOLDS or P <= MORE_THRESHOLDS and C * P <= FEW_PAIRS:",
         "if False:",
     ),
-    "no halving: 6 to 63 thresholds are compared": (
+    "no halving: 17 to 63 thresholds are compared": (
         "ranks.pxd",
-        "if P <= FEW_THRESHOLDS or P <= MOST_HALVED and C * P <= FEW_PAIRS:",
-        "if P <= MOST_HALVED:",
+        "if P <= FEW_THRESHOLDS or P <= MORE_THRESHOLDS and C * P <= FEW_PAIRS:",
+        "if P <= MORE_THRESHOLDS:",
     ),
-    "no halving: 6 to 63 thresholds go into a grid": (
+    "no halving: 17 to 63 thresholds go into a grid": (
         "ranks.pxd",
         "if P <= MOST_HALVED:",
         "if False:",
     ),
     "four buckets a threshold": ("ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 4 "),
+    "exact quotients by division": (
+        "sums.pxd",
+        "#ifdef __FP_FAST_FMA",
+        "#if 0",
+    ),
     "no first step without a branch": (
         "ranks.pxd",
         "    r += value > tau[r]                 # without",

@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RUN = [sys.executable, str(BENCHMARKS / "run.py")]
 sys.path.insert(0, str(BENCHMARKS))
 
+import ablation  # noqa: E402
 import contenders  # noqa: E402
 import exact  # noqa: E402
 import summary  # noqa: E402
@@ -185,6 +186,12 @@ def test_a_readme_without_markers_is_refused():
 def test_the_readme_shows_the_committed_results():
     readme = table.README.read_text()
     assert table.insert(readme, table.table(json.loads(table.RESULTS.read_text()))) == readme
+
+
+@pytest.mark.parametrize("variant", ablation.VARIANTS)
+def test_what_an_ablation_switches_off_is_in_the_source_once(variant):
+    file, text, _ = ablation.VARIANTS[variant]
+    assert not text or (ablation.KERNELS / file).read_text().count(text) == 1
 
 
 def test_one_line_can_be_rerun(tmp_path):

@@ -1,13 +1,12 @@
 # cython: language_level=3
-"""Ranks among at most 63 sorted thresholds by halving, eight scores at a time.
+"""Ranks among 17 to 63 sorted thresholds by halving, eight scores at a time.
 
 Level d of the search asks whether a score is above the threshold in the middle of what is left; the
 `depth` answers, read as binary digits, are its rank. The 2**d thresholds that level d may ask for
 stand side by side in a table, where AVX2 looks up eight of them in one instruction, as far as they
 fit into a register, and half as many more each with every further register.
 
-This is C because no loop makes a compiler find that instruction. Without AVX2 the same search goes
-score by score.
+This is C because no loop makes a compiler find that instruction. Without it, other ways are faster.
 """
 
 from libc.stdint cimport int8_t, int32_t
@@ -15,7 +14,7 @@ from libc.stdint cimport int8_t, int32_t
 from lucid._kernels.vectors cimport LUCID_FLOATS
 
 cdef enum:
-    MOST_HALVED = 63        # thresholds
+    ROOM = 63               # thresholds that six levels can tell apart
     TABLE = 80              # values: 8 for each of the levels 0 to 3, then 16 and 32
 
 cdef extern from *:
@@ -23,6 +22,8 @@ cdef extern from *:
     static const int lucid_level[6] = {0, 8, 16, 24, 32, 48};   /* where each level starts */
 
     #ifdef __AVX2__
+    enum { LUCID_MOST_HALVED = 63 };
+
     /* table[k] for eight k below 2**d. A register has 8 entries: the look-up counts modulo 8. */
     LUCID_INLINE __m256 lucid_look_up(const float* table, const int d, __m256i k)
     {
@@ -67,49 +68,25 @@ cdef extern from *:
         return _mm256_extract_epi32(sum, 0) + _mm256_extract_epi32(sum, 2)
              + _mm256_extract_epi32(sum, 4) + _mm256_extract_epi32(sum, 6);
     }
-    #else
-    LUCID_INLINE void lucid_halve_to(const int depth, const float* x, ptrdiff_t m, const float* table,
-                                     int32_t* rank, float* next)
-    {
-        for (ptrdiff_t j = 0; j < m; j++) {
-            float not_below = __builtin_inff();
-            int32_t r = 0;
-            for (int d = 0; d < depth; d++) {
-                float middle = table[lucid_level[d] + r];
-                r = 2 * r + (x[j] > middle);
-                not_below = x[j] > middle ? not_below : middle;
-            }
-            rank[j] = r;
-            if (next)
-                next[j] = not_below;
-        }
-    }
-
-    LUCID_INLINE int32_t lucid_count_above(const int8_t* rank, ptrdiff_t m, int8_t i)
-    {
-        int32_t sum = 0;
-        for (ptrdiff_t j = 0; j < m; j++)
-            sum += rank[j] > i;
-        return sum;
-    }
-    #endif
 
     LUCID_INLINE void lucid_halve(int depth, const float* x, ptrdiff_t m, const float* table,
                                   int32_t* rank, float* next)
     {
-        switch (depth) {                            /* a constant in each call: its loop is unrolled */
-        case 1: lucid_halve_to(1, x, m, table, rank, next); break;
-        case 2: lucid_halve_to(2, x, m, table, rank, next); break;
-        case 3: lucid_halve_to(3, x, m, table, rank, next); break;
-        case 4: lucid_halve_to(4, x, m, table, rank, next); break;
-        case 5: lucid_halve_to(5, x, m, table, rank, next); break;
-        default: lucid_halve_to(6, x, m, table, rank, next);
-        }
+        if (depth == 5)                             /* a constant in each call: its loop is unrolled */
+            lucid_halve_to(5, x, m, table, rank, next);
+        else
+            lucid_halve_to(6, x, m, table, rank, next);
     }
+    #else
+    enum { LUCID_MOST_HALVED = 0 };                 /* nobody calls */
+    #define lucid_halve(...) ((void)0)
+    #define lucid_count_above(...) 0
+    #endif
     """
-    # The ranks of m scores, a multiple of 8; unless NULL, next is the threshold that stands at the rank.
+    # The ranks of m scores, a multiple of 8, by 5 or 6 levels; unless NULL, next is the threshold that stands at the rank.
     void halve "lucid_halve" (int depth, const float* x, Py_ssize_t m, const float* table, int32_t* rank,
                               float* next) noexcept nogil
     # How many of m ranks, a multiple of 32 and at most 1,024, are greater than i.
     int32_t count_above "lucid_count_above" (const int8_t* rank, Py_ssize_t m, int8_t i) noexcept nogil
     const int* level_start "lucid_level"
+    const int MOST_HALVED "LUCID_MOST_HALVED"       # thresholds

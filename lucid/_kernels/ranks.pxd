@@ -3,10 +3,11 @@
 
 There are three ways, and the shape of the row decides between them.
 
-* `rank_by_comparing`: each score with each threshold. Nothing has to be prepared for that, so it is the
-  way for a few thresholds or a short row.
-* `rank_by_halving`, for up to 63 sorted thresholds: see `halving.pxd`. The counts come from the ranks.
-* `rank_by_grid`, for more. The thresholds are sorted into buckets of equal width between the lowest
+* `rank_by_comparing`: each score with each threshold, see `comparing.pxd`. Nothing has to be prepared
+  for that, so it is the way for a few thresholds or a short row.
+* `rank_by_halving`, for 17 to 63 sorted thresholds where there is AVX2: see `halving.pxd`. The counts
+  come from the ranks.
+* `rank_by_grid`, for all else. The thresholds are sorted into buckets of equal width between the lowest
   and the highest. A score's bucket says how many thresholds are below the bucket; the few that share
   it are compared. The bucket of a value is monotone in the value even in floating point, so no rank
   depends on rounding. A histogram of the ranks holds the counts of all thresholds.
@@ -18,12 +19,13 @@ from libc.stdlib cimport qsort
 from libc.string cimport memset
 
 from lucid._kernels.comparing cimport compare_double, compare_float
-from lucid._kernels.halving cimport MOST_HALVED, TABLE, count_above, halve, level_start
+from lucid._kernels.halving cimport MOST_HALVED, ROOM, TABLE, count_above, halve, level_start
 from lucid._kernels.sums cimport real
 
 cdef enum:
-    FEW_THRESHOLDS = 5      # up to so many, or
-    FEW_PAIRS = 1 << 14     # in rows with up to so many pairs, comparing takes least time
+    FEW_THRESHOLDS = 16     # up to so many, or
+    MORE_THRESHOLDS = 63    # up to so many in rows with up to
+    FEW_PAIRS = 1 << 15     # so many pairs, comparing takes least time
     MOST_SCORES = 1024      # ranked in one call
     BUCKETS = 2             # for each threshold
     MOST_BUCKETS = 1 << 23  # their numbers stay exact in float32
@@ -44,7 +46,7 @@ cdef struct Thresholds:
     # for halving:
     int depth               # levels of the search
     float table[TABLE]
-    int32_t place[MOST_HALVED]  # where each label's threshold stands in tau
+    int32_t place[ROOM]     # where each label's threshold stands in tau
     # for the grid:
     Py_ssize_t buckets
     double low, scale       # a value x falls into bucket (x - low) * scale
@@ -75,7 +77,7 @@ cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, r
                                  Thresholds* t) noexcept nogil:
     """Take P thresholds from low to high; C scores, or fewer, are going to be ranked."""
     t.P = P
-    if P <= FEW_THRESHOLDS or P <= MOST_HALVED and C * P <= FEW_PAIRS:
+    if P <= FEW_THRESHOLDS or P <= MORE_THRESHOLDS and C * P <= FEW_PAIRS:
         t.way = COMPARING
         t.tau = t.by_label
         return
@@ -192,9 +194,7 @@ cdef inline void sort_few(const real* by_label, real* tau, Thresholds* t) noexce
 cdef inline void make_table(const real* tau, Thresholds* t) noexcept nogil:
     """Lay out the sorted thresholds for `halving.pxd`, filled up with inf."""
     cdef Py_ssize_t d, k, i
-    t.depth = 1
-    while t.P >= 1 << t.depth:
-        t.depth += 1
+    t.depth = 5 if t.P < 32 else 6
     for d in range(t.depth):
         for k in range(1 << d):
             i = ((2 * k + 1) << (t.depth - 1 - d)) - 1
