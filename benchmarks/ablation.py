@@ -65,11 +65,6 @@ VARIANTS = {
         "if False:",
     ),
     "four buckets a threshold": ("ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 4 "),
-    "exact quotients by division": (
-        "sums.pxd",
-        "#ifdef __FP_FAST_FMA",
-        "#if 0",
-    ),
     "no first step without a branch": (
         "ranks.pxd",
         "    r += value > tau[r]                 # without",
