@@ -4,7 +4,8 @@ These checks run when a kernel has refused its input, or where one look is enoug
 arguments are as the kernel wants them pays for none of the wording.
 """
 
-from typing import Any, Literal, get_args
+import operator
+from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,44 +25,76 @@ def check_reduction(reduction: str) -> None:
         raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
 
 
+def as_int(name: str, value: SupportsIndex) -> int:
+    """Return an integer, or say which argument is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+
+
 def as_array(name: str, values: Any) -> Array:
     """Return an array, or say which argument cannot be one."""
+    if type(values) is np.ndarray:
+        return values
     if is_sparse(values):
         raise TypeError(
             f"{name} must be dense, got {type(values).__name__}: sparse features go through "
             "nn.Linear or linear_multilabel_margin_loss"
         )
+    refuse_masked(name, values)
     try:
         return np.asarray(values)
     except ValueError as error:  # NumPy's, which names no argument
         raise ValueError(f"{name} must have rows of one length: {error}") from None
+    except TypeError as error:  # such as PyTorch's
+        hint = "; NumPy has no bfloat16: call .float() first" if "BFloat16" in str(error) else ""
+        raise TypeError(f"{name} cannot be read as an array: {error}{hint}") from None
+
+
+def refuse_masked(name: str, values: Any) -> None:
+    """Refuse an array with masked entries: NumPy would go on with what is under the mask."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked entries: fill them first, as .filled(-1) fills up rows of labels"
+        )
+
+
+def kind_of(array: Any) -> str:
+    """Return what to call the entries in an error: their dtype, or the type of what is no array."""
+    if array.dtype == object and array.ndim == 0:
+        return type(array.item()).__name__
+    return str(array.dtype)
 
 
 def check_scores(x: Array) -> None:
     """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, 1 <= C < 2**31."""
-    _check_float("x", x.dtype)
+    _check_float("x", x)
     if x.ndim not in (1, 2):
         raise ValueError(f"x must have shape (N, C) or (C,), got {x.shape}")
     if not 1 <= x.shape[-1] < 2**31:  # the kernel counts in 32 bits
         raise ValueError(f"x must have from 1 to 2**31 - 1 classes, got shape {x.shape}")
 
 
-def _check_float(name: str, dtype: np.dtype[Any]) -> None:
-    if dtype.kind != "f" or dtype.itemsize > 8:
-        raise TypeError(f"{name} must be float32, float64 or float16, got {dtype}")
+def _check_float(name: str, x: Any) -> None:
+    if x.dtype.kind != "f" or x.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be float32, float64 or float16, got {kind_of(x)}")
 
 
 def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
         raise TypeError(
-            f"target must hold integer class indices, or bools as multi-hot, got {target.dtype}"
+            f"target must hold integer class indices, or bools as multi-hot, got {kind_of(target)}"
         )
     if target.ndim == len(shape) and target.shape[:-1] == shape[:-1]:
         return
     hint = ""
-    if target.ndim == 2 == len(shape) and target.shape[1] == shape[0]:
-        hint = "; target.T would fit"
+    fits = (
+        target.shape[::-1] == shape if target.dtype == np.bool_ else target.shape[1:] == shape[:1]
+    )
+    if target.ndim == 2 == len(shape) and fits:
+        hint = "; if it is transposed, target.T fits"
     expected = "(K,)" if len(shape) == 1 else "(N, K) with N the rows of x"
     raise ValueError(
         f"target must have shape {expected}: got target {target.shape} for x {shape}{hint}"
@@ -71,7 +104,7 @@ def check_target(target: Array, shape: tuple[int, ...]) -> None:
 def check_layer(features: Any, weight: Any, bias: Any) -> None:
     """Refuse a linear layer whose parts are not floating-point, or of shapes that do not fit."""
     for name, x in (("features", features), ("weight", weight), ("bias", bias)):
-        _check_float(name, x.dtype)
+        _check_float(name, x)
     if weight.ndim != 2 or len(weight) == 0:
         raise ValueError(f"weight must have shape (C, D), C >= 1, got {weight.shape}")
     if features.ndim not in (1, 2) or features.shape[-1] != weight.shape[1]:
@@ -89,7 +122,7 @@ def check_layer(features: Any, weight: Any, bias: Any) -> None:
 def check_probabilities(target: Array, x: Array) -> None:
     """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
     if target.dtype.kind not in "iufb":
-        raise TypeError(f"target must hold numbers from 0 to 1, got {target.dtype}")
+        raise TypeError(f"target must hold numbers from 0 to 1, got {kind_of(target)}")
     hint = "; padded class indices go through Labels.from_padded"
     if target.shape != x.shape:
         raise ValueError(
@@ -112,4 +145,4 @@ def check_weight(weight: Array, x: Array) -> None:
             f"weight must have one value for each class, shape ({x.shape[-1]},), got {weight.shape}"
         )
     if weight.dtype.kind not in "iuf":
-        raise TypeError(f"weight must hold real numbers, got {weight.dtype}")
+        raise TypeError(f"weight must hold real numbers, got {kind_of(weight)}")

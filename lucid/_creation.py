@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid._checks import refuse_masked
 from lucid._tensor import Array, Tensor, TensorLike, as_tensor
 
 
@@ -36,7 +37,7 @@ def tensor(
         If the data are no numbers, or if a tensor that is not floating-point should require a
         gradient.
     ValueError
-        If nested lists have different lengths.
+        If nested lists have different lengths, or an array has masked entries.
 
     Examples
     --------
@@ -49,6 +50,7 @@ def tensor(
     """
     if isinstance(data, Tensor):
         data = data._data
+    refuse_masked("data", data)
     # A dtype is applied to the data as they came: Python floats do not pass through float32.
     array = as_tensor(np.asarray(data, dtype) if dtype is not None else data)._data
     return Tensor(array.copy()).requires_grad_(requires_grad)

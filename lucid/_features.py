@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lucid._kernels import sparse
 from lucid._optional import is_sparse
+from lucid._sparse import checked_csr
 from lucid._threads import get_num_threads
 
 Array = npt.NDArray[Any]
@@ -23,12 +24,15 @@ _BLOCK = 1 << 22
 
 
 def as_csr(name: str, x: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a sparse matrix in CSR form, its values as ``dtype``, but float32 for float16."""
-    if x.ndim != 2:
-        raise ValueError(f"{name}: expected a sparse matrix of shape (N, D), got shape {x.shape}")
+    """Return a sparse matrix in CSR form, its values as the weight's ``dtype``, but not float16."""
     if x.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected a sparse matrix of real numbers, got {x.dtype}")
-    return x.tocsr().astype(np.result_type(dtype, np.float32), copy=False)
+    values = np.result_type(dtype, np.float32)
+    if values.char not in "fd":
+        raise TypeError(
+            f"{name} is sparse: expected a weight of float32, float64 or float16, got {dtype}"
+        )
+    return checked_csr(name, x).astype(values, copy=False)
 
 
 def times_transposed(x: Any, weight: Array, out: Array) -> None:
@@ -55,14 +59,16 @@ def add_transposed_times(g: Array, x: Any, out: Array) -> None:
 
 def _parts(x: Any) -> tuple[Array, Array, Array, Array]:
     """Return values, the place of each among the columns with entries, ``indptr``, the columns."""
+    entries = slice(x.indptr[-1])  # there may be more room
+    indices = x.indices[entries]
     occurs = np.zeros(x.shape[1], bool)
-    occurs[x.indices] = True
+    occurs[indices] = True
     columns = np.flatnonzero(occurs)
     number = np.empty(x.shape[1], np.int64)
     number[columns] = np.arange(columns.size)
     return (
-        np.require(x.data, None, ["C", "ALIGNED"]),
-        number[x.indices],
+        np.require(x.data[entries], None, ["C", "ALIGNED"]),
+        number[indices],
         x.indptr.astype(np.int64),
         columns,
     )

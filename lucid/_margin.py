@@ -7,7 +7,14 @@ import numpy.typing as npt
 
 from lucid import _threads
 from lucid._buffers import empty_like
-from lucid._checks import Reduction, as_array, check_reduction, check_scores, check_target
+from lucid._checks import (
+    Reduction,
+    as_array,
+    check_reduction,
+    check_scores,
+    check_target,
+    refuse_masked,
+)
 from lucid._kernels import margin as _kernel
 from lucid.labels import Labels, as_labels, is_array_like
 
@@ -72,6 +79,8 @@ def multilabel_margin(
     scores = as_array("x", x)
     if scores.dtype.kind != "f" and not isinstance(x, np.ndarray):
         scores = np.asarray(x, np.float64) if scores.dtype.kind in "iu" else scores
+    if type(target) is not np.ndarray:
+        refuse_masked("target", target)
     loss, gradient = margin_of(scores, target, reduction, True)
     assert gradient is not None
     return loss, gradient
@@ -136,12 +145,7 @@ def _prepare_and_call(
 
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
     """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
-    rows = 1 if len(shape) == 1 else shape[0]
     if is_array_like(target):
-        array = as_array("target", target)
-        check_target(array, shape)
-        target = np.atleast_2d(array)
-    try:
-        return as_labels(target, shape=(rows, shape[-1]))
-    except TypeError as error:  # of the labels alone; the user knows them as target
-        raise TypeError(f"target: {error}") from None
+        target = as_array("target", target)
+        check_target(target, shape)
+    return as_labels(target, shape, "target")

@@ -78,7 +78,14 @@ def _losses(x: Array, target: Array | Labels, weight: Array, gradient: Array | N
             gradient -= t
     terms += hinge
     terms *= weight
-    return np.asarray(terms.mean(axis=-1))
+    losses = np.asarray(terms.mean(axis=-1))
+    if not isinstance(target, Labels) and np.isnan(losses).any():
+        # inf - inf: in the limit an infinite logit costs nothing on the target's side, else all.
+        infinite = np.isinf(x)
+        limit = np.where(t[infinite] == (x[infinite] > 0), 0, np.inf)
+        terms[infinite] = limit * np.broadcast_to(weight, x.shape)[infinite]
+        losses = np.asarray(terms.mean(axis=-1))
+    return losses
 
 
 def _log_of_sum(e: Array, u: Array) -> Array:

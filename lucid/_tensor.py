@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from lucid._checks import refuse_masked
 from lucid._graph import Node, backpropagate, between, grad_mode, pull_to_leaf
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -435,6 +436,8 @@ def as_tensor(x: TensorLike) -> Tensor:
     if isinstance(x, Tensor):
         return x
     data = np.asarray(x)
+    if data is not x:
+        refuse_masked("the array", x)
     if data.dtype.kind not in "biufc":
         raise TypeError(f"a tensor holds numbers: got {type(x).__name__} ({data.dtype})")
     if data.dtype == np.float64 and not hasattr(x, "dtype"):

@@ -22,6 +22,7 @@ from lucid._atomic import replacing
 from lucid._checks import as_array
 from lucid._kernels import text as scanner
 from lucid._optional import require
+from lucid._sparse import checked_csr
 from lucid.labels import Labels
 
 __all__ = [
@@ -352,7 +353,8 @@ def read_npz_pair(features: _Path, labels: _Path) -> Dataset:
     Raises
     ------
     DataFileError
-        If a file is not of that form, or the two have different numbers of rows.
+        If a file is not of that form, its matrix has indices out of range or values that are not
+        finite, or the two have different numbers of rows.
     ImportError
         If SciPy is not installed.
 
@@ -364,12 +366,26 @@ def read_npz_pair(features: _Path, labels: _Path) -> Dataset:
     >>> read_npz_pair("features.npz", "labels.npz")
     Dataset(rows=2, features=2, classes=3)
     """
-    values, marks = _load_npz(features), _load_npz(labels)
-    if values.shape[0] != marks.shape[0]:
-        raise DataFileError(
-            f"{labels}: {marks.shape[0]} rows, but {features} has {values.shape[0]}"
-        )
-    return Dataset(_sparse().csr_array(values), Labels.from_csr(marks))
+    with _naming(features):
+        values = checked_csr("the matrix", _load_npz(features))
+        if values.dtype.kind not in "biuf" or not np.isfinite(values.data[: values.nnz]).all():
+            raise ValueError("the matrix must hold finite real numbers")
+    with _naming(labels):
+        marks = Labels._of_sparse("the matrix", _load_npz(labels))
+    if values.shape[0] != len(marks):
+        raise DataFileError(f"{labels}: {len(marks)} rows, but {features} has {values.shape[0]}")
+    return Dataset(_sparse().csr_array(values), marks)
+
+
+@contextmanager
+def _naming(path: _Path) -> Iterator[None]:
+    """Name the file in the errors about its content."""
+    try:
+        yield
+    except DataFileError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise DataFileError(f"{path}: {error}") from None
 
 
 def _load_npz(path: _Path) -> Any:

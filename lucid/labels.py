@@ -5,7 +5,6 @@ values. Whatever users hold is brought into this form, and checked, once; the lo
 then read it without another look.
 """
 
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Self, SupportsIndex, overload
@@ -13,8 +12,10 @@ from typing import Any, ClassVar, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
+from lucid._checks import as_array, as_int, kind_of
 from lucid._kernels import multi_hot as multi_hot_kernel
 from lucid._optional import is_sparse, require
+from lucid._sparse import checked_csr
 from lucid._warnings import warn_user
 
 _Int64Array = np.ndarray[Any, np.dtype[np.int64]]
@@ -141,15 +142,22 @@ class Labels:
         TypeError
             If `padded` does not hold integers.
         ValueError
-            If `padded` is not 2-D, or a label is below -1 or at least ``C``.
+            If `padded` is not 2-D, a label is below -1 or at least ``C``, or the array is ``C > 2``
+            columns of 0 and 1 only, which is multi-hot.
 
         Examples
         --------
         >>> Labels.from_padded([[0, 3, -1], [2, -1, 1]], num_classes=4)[1]
         array([2])
         """
-        rows = _integers("padded", padded, ndim=2)
+        return cls._of_padded("padded", padded, num_classes)
+
+    @classmethod
+    def _of_padded(cls, name: str, padded: Any, num_classes: SupportsIndex) -> Self:
+        rows = _integers(name, padded, ndim=2)
         classes = _class_count(num_classes)
+        if classes > 2 and (doubt := _multi_hot_doubt(rows, classes)):
+            raise ValueError(doubt)  # as indices, a row would name a class twice
         num_rows, width = rows.shape
         ends = np.full((num_rows, width + 1), True)
         np.equal(rows, -1, out=ends[:, :width])
@@ -176,8 +184,10 @@ class Labels:
 
         Raises
         ------
+        TypeError
+            If `multi_hot` is no array of numbers.
         ValueError
-            If `multi_hot` is not 2-D or holds anything but 0 and 1.
+            If `multi_hot` is not 2-D, has no column or holds anything but 0 and 1.
 
         Examples
         --------
@@ -185,16 +195,21 @@ class Labels:
         array([[ 0,  2],
                [-1, -1]])
         """
-        matrix = np.asarray(multi_hot)
-        if matrix.ndim != 2:
-            raise ValueError(f"multi_hot must have shape (N, C), got shape {matrix.shape}")
-        classes = _class_count(matrix.shape[1])
+        return cls._of_multi_hot("multi_hot", multi_hot)
+
+    @classmethod
+    def _of_multi_hot(cls, name: str, multi_hot: Any) -> Self:
+        matrix = _dense(name, multi_hot)
+        if matrix.dtype.kind not in "biufcO":
+            raise TypeError(f"{name} must hold bools, or numbers 0 and 1, got {matrix.dtype}")
+        if matrix.ndim != 2 or matrix.shape[1] == 0:
+            raise ValueError(f"{name} must have shape (N, C) with C >= 1, got shape {matrix.shape}")
         if matrix.dtype != np.bool_:
             wrong = np.argwhere((matrix != 0) & (matrix != 1))
             if wrong.size:
                 row, column = wrong[0]
                 raise ValueError(
-                    f"multi_hot must hold only 0 and 1, got {matrix[row, column]!s} in row {row}, "
+                    f"{name} must hold only 0 and 1, got {matrix[row, column]!s} in row {row}, "
                     f"column {column}; for rows of class indices use Labels.from_padded"
                 )
             matrix = matrix.astype(np.bool_)
@@ -203,7 +218,7 @@ class Labels:
         multi_hot_kernel.count(marks, indptr)
         columns = np.empty(indptr[-1] + 1, dtype=np.int64)
         multi_hot_kernel.fill(marks, columns)
-        return cls._checked(columns[:-1], indptr, classes)
+        return cls._checked(columns[:-1], indptr, matrix.shape[1])
 
     @classmethod
     def from_csr(cls, matrix: Any) -> Self:
@@ -234,14 +249,19 @@ class Labels:
         array([[ 1, -1],
                [ 0,  2]])
         """
+        return cls._of_sparse("matrix", matrix)
+
+    @classmethod
+    def _of_sparse(cls, name: str, matrix: Any) -> Self:
         if not is_sparse(matrix):
             raise TypeError(
-                f"matrix must be a scipy.sparse matrix or array, got {type(matrix).__name__}"
+                f"{name} must be a scipy.sparse matrix or array, got {type(matrix).__name__}"
             )
-        if matrix.ndim != 2:
-            raise ValueError(f"matrix must have shape (N, C), got shape {matrix.shape}")
-        _check_csr(matrix)
-        csr = matrix.tocsr(copy=True)  # the next two lines work in place
+        csr = checked_csr(name, matrix)
+        if csr.dtype.kind in "fc" and np.isnan(csr.data[: csr.nnz]).any():
+            raise ValueError(f"{name} must not hold NaN: nonzero is a label, zero is none")
+        if csr is matrix:
+            csr = csr.copy()  # the next two lines work in place
         csr.sum_duplicates()
         csr.eliminate_zeros()
         return cls(csr.indices, csr.indptr, csr.shape[1])
@@ -265,7 +285,7 @@ class Labels:
         Raises
         ------
         TypeError
-            If a label is not an integer.
+            If a row is not iterable, or a label is not an integer.
         ValueError
             If a label is not in ``0 .. C - 1``.
 
@@ -276,15 +296,34 @@ class Labels:
                [0, 0, 0],
                [1, 1, 0]])
         """
+        return cls._of_lists("rows", rows, num_classes)
+
+    @classmethod
+    def _of_lists(cls, name: str, rows: Any, num_classes: SupportsIndex) -> Self:
+        _refuse_sparse(name, rows)
+        if not isinstance(rows, Iterable):
+            raise TypeError(f"{name} must hold one list of labels each, got {type(rows).__name__}")
         rows = list(rows)
         for i, row in enumerate(rows):
             if not isinstance(row, Iterable):
                 raise TypeError(
-                    f"rows must hold one list of labels each, got {type(row).__name__} as row {i}"
+                    f"{name} must hold one list of labels each, got {type(row).__name__} as row {i}"
                 )
         lists = [list(row) for row in rows]
         lengths = np.fromiter(map(len, lists), np.int64, count=len(lists))
-        return cls(list(chain.from_iterable(lists)), _indptr_of(lengths), num_classes)
+        flat = list(chain.from_iterable(lists))
+        try:
+            labels = _integers(name, flat, ndim=1)
+        except (TypeError, ValueError):
+            for i, row in enumerate(lists):
+                for label in row:
+                    if _length(label) is not None and not isinstance(label, str):
+                        raise TypeError(
+                            f"{name} must hold integers in each row, "
+                            f"got {type(label).__name__} in row {i}"
+                        ) from None
+            raise
+        return cls(labels, _indptr_of(lengths), num_classes)
 
     @classmethod
     def from_indices_and_offsets(
@@ -421,6 +460,8 @@ class Labels:
 
         Raises
         ------
+        TypeError
+            If `width` is not an integer.
         ValueError
             If a row has more than `width` labels.
 
@@ -432,7 +473,7 @@ class Labels:
         """
         lengths = self.lengths()
         longest = int(lengths.max(initial=0))
-        columns = longest if width is None else width
+        columns = longest if width is None else as_int("width", width)
         if columns < longest:
             raise ValueError(
                 f"width is {width}, but row {int(lengths.argmax())} has {longest} labels"
@@ -532,7 +573,7 @@ class Labels:
         return type(self), (self._indices, self._indptr, self._num_classes)
 
 
-def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
+def as_labels(labels: Any, shape: tuple[int, ...], name: str = "labels") -> Labels:
     """Bring any form of labels that cannot be mistaken into `Labels`.
 
     Parameters
@@ -541,7 +582,9 @@ def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
         Integer arrays are padded indices, bool arrays are multi-hot, sparse matrices are
         multi-hot, and lists of different lengths (or sets) are indices.
     shape : tuple of int
-        ``(N, C)``, that of the scores that the labels belong to.
+        ``(N, C)`` or ``(C,)``, that of the scores that the labels belong to.
+    name : str
+        What the caller's user knows the labels as, for the errors.
 
     Returns
     -------
@@ -559,7 +602,13 @@ def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
     >>> as_labels([[0, 2], [1]], shape=(2, 3)) == as_labels([[0, 2], [1, -1]], shape=(2, 3))
     True
     """
-    known = _any_form(labels, num_classes=shape[1])
+    if len(shape) == 1:
+        shape = (1, *shape)
+        if is_array_like(labels):
+            labels = np.atleast_2d(_dense(name, labels))
+        elif isinstance(labels, (list, tuple)) and not labels:
+            labels = [[]]
+    known = _any_form(name, labels, num_classes=shape[1])
     if known.shape != shape:
         raise ValueError(
             f"labels of shape {known.shape} (rows, classes) do not fit scores of shape {shape}"
@@ -569,87 +618,95 @@ def as_labels(labels: Any, shape: tuple[int, int]) -> Labels:
 
 def is_array_like(labels: Any) -> bool:
     """Whether labels are an array, or nested lists that NumPy makes one of."""
-    return not (isinstance(labels, Labels) or is_sparse(labels) or _is_ragged(labels))
+    return not (isinstance(labels, Labels) or is_sparse(labels) or _are_lists(labels))
 
 
-def _any_form(labels: Any, num_classes: int) -> Labels:
+def _any_form(name: str, labels: Any, num_classes: int) -> Labels:
     if isinstance(labels, Labels):
         return labels
     if is_sparse(labels):
-        return Labels.from_csr(labels)
-    if _is_ragged(labels):
-        return Labels.from_lists(labels, num_classes)
-    array = np.asarray(labels)
+        return Labels._of_sparse(name, labels)
+    if _are_lists(labels):
+        return Labels._of_lists(name, labels, num_classes)
+    array = _dense(name, labels)
     if array.dtype == np.bool_:
-        return Labels.from_multi_hot(array)
-    _doubt_multi_hot(array, num_classes)
-    known = Labels.from_padded(array, num_classes)
+        return Labels._of_multi_hot(name, array)
+    known = Labels._of_padded(name, array, num_classes)
+    if num_classes == 2 and (doubt := _multi_hot_doubt(array, num_classes)):
+        warn_user(doubt)
     _doubt_stray_labels(array, known)
     return known
 
 
-def _check_csr(matrix: Any) -> None:
-    """Refuse what SciPy does not look at: its compiled loops would read beyond the arrays."""
-    if matrix.format in ("csr", "csc", "bsr"):
-        try:
-            matrix.check_format(full_check=True)
-        except ValueError as error:
-            raise ValueError(f"matrix is not a valid {matrix.format} matrix: {error}") from None
-    data = getattr(matrix, "data", None)
-    if isinstance(data, np.ndarray) and data.dtype.kind in "fc" and np.isnan(data).any():
-        raise ValueError("matrix must not hold NaN: nonzero is a label, zero is none")
-
-
-def _doubt_multi_hot(array: npt.NDArray[Any], num_classes: int) -> None:
+def _multi_hot_doubt(array: npt.NDArray[Any], num_classes: int) -> str:
     """Doubt integers 0 and 1 of the scores' shape: as indices they would be classes 0 and 1."""
-    if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != num_classes:
-        return
-    if num_classes < 2 or array.size == 0:
-        return
-    if array.min() < 0 or array.max() > 1:
-        return
-    message = (
+    if array.shape[1] != num_classes or array.size == 0 or array.min() < 0 or array.max() > 1:
+        return ""
+    return (
         f"labels are integers 0 and 1 only, row 0 is {_abbreviated(array[0])}: if they are "
         "multi-hot, pass them as bool or through Labels.from_multi_hot; if they are indices, "
         "end each row with -1"
     )
-    if num_classes > 2:  # a row would name a class twice
-        raise ValueError(message)
-    warn_user(message)
 
 
 def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
-    """Doubt labels that stand after the first -1 of their row: they are ignored."""
-    stray = (array != -1).sum(axis=1) - known.lengths()
-    if stray.any():
-        row = int(np.argmax(stray > 0))
+    """Doubt a label right behind the first -1 of its row, where the margin kernel looks for one."""
+    behind = known.lengths() + 1
+    (rows,) = np.nonzero(behind < array.shape[1])
+    stray = rows[array[rows, behind[rows]] != -1]
+    if stray.size:
+        row = int(stray[0])
         warn_user(
             f"row {row} is {_abbreviated(array[row])}: what stands after its first -1 is ignored"
         )
 
 
-def _is_ragged(rows: Any) -> bool:
+def _are_lists(rows: Any) -> bool:
+    """Whether rows are lists that make no array: sets, not all of one length, or all empty."""
     if not isinstance(rows, (list, tuple)):
         return False
     has_set = any(isinstance(row, (set, frozenset)) for row in rows)
-    return has_set or len({len(row) for row in rows if hasattr(row, "__len__")}) > 1
+    lengths = {_length(row) for row in rows}
+    return has_set or len(lengths) != 1 or lengths == {0}
 
 
-def _integers(name: str, values: npt.ArrayLike, *, ndim: int) -> npt.NDArray[np.integer[Any]]:
+def _length(row: Any) -> int | None:
+    try:
+        return len(row)
+    except TypeError:  # a number, also as an array without axes
+        return None
+
+
+def _refuse_sparse(name: str, values: Any) -> None:
+    if is_sparse(values):
+        raise TypeError(
+            f"{name} must not be sparse, got {type(values).__name__}: use Labels.from_csr"
+        )
+
+
+def _dense(name: str, values: Any) -> npt.NDArray[Any]:
+    """Return an array; refuse the forms of labels that have constructors of their own."""
+    if isinstance(values, Labels):
+        raise TypeError(f"{name} must be an array, got Labels, which need no conversion")
+    _refuse_sparse(name, values)
+    return as_array(name, values)
+
+
+def _integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[Any]]:
     """Return ``values`` as an integer array, each value still the one that was given."""
-    array = np.asarray(values)
+    array = _dense(name, values)
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype(np.int64)  # NumPy makes floats of an empty list
     if array.dtype.kind not in "iu":
         hint = "; for a multi-hot matrix use Labels.from_multi_hot" if array.ndim == 2 else ""
-        raise TypeError(f"{name} must hold integers, got {array.dtype}{hint}")
+        raise TypeError(f"{name} must hold integers, got {kind_of(array)}{hint}")
     if array.ndim != ndim:
         raise ValueError(f"{name} must be {ndim}-D, got shape {array.shape}")
     return array
 
 
 def _class_count(num_classes: SupportsIndex) -> int:
-    classes = operator.index(num_classes)
+    classes = as_int("num_classes", num_classes)
     if not 1 <= classes <= _INT64_MAX:
         wanted = "at least 1" if classes < 1 else f"at most {_INT64_MAX}"
         raise ValueError(f"num_classes must be {wanted}, got {classes}")

@@ -7,19 +7,20 @@ the row are greater than the label's, and how many are not below it. One compile
 All take ``scores`` of shape ``(N, C)`` and the labels in any form that `lucid.Labels` has a
 constructor for: `Labels`, a bool array of shape ``(N, C)`` (multi-hot), an integer array of shape
 ``(N, K)`` (indices, padded with -1), a SciPy sparse matrix, or one list of indices for each row.
-A label listed twice is one label. A NaN score is an error. Without rows the mean is nan.
+A label listed twice is one label. A NaN score is an error, and so are scores that float64 does not
+tell apart: longdouble, and integers beyond 2**53. Without rows the mean is nan.
 """
 
-import operator
+from numbers import Real
 from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
+from lucid._checks import as_array, as_int, kind_of
 from lucid._kernels import ranking
-from lucid._optional import is_sparse
 from lucid._threads import get_num_threads
-from lucid.labels import Labels, as_labels
+from lucid.labels import Labels, as_labels, is_array_like
 
 __all__ = [
     "coverage_error",
@@ -42,7 +43,8 @@ class _Rows:
 
     def __init__(self, scores: npt.ArrayLike, labels: Any) -> None:
         self.scores = _checked_scores(scores)
-        _check_order(labels)
+        if is_array_like(labels):
+            labels = _checked_order(as_array("labels", labels))
         self.labels = as_labels(labels, self.scores.shape).drop_duplicates()
         self.num_classes = self.labels.num_classes
         self.num_labels = self.labels.lengths()
@@ -73,26 +75,32 @@ class _Rows:
 
 
 def _checked_scores(scores: npt.ArrayLike) -> npt.NDArray[Any]:
-    x = np.asarray(scores)
-    if x.dtype.kind not in "fiu":
-        raise TypeError(f"scores must hold real numbers, got {x.dtype}")
+    x = as_array("scores", scores)
+    if x.dtype.kind not in "fiu" or x.dtype.itemsize > 8:
+        raise TypeError(f"scores must hold real numbers of up to 64 bits, got {kind_of(x)}")
     if x.ndim != 2 or x.shape[1] == 0:
         raise ValueError(f"scores must have shape (N, C) with C >= 1, got {x.shape}")
+    whole = x.dtype.kind in "iu"
+    if whole and x.size and (x.min() < -(2**53) or x.max() > 2**53):
+        raise ValueError(
+            "scores must be within 2**53 if they are integers: float64 rounds larger ones"
+        )
     in_float32 = x.dtype.kind == "f" and x.dtype.itemsize <= 4
     return np.ascontiguousarray(x, dtype=np.float32 if in_float32 else np.float64)
 
 
-def _check_order(labels: Any) -> None:
+def _checked_order(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Refuse floats: most likely they are the scores, given second as scikit-learn wants them."""
-    dtype = getattr(labels, "dtype", None)
-    if dtype is not None and dtype.kind == "f" and not is_sparse(labels):
+    if labels.dtype.kind == "f" and labels.size:
         raise TypeError(
-            f"labels must be Labels, bools or integers, got {dtype}; the order is (scores, labels)"
+            f"labels must be Labels, bools or integers, got {labels.dtype}; "
+            "the order is (scores, labels)"
         )
+    return labels
 
 
 def _checked_k(k: SupportsIndex, num_classes: int) -> int:
-    places = operator.index(k)
+    places = as_int("k", k)
     if not 1 <= places <= num_classes:
         raise ValueError(f"k must be from 1 to C = {num_classes}, got {places}")
     return places
@@ -472,7 +480,10 @@ def psp_at_k(
 
 
 def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> _Values:
-    p = np.asarray(propensities, dtype=np.float64)
+    p = as_array("propensities", propensities)
+    if p.dtype.kind not in "fiu":
+        raise TypeError(f"propensities must hold real numbers, got {kind_of(p)}")
+    p = p.astype(np.float64, copy=False)
     if p.shape != (num_classes,):
         raise ValueError(f"propensities must have shape ({num_classes},), got {p.shape}")
     if not np.all(p > 0):
@@ -504,7 +515,8 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
     Raises
     ------
     TypeError
-        If `labels` is not `lucid.Labels`: the number of classes must be known.
+        If `labels` is not `lucid.Labels`: the number of classes must be known. If `a` or `b` is no
+        number.
     ValueError
         If there are no rows, or `b` is not positive.
 
@@ -526,6 +538,9 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
     """
     if not isinstance(labels, Labels):
         raise TypeError(f"labels must be Labels, got {type(labels).__name__}")
+    for name, value in (("a", a), ("b", b)):
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, got {value!r}")
     if not b > 0:
         raise ValueError(f"b must be positive, got {b}")
     if len(labels) == 0:

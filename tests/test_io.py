@@ -367,6 +367,44 @@ def test_npz_pairs_must_have_the_same_rows(tmp_path):
         read_npz_pair(tmp_path / "x.npz", tmp_path / "y.npz")
 
 
+def npz_pair_with(tmp_path, name, form, **parts):
+    """Write a pair one of whose files, x or y, has other parts than SciPy wrote."""
+    for n in "xy":
+        sparse.save_npz(tmp_path / f"{n}.npz", getattr(sparse, form)(np.eye(3, dtype=np.float32)))
+    with np.load(tmp_path / f"{name}.npz") as file:
+        content = {**file, **{part: np.array(values) for part, values in parts.items()}}
+    np.savez(tmp_path / f"{name}.npz", **content)
+    return tmp_path / "x.npz", tmp_path / "y.npz"
+
+
+@pytest.mark.parametrize("form", ["csr_array", "csc_array"])
+@pytest.mark.parametrize("name", ["x", "y"])
+@pytest.mark.parametrize("index", [-1, 3, 10**8])
+def test_npz_files_of_indices_out_of_range_are_named(tmp_path, form, name, index):
+    files = npz_pair_with(tmp_path, name, form, indices=[index, 1, 2])
+    with pytest.raises(DataFileError, match=rf"{name}\.npz: .* index {index} is out of range"):
+        read_npz_pair(*files)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_npz_features_that_are_not_finite_are_named(tmp_path, value):
+    files = npz_pair_with(tmp_path, "x", "csr_array", data=[1.0, value, 1.0])
+    with pytest.raises(DataFileError, match=r"x\.npz: the matrix must hold finite real numbers"):
+        read_npz_pair(*files)
+
+
+def test_npz_features_that_are_no_real_numbers_are_named(tmp_path):
+    files = npz_pair_with(tmp_path, "x", "csr_array", data=[1j, 1.0, 1.0])
+    with pytest.raises(DataFileError, match=r"x\.npz: the matrix must hold finite real numbers"):
+        read_npz_pair(*files)
+
+
+def test_npz_labels_of_nan_are_named(tmp_path):
+    files = npz_pair_with(tmp_path, "y", "csr_array", data=[1.0, np.nan, 1.0])
+    with pytest.raises(DataFileError, match=r"y\.npz: the matrix must not hold NaN"):
+        read_npz_pair(*files)
+
+
 def test_another_file_is_no_npz_file(file):
     with pytest.raises(DataFileError, match=r"data\.txt: not a file that scipy"):
         read_npz_pair(file("no"), file("no"))

@@ -413,3 +413,131 @@ def test_a_row_out_of_range_is_named(row):
 def test_lists_without_rows_are_refused():
     with pytest.raises(TypeError, match="rows must hold one list of labels each, got int as row 0"):
         Labels.from_lists([0, 1], 3)
+
+
+@pytest.mark.parametrize("row", [50_000_000, 7, -1])
+@pytest.mark.parametrize("form", ["coo_array", "coo_matrix"])
+def test_a_sparse_matrix_of_rows_out_of_range_is_refused(form, row):
+    matrix = getattr(sparse, form)(np.eye(3))
+    matrix.row[0] = row
+    with pytest.raises(ValueError, match=f"matrix is not a valid coo matrix: index {row} is out"):
+        Labels.from_csr(matrix)
+
+
+def test_a_lil_matrix_of_columns_out_of_range_is_refused():
+    matrix = sparse.lil_array(np.eye(3))
+    matrix.rows[0] = [99]
+    with pytest.raises(ValueError, match="matrix is not a valid csr matrix: index 99"):
+        Labels.from_csr(matrix)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (sparse.csr_array([[0.0, np.nan]]), "target must not hold NaN"),
+        (sparse.coo_array([0, 1]), "target must be a matrix of two axes, got shape"),
+        (np.array([0, 1]), "target must be 2-D"),
+        (np.array([True, False]), "target must have shape"),
+        ([[0.5], []], "target must hold integers, got float64"),
+        ([["a"], []], "target must hold integers, got <U1"),
+        ([[0], 1], "target must hold one list of labels each, got int as row 1"),
+        ([[[0], [1]], [[2]]], "target must hold integers in each row, got list in row 0"),
+        ([[0], [1, [2]]], "target must hold integers in each row, got list in row 1"),
+        ([[[0], [1, 2]]], "target must have rows of one length"),
+    ],
+)
+def test_raw_forms_are_named_as_the_user_knows_them(labels, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        as_labels(labels, (2, 2), "target")
+
+
+MASKED = np.ma.masked_array([[1, 0], [1, 1]], mask=[[0, 1], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("padded", lambda m: Labels.from_padded(m, 2)),
+        ("multi_hot", Labels.from_multi_hot),
+        ("indices", lambda m: Labels(m[0], [0, 2], 2)),
+        ("labels", lambda m: as_labels(m, (2, 2))),
+    ],
+)
+def test_masked_arrays_are_refused(name, make):
+    with pytest.raises(ValueError, match=rf"{name} has masked entries: .*\.filled\(-1\)"):
+        make(MASKED)
+
+
+def test_an_array_that_could_be_masked_but_is_not_is_an_array():
+    assert rows_of(Labels.from_padded(np.ma.masked_array([[1, 0]]), 3)) == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("padded", lambda x: Labels.from_padded(x, 2)),
+        ("multi_hot", Labels.from_multi_hot),
+        ("matrix", Labels.from_csr),
+        ("indices", lambda x: Labels(x, [0], 2)),
+        ("offsets", lambda x: Labels.from_indices_and_offsets([], x, 2)),
+    ],
+)
+def test_labels_are_no_array_to_make_labels_of(labels, name, make):
+    with pytest.raises(TypeError, match=f"{name} must be .*, got Labels"):
+        make(labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("padded", lambda x: Labels.from_padded(x, 2)),
+        ("multi_hot", Labels.from_multi_hot),
+        ("rows", lambda x: Labels.from_lists(x, 2)),
+    ],
+)
+def test_a_sparse_matrix_is_sent_to_its_constructor(name, make):
+    with pytest.raises(TypeError, match=f"{name} must not be sparse, got csr_array: .*from_csr"):
+        make(sparse.csr_array(np.eye(2)))
+
+
+def test_the_padded_form_refuses_what_the_raw_form_refuses_as_multi_hot():
+    with pytest.raises(ValueError, match=r"row 0 is \[1, 0, 0, 1\].*pass them as bool"):
+        Labels.from_padded([[1, 0, 0, 1], [0, 0, 1, 0]], 4)
+
+
+def test_the_padded_form_of_two_classes_round_trips_without_a_doubt():
+    labels = Labels.from_lists([[0, 1], [1, 0]], 2)
+    assert Labels.from_padded(labels.to_padded(), 2) == labels
+
+
+@pytest.mark.parametrize("value", [2.0, "3", None])
+def test_the_number_of_classes_must_be_an_integer(value):
+    with pytest.raises(TypeError, match=f"num_classes must be an integer, got {value!r}"):
+        Labels.from_lists([[0]], value)
+
+
+def test_the_width_must_be_an_integer():
+    with pytest.raises(TypeError, match=r"width must be an integer, got 2\.5"):
+        Labels.from_lists([[0]], 3).to_padded(2.5)
+
+
+def test_one_number_is_no_lists():
+    with pytest.raises(TypeError, match="rows must hold one list of labels each, got int"):
+        Labels.from_lists(5, 3)
+
+
+def test_ragged_rows_are_named():
+    with pytest.raises(ValueError, match="padded must have rows of one length"):
+        Labels.from_padded([[0], [1, 2]], 3)
+    with pytest.raises(ValueError, match="multi_hot must have rows of one length"):
+        Labels.from_multi_hot([[0], [1, 0]])
+
+
+def test_strings_are_not_multi_hot():
+    with pytest.raises(TypeError, match="multi_hot must hold bools, or numbers 0 and 1, got <U1"):
+        Labels.from_multi_hot([["0", "1"]])
+
+
+def test_a_multi_hot_form_without_a_column_is_named():
+    with pytest.raises(ValueError, match=r"multi_hot must have .* C >= 1, got shape \(2, 0\)"):
+        Labels.from_multi_hot(np.zeros((2, 0)))

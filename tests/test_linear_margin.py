@@ -286,7 +286,7 @@ def test_a_chunk_that_is_not_positive(chunk):
 
 
 def test_a_chunk_that_is_no_integer():
-    refuses(TypeError, "float", chunk=1e6)
+    refuses(TypeError, "chunk must be an integer, got 1000000.0", chunk=1e6)
 
 
 def test_a_bad_reduction():

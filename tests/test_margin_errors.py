@@ -96,7 +96,7 @@ def test_a_target_that_is_no_array(target):
 
 
 def test_floats_among_ragged_lists():
-    with raises(TypeError, "must hold integers", "float64"):
+    with raises(TypeError, "target must hold integers, got float64"):
         multilabel_margin(X, [[0.0, 1.0], [1.0]])
 
 
@@ -148,7 +148,7 @@ def test_shapes_that_do_not_fit_are_both_shown(x_shape, target_shape):
 
 
 def test_a_transposed_target_is_recognised():
-    with raises(ValueError, "target (3, 2)", "x (2, 3)", "target.T would fit"):
+    with raises(ValueError, "target (3, 2)", "x (2, 3)", "target.T fits"):
         multilabel_margin(X, TARGET.repeat(2, axis=0)[:3])
 
 
@@ -232,7 +232,7 @@ def test_sparse_scores_are_sent_to_the_linear_layer():
 
 
 def test_none_among_ragged_labels_is_named():
-    with raises(TypeError, "target: ", "must hold integers"):
+    with raises(TypeError, "target must hold integers, got object"):
         multilabel_margin(X, [[0], [1, None]])
 
 
@@ -244,3 +244,81 @@ def test_scores_as_lists_of_ints_are_taken_by_function_and_tensor_loss():
 def test_ragged_scores_are_named_by_the_tensor_loss():
     with raises(ValueError, "x must have rows of one length"):
         F.multilabel_margin_loss([[1.0, 2.0], [3.0]], [[0], [0]])
+
+
+@pytest.mark.parametrize("target", [{0, 2}, None, {0: 1}, (n for n in range(2))])
+def test_what_came_instead_of_a_target_is_named(target):
+    with raises(TypeError, "target must hold integer class indices", type(target).__name__):
+        multilabel_margin(X[0], target)
+
+
+CALLS = [
+    lambda x, target: lucid.multilabel_margin(x, target),
+    lambda x, target: F.multilabel_margin_loss(x, target),
+    lambda x, target: F.multilabel_soft_margin_loss(x, target),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("x", [None, "abc", [[1.0, None]]])
+def test_scores_that_are_no_numbers_are_named(call, x):
+    with raises(TypeError, "x must be float32, float64 or float16, got"):
+        call(x, [[0, 1]])
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_masked_scores_are_refused(call):
+    with raises(ValueError, "x has masked entries"):
+        call(np.ma.masked_equal(X + np.arange(3), 1), [[0, 0, 1], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_masked_target_is_refused(call):
+    target = np.ma.masked_equal(np.array([[1, 0, 1], [1, 1, 0]]), 0)
+    with raises(ValueError, "target has masked entries", ".filled(-1)"):
+        call(X, target)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_scores_of_bfloat16_are_named_with_the_way_out(call):
+    torch = pytest.importorskip("torch")
+    with raises(TypeError, "x cannot be read as an array", "call .float() first"):
+        call(torch.zeros(2, 3, dtype=torch.bfloat16), TARGET)
+
+
+@pytest.mark.parametrize("name", ["features", "weight", "bias"])
+@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], "a", None])
+def test_the_parts_of_a_linear_layer_are_named(name, value):
+    if name == "bias" and value is None:
+        return
+    parts = {"features": X, "weight": np.ones((4, 3)), "bias": np.ones(4)}
+    with pytest.raises((TypeError, ValueError), match=f"{name} must"):
+        F.linear_multilabel_margin_loss(**{**parts, name: value}, target=TARGET)
+
+
+@pytest.mark.parametrize("rows", [[], ()])
+@pytest.mark.parametrize("call", CALLS)
+def test_an_empty_list_is_the_labels_of_no_rows(call, rows):
+    with np.errstate(all="ignore"):
+        call(np.zeros((0, 3)), rows)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_empty_list_is_no_label_of_scores_without_a_batch_axis(call):
+    expected = call(X[0], Labels.from_lists([[]], 3))
+    found = call(X[0], [])
+    np.testing.assert_array_equal(*(r[0] if isinstance(r, tuple) else r for r in (found, expected)))
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_empty_list_for_scores_of_some_rows_is_refused(call):
+    with raises(ValueError, "(0, 3)", "(2, 3)"):
+        call(X, [])
+
+
+def test_a_multi_hot_target_is_said_to_be_transposed_only_where_it_would_fit():
+    with raises(ValueError, "target.T fits"):
+        multilabel_margin(np.zeros((3, 5)), np.zeros((5, 3), bool))
+    with raises(ValueError, "got target (2, 3) for x (3, 5)") as caught:
+        multilabel_margin(np.zeros((3, 5)), np.zeros((2, 3), bool))
+    assert "target.T" not in str(caught.value)

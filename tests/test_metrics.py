@@ -297,3 +297,69 @@ def test_propensities_want_labels():
 def test_propensities_want_a_positive_b(b):
     with pytest.raises(ValueError, match="b must be positive"):
         metrics.propensities(Labels.from_lists([[0]], 2), b=b)
+
+
+@pytest.mark.parametrize("labels", [[[0], [2]], [[True, False, False], [False, False, True]]])
+def test_labels_may_be_tensors_of_torch(labels):
+    torch = pytest.importorskip("torch")
+    x = [[0.5, 0.1, 0.2], [0.4, 0.9, 0.3]]
+    assert metrics.precision_at_k(x, torch.tensor(labels), 1) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1], r"labels must be 2-D, got shape \(2,\)"),
+        ([[0.0, 1.0]], r"labels must be Labels, .* got float64; the order is \(scores, labels\)"),
+        ([[0.5], []], "labels must hold integers, got float64"),
+        (np.ma.masked_equal([[0, 1]], 1), "labels has masked entries"),
+    ],
+)
+def test_labels_are_named_as_the_user_knows_them(labels, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        metrics.one_error(np.zeros((2, 3)), labels)
+
+
+@pytest.mark.parametrize("scores", [[[1.0], [1.0, 2.0]], np.ma.masked_equal([[0.0, 1.0]], 1)])
+def test_scores_that_are_no_array_are_named(scores):
+    with pytest.raises(ValueError, match=r"scores (must have rows of one length|has masked)"):
+        metrics.one_error(scores, [[0]])
+
+
+def test_without_rows_the_labels_may_be_an_empty_list():
+    assert math.isnan(metrics.one_error(np.zeros((0, 3)), []))
+
+
+@pytest.mark.parametrize("k", [1.0, "a"])
+def test_k_must_be_an_integer(k):
+    with pytest.raises(TypeError, match=f"k must be an integer, got {k!r}"):
+        metrics.precision_at_k(np.zeros((1, 3)), [[0]], k)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.array([[2**53 + 1, 0]]),
+        np.array([[-(2**53) - 2, 0]]),
+        np.array([[2**64 - 1, 0]], np.uint64),
+        np.zeros((1, 2), np.longdouble),
+    ],
+)
+def test_scores_that_float64_does_not_tell_apart_are_refused(scores):
+    with pytest.raises((TypeError, ValueError), match="scores must"):
+        metrics.one_error(scores, [[0]])
+
+
+def test_integer_scores_up_to_the_last_that_float64_holds_are_taken():
+    assert metrics.one_error(np.array([[2**53, 2**53 - 1]]), [[0]]) == 0
+
+
+def test_propensities_must_be_numbers():
+    with pytest.raises(TypeError, match="propensities must hold real numbers, got <U3"):
+        metrics.psp_at_k(np.zeros((1, 3)), [[0]], "abc", 1)
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_the_parameters_of_propensities_must_be_numbers(name):
+    with pytest.raises(TypeError, match=f"{name} must be a number, got 'x'"):
+        metrics.propensities(Labels.from_lists([[0]], 2), **{name: "x"})

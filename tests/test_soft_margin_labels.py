@@ -168,3 +168,39 @@ def test_a_padded_target_is_refused_with_the_way_to_give_it():
 def test_the_module_takes_labels():
     loss = nn.MultiLabelSoftMarginLoss()(X, LABELS)
     assert loss.item() == F.multilabel_soft_margin_loss(X, LABELS).item()
+
+
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 3.0, 0.5]])
+@pytest.mark.parametrize("target", [[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]])
+def test_infinite_logits_give_the_same_for_numbers_as_for_labels(weight, target):
+    x = np.array([[np.inf, -np.inf, 1.0, 2.0]])
+    expected = loss_and_gradient(x, np.array([target], bool), weight)
+    found = loss_and_gradient(x, np.array([target], float), weight)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-14)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
+
+
+@pytest.mark.parametrize("score", [np.inf, -np.inf])
+def test_an_infinite_logit_for_a_target_between_the_sides_costs_everything(score):
+    assert loss_and_gradient([[score]], [[0.5]])[0] == np.inf
+
+
+def test_a_nan_logit_stays_nan_beside_infinite_ones():
+    loss, _ = loss_and_gradient([[np.inf, np.nan], [np.inf, 0]], [[1, 0], [1, 0]], None, "none")
+    assert np.isnan(loss).tolist() == [True, False]
+
+
+def test_lists_that_are_all_empty_are_labels():
+    expected = loss_and_gradient(X, np.zeros_like(X))
+    np.testing.assert_allclose(loss_and_gradient(X, [[]] * len(X))[0], expected[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("target", [[[0.5], []], [["a"], []]])
+def test_ragged_labels_that_are_no_integers_are_named(target):
+    with pytest.raises(TypeError, match="target must hold integers"):
+        F.multilabel_soft_margin_loss(X[:2], target)
+
+
+def test_ragged_weights_are_named():
+    with pytest.raises(ValueError, match="weight must have rows of one length"):
+        F.multilabel_soft_margin_loss(X, LABELS, [[1.0], [1.0, 2.0]])

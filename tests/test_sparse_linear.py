@@ -161,5 +161,54 @@ def test_features_that_are_no_real_numbers():
 
 
 def test_features_of_one_axis():
-    with pytest.raises(ValueError, match=re.escape("shape (N, D), got shape (8,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("x must be a matrix of two axes, got shape (8,)")
+    ):
         lucid.linear(sparse.coo_array(DENSE[0]), WEIGHT)
+
+
+def test_features_may_have_room_behind_their_last_entry():
+    x = sparse.csr_array(DENSE)
+    x.indices = np.append(x.indices, [10**8, -1]).astype(x.indices.dtype)
+    x.data = np.append(x.data, [np.nan, np.nan])
+    for a, b in zip(outputs_and_gradients(x), outputs_and_gradients(DENSE), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def corrupt(form, place, value):
+    """Return features one of whose indices is wrong; SciPy looks when they are made, not later."""
+    x = getattr(sparse, f"{form}_array")(np.eye(3, dtype=np.float32))
+    getattr(x, place)[1 if place == "indptr" else 0] = value
+    return x
+
+
+CORRUPT = [
+    *[("csr", "indices", value) for value in (-1, 3, 10**8)],
+    *[("csc", "indices", value) for value in (-1, 3, 50_000_000)],
+    *[("bsr", "indices", value) for value in (-1, 3, 50_000_000)],
+    *[("coo", "row", value) for value in (-1, 3, 50_000_000)],
+    *[(form, "indptr", value) for form in ("csr", "csc", "bsr") for value in (-1, 10**7)],
+]
+
+
+@pytest.mark.parametrize(("form", "place", "value"), CORRUPT)
+def test_features_whose_indices_are_out_of_range(form, place, value):
+    x, weight = corrupt(form, place, value), np.ones((2, 3), np.float32)
+    with pytest.raises(ValueError, match=f"x is not a valid {form} matrix"):
+        lucid.linear(x, weight)
+    with pytest.raises(ValueError, match=f"features is not a valid {form} matrix"):
+        nn.functional.linear_multilabel_margin_loss(x, weight, None, [[0], [1], [0]])
+
+
+@pytest.mark.parametrize("part", ["data", "indices"])
+def test_features_whose_parts_differ_in_length(part):
+    x = sparse.csr_array(np.eye(3))
+    setattr(x, part, getattr(x, part)[:2])
+    with pytest.raises(ValueError, match="x is not a valid csr matrix"):
+        lucid.linear(x, np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["longdouble", "complex128"])
+def test_a_weight_that_no_kernel_multiplies(dtype):
+    with pytest.raises(TypeError, match=f"expected a weight of .* got {np.dtype(dtype)}"):
+        lucid.linear(sparse.csr_array(DENSE), WEIGHT.astype(dtype))

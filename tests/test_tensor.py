@@ -286,3 +286,11 @@ def test_a_result_cannot_stop_requiring_a_gradient():
     y = lucid.ones(2, requires_grad=True) * 2
     with pytest.raises(RuntimeError, match=r"use detach\(\)"):
         y.requires_grad_(False)
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_a_masked_array_makes_no_tensor(dtype):
+    with pytest.raises(ValueError, match="data has masked entries"):
+        lucid.tensor(np.ma.masked_equal([1.0, 2.0], 2), dtype)
+    with pytest.raises(ValueError, match="has masked entries"):
+        lucid.ones(2) + np.ma.masked_equal([1.0, 2.0], 2)

@@ -58,3 +58,11 @@ def test_another_line_is_warned_about_too():
 def test_a_warning_can_be_an_error():
     with pytest.raises(UserWarning, match="row 0 is"):
         lucid.multilabel_margin(SCORES, STRAY)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_a_label_is_looked_for_right_behind_the_minus_one_whatever_the_dtype(dtype):
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        lucid.multilabel_margin(SCORES, np.array([[0, -1, -1, 3], [1, -1, -1, -1]], dtype))
+        lucid.multilabel_margin(SCORES, np.array([[0, 2, -1, 3], [1, -1, -1, -1]], dtype))
+    assert [str(w.message)[:25] for w in caught] == ["row 0 is [ 0,  2, -1,  3]"]

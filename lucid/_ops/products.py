@@ -114,7 +114,7 @@ def linear(x: Any, weight: TensorLike, bias: TensorLike | None = None) -> Tensor
     TypeError
         If a sparse `x` does not hold real numbers.
     ValueError
-        If the shapes do not fit.
+        If the shapes do not fit, or indices of a sparse `x` are out of range.
 
     Notes
     -----

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -10,17 +9,19 @@ import numpy as np
 from lucid._checks import (
     Reduction,
     as_array,
+    as_int,
     check_layer,
     check_probabilities,
     check_reduction,
     check_scores,
     check_weight,
+    refuse_masked,
 )
 from lucid._features import as_csr
 from lucid._margin import labels_for
 from lucid._ops import linear_margin, losses
 from lucid._optional import is_sparse
-from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+from lucid._tensor import Array, Tensor, TensorLike
 from lucid.labels import Labels, as_labels, is_array_like
 
 __all__ = [
@@ -79,17 +80,19 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
     check_reduction(reduction)
     if isinstance(target, Tensor):
         target = target._data
-    return losses.multilabel_margin_loss(_scores(x), target=target, reduction=reduction)
+    elif type(target) is not np.ndarray:
+        refuse_masked("target", target)
+    return losses.multilabel_margin_loss(_real("x", x), target=target, reduction=reduction)
 
 
-def _scores(x: TensorLike) -> Tensor:
-    """Return scores as a tensor, float32 for lists, also for those of ints."""
+def _real(name: str, x: TensorLike) -> Tensor:
+    """Return an argument as a tensor, float32 for lists, also for those of ints."""
     if isinstance(x, Tensor):
         return x
-    array = as_array("x", x)
-    if array.dtype.kind in "iu" and not hasattr(x, "dtype"):
-        return Tensor(array.astype(np.float32))
-    return as_tensor(x)
+    array = as_array(name, x)
+    if array.dtype.kind in "iuf" and not hasattr(x, "dtype"):
+        array = array.astype(np.float32, copy=False)
+    return Tensor(array)
 
 
 def linear_multilabel_margin_loss(
@@ -137,8 +140,8 @@ def linear_multilabel_margin_loss(
     TypeError
         If an argument has a dtype that cannot be meant, or `chunk` is not an integer.
     ValueError
-        If shapes do not fit, a label is out of range, `reduction` is none of the three or `chunk`
-        is not positive.
+        If shapes do not fit, a label or an index of sparse features is out of range, `reduction` is
+        none of the three or `chunk` is not positive.
 
     See Also
     --------
@@ -178,16 +181,17 @@ def linear_multilabel_margin_loss(
      [ 0.3333  0.1667]]
     """
     check_reduction(reduction)
-    weight = as_tensor(weight)
-    features = (
-        as_csr("features", features, weight.dtype) if is_sparse(features) else as_tensor(features)
-    )
-    bias = Tensor(np.zeros(weight.shape[:1], weight.dtype)) if bias is None else as_tensor(bias)
+    weight = _real("weight", weight)
+    if is_sparse(features):
+        features = as_csr("features", features, weight.dtype)
+    else:
+        features = _real("features", features)
+    bias = Tensor(np.zeros(weight.shape[:1], weight.dtype)) if bias is None else _real("bias", bias)
     check_layer(features, weight, bias)
     labels = labels_for(
         (*features.shape[:-1], len(weight)), target._data if isinstance(target, Tensor) else target
     )
-    chunk = operator.index(chunk)
+    chunk = as_int("chunk", chunk)
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     if is_sparse(features):
@@ -214,12 +218,13 @@ def multilabel_soft_margin_loss(
     Parameters
     ----------
     x : Tensor or array_like
-        Logits, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16.
+        Logits, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
+        taken as float32.
     target : Tensor or array_like, Labels, scipy.sparse matrix or array
         Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label. Or the labels alone:
         `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of class indices
-        that differ in length or are sets. These need no memory for the zeros. A label that is
-        given twice counts once.
+        that differ in length, are sets or are all empty. These need no memory for the zeros. A
+        label that is given twice counts once.
     weight : Tensor or array_like, optional
         A weight for each class, shape ``(C,)``.
     reduction : {'none', 'mean', 'sum'}
@@ -255,9 +260,9 @@ def multilabel_soft_margin_loss(
     0.3778
     """
     check_reduction(reduction)
-    x = as_tensor(x)
+    x = _real("x", x)
     check_scores(x._data)
-    weights = _values(1.0 if weight is None else weight)
+    weights = _values("weight", 1.0 if weight is None else weight)
     check_weight(weights, x._data)
     return losses.multilabel_soft_margin_loss(
         x, target=_soft_target(target, x._data), weight=weights, reduction=reduction
@@ -267,12 +272,11 @@ def multilabel_soft_margin_loss(
 def _soft_target(target: Any, x: Array) -> Array | Labels:
     """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
     if isinstance(target, Tensor) or is_array_like(target):
-        numbers = _values(target)
+        numbers = _values("target", target)
         check_probabilities(numbers, x)
         return Labels.from_multi_hot(np.atleast_2d(numbers)) if numbers.dtype == bool else numbers
-    shape = np.atleast_2d(x).shape
-    return as_labels(target, (shape[0], shape[1])).drop_duplicates()
+    return as_labels(target, x.shape, "target").drop_duplicates()
 
 
-def _values(x: TensorLike) -> Array:
-    return x._data if isinstance(x, Tensor) else np.asarray(x)
+def _values(name: str, x: TensorLike) -> Array:
+    return x._data if isinstance(x, Tensor) else as_array(name, x)

@@ -198,6 +198,8 @@ class MultiLabelSoftMarginLoss(Module):
     * Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
       class indices that differ in length or are sets. No target of the shape of `x` is made; a
       label that is given twice counts once.
+    * An infinite logit costs 0 on the side of a target of 0 or 1, otherwise inf: the limit, where
+      PyTorch has nan.
     * Output: a scalar for ``'mean'`` and ``'sum'``; ``(N,)`` for ``'none'`` and ``x`` ``(N, C)``.
 
     References
