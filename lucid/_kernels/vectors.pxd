@@ -51,4 +51,4 @@ cdef extern from *:
         return n[0] + n[1];
     }
     """
-    const int LUCID_FLOATS
+    const int LUCID_FLOATS      # a file that cimports this gets all of the C above
