@@ -39,32 +39,10 @@ VARIANTS = {
         "if 4 * active > m:",
         "if m <= SMALL:",
     ),
-    "every row is copied, whatever its labels": (
-        "margin_row.pxd",
-        "row.copied = C <= BLOCK or P > C // 64",
-        "row.copied = True",
-    ),
-    "no row is copied: labels are sorted by block": (
-        "margin_row.pxd",
-        "row.copied = C <= BLOCK or P > C // 64",
-        "row.copied = False",
-    ),
-    "no comparing: few thresholds are halved too": (
-        "ranks.pxd",
-        "if P <= FEW_THRESHOLDS or P <= MORE_THRESHOLDS and C * P <= FEW_PAIRS:",
-        "if False:",
-    ),
-    "no halving: 17 to 63 thresholds are compared": (
-        "ranks.pxd",
-        "if P <= FEW_THRESHOLDS or P <= MORE_THRESHOLDS and C * P <= FEW_PAIRS:",
-        "if P <= MORE_THRESHOLDS:",
-    ),
-    "no halving: 17 to 63 thresholds go into a grid": (
-        "ranks.pxd",
-        "if P <= MOST_HALVED:",
-        "if False:",
-    ),
-    "four buckets a threshold": ("ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 4 "),
+    "all thresholds are compared": ("ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 1 << 30"),
+    "all thresholds go into a grid": ("ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 0 "),
+    "two buckets a threshold": ("ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 2 "),
+    "eight buckets a threshold": ("ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 8 "),
     "no first step without a branch": (
         "ranks.pxd",
         "    r += value > tau[r]                 # without",

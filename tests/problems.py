@@ -1,9 +1,9 @@
 """Scores and labels of every kind that the kernel treats differently.
 
 The kernel goes through a row in blocks of 512 columns and in segments of 32,768 that threads may
-share, and packs blocks where few scores are active. It compares scores with up to 5 thresholds, or
-more in short rows; halves up to 63; and sorts more into a grid. The sizes here lie on both sides of
-each of these borders.
+share, and packs blocks where few scores are active. It compares scores with up to 32 thresholds, or
+64 in float32, five at a time, and sorts more into a grid. The sizes here lie on both sides of each of
+these borders.
 """
 
 from functools import cache
@@ -28,7 +28,7 @@ SIZES = {
     "many-small-rows": (700, 50, 5),
     "a-block-and-one": (70, 513, 24),
     "rows-of-blocks": (37, 1100, 10),
-    "labels-to-halve": (21, 2000, 63),
+    "dozens-of-labels": (21, 2000, 90),
     "many-labels": (33, 1000, 300),
     "rows-over-segments": (2, 40_000, 12),
     "a-shared-row": (1, 70_001, 20),

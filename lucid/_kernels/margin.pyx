@@ -64,6 +64,7 @@ cdef void merge_parts(Part* parts, Py_ssize_t segments, Py_ssize_t P) noexcept n
     for s in range(segments):
         merge(&total, &parts[s].total)
         if s > 0:
+            parts[0].repeated |= parts[s].repeated
             for i in range(P + 1):
                 parts[0].count[i] += parts[s].count[i]
     parts[0].total = total

@@ -20,13 +20,12 @@ a = min tau the loss follows from them, in O(C + P):
 
 **From a row to its ranks.**  A row is read once, in blocks of 512 columns that stay in the L1 cache.
 
-1. `open_row` reads and checks the labels. A label set to a has rank 0 and adds exactly 0, so that
-   nothing else needs to know which columns are labels. Short rows, and rows with many labels, are
-   copied for that. In the others, the labels are sorted by block (a counting sort).
+1. `open_row` reads and checks the labels, and sorts them by block (a counting sort).
 2. `mark_active`: scores not above a have rank 0. In a trained model that is nearly all of them: a
    block with none is done, and the active ones of a block with few wait in a queue until they
-   fill a block. A block with many is ranked where it stands.
-3. Ranking, by comparing, by halving or by a grid of buckets: see `ranks.pxd`.
+   fill a block. A block with many is ranked where it stands. Labels lose their mark or, in a copy
+   of their block, are set to a: they have rank 0 then, and add exactly 0.
+3. Ranking, by comparing or by a grid of buckets: see `ranks.pxd`.
 4. The sums, to the last bit: see `sums.pxd`.
 
 **The same bits always.**  Counts are integers. Float sums run over fixed lanes within a block, over
@@ -65,19 +64,18 @@ cdef struct Row:            # what is known of a row before its scores are ranke
     double inverse          # 1 / divisor
     const int64_t* labels   # as given
     Py_ssize_t P            # how many
-    bint repeated           # whether one may occur twice
     bint finite             # whether every threshold is
     double a                # the lowest threshold
     Thresholds thresholds
-    bint copied             # the row with its labels set to a is in
-    void* copy              # real[C + 8]: a multiple of 8 scores, filled up with a
-    int64_t* by_block       # otherwise [P]: the labels, block by block
+    const int64_t* by_block # [P]: the labels, block by block
     int64_t* block_start    # [blocks + 1]: where each block's labels start in by_block
+    int64_t* room           # [P]: for by_block
 
 
 cdef struct Part:           # what scanning a segment of a row finds
     Sum total               # sum_j r_j * (x_j - a)+
     int32_t* count          # [P + 8]: see rank_scores
+    bint repeated           # whether a label may occur twice
 
 
 # ------------------------------------------------------------------------------------ 1. the labels
@@ -107,40 +105,19 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py
     row.C, row.divisor, row.inverse = C, divisor, 1 / divisor
     row.labels, row.P, row.a = labels, P, a
     row.finite = not any_nan and a > -INFINITY and high < INFINITY
-    open_thresholds(tau, P, a, high, C, t)
-    row.copied = C <= BLOCK or P > C // 64
-    if row.copied:
-        copy_row(x, row)
-    else:
-        row.repeated = True
-        sort_by_block(row)
+    open_thresholds(tau, P, a, high, t)
+    sort_by_block(row)
     return True
 
 
-cdef inline Py_ssize_t pad(real* v, Py_ssize_t m, real a) noexcept nogil:
-    """Fill up ``m`` scores with a to a multiple of 8, which is returned."""
-    cdef Py_ssize_t j, whole = (m + 7) // 8 * 8
-    for j in range(m, whole):
-        v[j] = a
-    return whole
-
-
-cdef inline void copy_row(const real* x, Row* row) noexcept nogil:
-    """Copy the scores, with the labels set to a."""
-    cdef real* copy = <real*>row.copy
-    cdef real a = <real>row.a
-    cdef Py_ssize_t i
-    memcpy(copy, x, row.C * sizeof(real))
-    pad(copy, row.C, a)
-    row.repeated = False
-    for i in range(row.P):
-        row.repeated |= copy[row.labels[i]] == a
-        copy[row.labels[i]] = a
-
-
-cdef inline void sort_by_block(const Row* row) noexcept nogil:
+cdef inline void sort_by_block(Row* row) noexcept nogil:
     """A counting sort: sizes, then ends, and each label placed moves its block's end down to its start."""
     cdef Py_ssize_t i, b, blocks = (row.C + BLOCK - 1) // BLOCK
+    if blocks == 1:
+        row.by_block = row.labels
+        row.block_start[0], row.block_start[1] = 0, row.P
+        return
+    row.by_block = row.room
     memset(row.block_start, 0, (blocks + 1) * sizeof(int64_t))
     for i in range(row.P):
         row.block_start[row.labels[i] // BLOCK] += 1
@@ -149,10 +126,18 @@ cdef inline void sort_by_block(const Row* row) noexcept nogil:
     for i in range(row.P):
         b = row.labels[i] // BLOCK
         row.block_start[b] -= 1
-        row.by_block[row.block_start[b]] = row.labels[i]
+        row.room[row.block_start[b]] = row.labels[i]
 
 
 # ------------------------------------------------------------------------------------ 2. the scores
+
+cdef inline Py_ssize_t pad(real* v, Py_ssize_t m, real a) noexcept nogil:
+    """Fill up ``m`` scores with a to a multiple of 8, which is returned."""
+    cdef Py_ssize_t j, whole = (m + 7) // 8 * 8
+    for j in range(m, whole):
+        v[j] = a
+    return whole
+
 
 cdef inline Py_ssize_t mark_active(const real* v, Py_ssize_t m, real a, uint64_t* marks) noexcept nogil:
     """Mark the scores above ``a`` with a byte each, eight to a word; how many they are."""
@@ -205,10 +190,11 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
     cdef int32_t rank[2 * BLOCK]
     cdef uint64_t marks[WORDS]
     cdef const real* v
-    cdef const int64_t* label = NULL    # the block's labels, unless the row is a copy without them
-    cdef const int64_t* end = NULL
+    cdef const int64_t* label           # the block's labels
+    cdef const int64_t* end
     cdef Py_ssize_t first, k, j, m, width, active, queued = 0
     cdef int64_t ranks
+    cdef bint repeated = False
     cdef real a = <real>row.a
     if row.P == 0:                      # no pairs: whatever the scores are, even NaN
         if grad != NULL:
@@ -216,13 +202,9 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         return
     for first from start <= first < stop by BLOCK:
         m = width = min(BLOCK, stop - first)
-        if row.copied:
-            v = <const real*>row.copy + first
-            m = (m + 7) // 8 * 8
-        else:
-            v = x + first
-            label = row.by_block + row.block_start[first // BLOCK]
-            end = row.by_block + row.block_start[first // BLOCK + 1]
+        v = x + first
+        label = row.by_block + row.block_start[first // BLOCK]
+        end = row.by_block + row.block_start[first // BLOCK + 1]
         active = m if m <= SMALL else mark_active(v, m, a, marks)
         if 4 * active > m:
             if label != end or m % 8 != 0:
@@ -230,6 +212,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
                 m = pad(block, m, a)
                 v = block
                 while label != end:
+                    repeated |= block[label[0] - first] == a
                     block[label[0] - first] = a
                     label += 1
             ranks = rank_scores(v, m, &row.thresholds, rank, part.count)
@@ -241,6 +224,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         if grad != NULL:
             memset(grad + first, 0, width * sizeof(real))
         while label != end:
+            repeated |= (<uint8_t*>marks)[label[0] - first] == 0
             (<uint8_t*>marks)[label[0] - first] = 0
             label += 1
         if active == 0:
@@ -249,6 +233,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         if queued >= BLOCK:
             flush(queue, column, rank, queued, row, grad + start if grad != NULL else NULL, part)
             queued = 0
+    part.repeated |= repeated
     if queued > 0:
         flush(queue, column, rank, queued, row, grad + start if grad != NULL else NULL, part)
 
@@ -295,7 +280,7 @@ cdef inline void close_row(const real* x, const Row* row, real* grad, Part* part
     if isnan(loss.hi):
         for i in range(row.C):
             grad[i] = NAN
-    elif row.repeated:
+    elif part.repeated:
         # The scan left zeros at the labels: a label given m times counts m times, with one rounding.
         for i in range(row.P):
             grad[row.labels[i]] += 1
@@ -320,7 +305,6 @@ cdef inline void settle(const real* x, const Row* row, Sum* loss) noexcept nogil
         label_nan |= isnan(value)
         label_high |= value == INFINITY
         label_low |= value == -INFINITY
-    sort_by_block(row)                  # a row that was copied has not needed it so far
     for b in range((row.C + BLOCK - 1) // BLOCK):
         first = b * BLOCK
         m = min(BLOCK, row.C - first)
@@ -355,6 +339,7 @@ cdef inline void rank_segment(const real* x, Py_ssize_t s, const Row* row, real*
     cdef Py_ssize_t size = segment_of(row.P)
     memset(part.count, 0, (row.P + 8) * sizeof(int32_t))
     part.total.hi, part.total.lo = 0, 0
+    part.repeated = False
     scan(x, s * size, min(row.C, (s + 1) * size), row, grad, part)
 
 
@@ -364,6 +349,7 @@ cdef inline void rank_row(const real* x, const Row* row, real* grad, Part* part,
     cdef Sum total
     total.hi, total.lo = 0, 0
     memset(part.count, 0, (row.P + 8) * sizeof(int32_t))
+    part.repeated = False
     for s in range((row.C + size - 1) // size):
         part.total.hi, part.total.lo = 0, 0
         scan(x, s * size, min(row.C, (s + 1) * size), row, grad, part)
@@ -377,14 +363,13 @@ cdef inline bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t C) noexcept nog
     cdef Py_ssize_t blocks = (C + BLOCK - 1) // BLOCK, buckets = count_buckets(K)
     cdef Thresholds* t = &row.thresholds
     cdef char* memory = <char*>malloc((blocks + 1 + K) * sizeof(int64_t)
-                                      + (2 * (K + 8) + C + 8) * sizeof(double)
+                                      + 2 * (K + 8) * sizeof(double)
                                       + (K + buckets + 1) * sizeof(int32_t) + PADDING)
     row.block_start = <int64_t*>memory
-    row.by_block = row.block_start + blocks + 1
-    t.by_label = <double*>(row.by_block + K)
+    row.room = row.block_start + blocks + 1
+    t.by_label = <double*>(row.room + K)
     t.ascending = <double*>t.by_label + K + 8
-    row.copy = <double*>t.ascending + K + 8
-    t.bucket = <int32_t*>(<double*>row.copy + C + 8)
+    t.bucket = <int32_t*>(<double*>t.ascending + K + 8)
     t.start = t.bucket + K
     return memory != NULL
 

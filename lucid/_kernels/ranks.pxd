@@ -1,52 +1,36 @@
 # cython: language_level=3, cdivision=True
 """Ranks: how many of a row's thresholds are below each score, and how many scores above each.
 
-There are three ways, and the shape of the row decides between them.
+There are two ways, and the number of thresholds decides between them.
 
-* `rank_by_comparing`: each score with each threshold, see `comparing.pxd`. Nothing has to be prepared
-  for that, so it is the way for a few thresholds or a short row.
-* `rank_by_halving`, for 17 to 63 sorted thresholds where there is AVX2: see `halving.pxd`. The counts
-  come from the ranks.
-* `rank_by_grid`, for all else. The thresholds are sorted into buckets of equal width between the lowest
+* `rank_by_comparing`, for a few: each score with each threshold, see `comparing.pxd`.
+* `rank_by_grid`, for more. The thresholds are sorted into buckets of equal width between the lowest
   and the highest. A score's bucket says how many thresholds are below the bucket; the few that share
   it are compared. The bucket of a value is monotone in the value even in floating point, so no rank
   depends on rounding. A histogram of the ranks holds the counts of all thresholds.
 """
 
 from libc.math cimport INFINITY, isfinite
-from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memset
 
 from lucid._kernels.comparing cimport compare_double, compare_float
-from lucid._kernels.halving cimport MOST_HALVED, ROOM, TABLE, count_above, halve, level_start
 from lucid._kernels.sums cimport real
 
 cdef enum:
-    FEW_THRESHOLDS = 16     # up to so many, or
-    MORE_THRESHOLDS = 63    # up to so many in rows with up to
-    FEW_PAIRS = 1 << 15     # so many pairs, comparing takes least time
+    FEW_BYTES = 256         # of thresholds, 64 or 32: for so many comparing takes no longer
     MOST_SCORES = 1024      # ranked in one call
-    BUCKETS = 2             # for each threshold
+    BUCKETS = 4             # for each threshold
     MOST_BUCKETS = 1 << 23  # their numbers stay exact in float32
 
 
-cdef enum Way:
-    COMPARING
-    HALVING
-    GRID
-
-
 cdef struct Thresholds:
-    Way way
+    bint few                # whether scores are compared with each of them
     Py_ssize_t P            # how many
     void* by_label          # real[P + 8]: in the order of the labels
     void* ascending         # real[P + 8]: sorted, and closed by inf
     void* tau               # the one of the two whose order the counts have
-    # for halving:
-    int depth               # levels of the search
-    float table[TABLE]
-    int32_t place[ROOM]     # where each label's threshold stands in tau
     # for the grid:
     Py_ssize_t buckets
     double low, scale       # a value x falls into bucket (x - low) * scale
@@ -73,26 +57,20 @@ cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexc
     return <int32_t>position
 
 
-cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, real high, Py_ssize_t C,
+cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, real high,
                                  Thresholds* t) noexcept nogil:
-    """Take P thresholds from low to high; C scores, or fewer, are going to be ranked."""
+    """Take P thresholds from low to high."""
     t.P = P
-    if P <= FEW_THRESHOLDS or P <= MORE_THRESHOLDS and C * P <= FEW_PAIRS:
-        t.way = COMPARING
+    t.few = P * <Py_ssize_t>sizeof(real) <= FEW_BYTES
+    if t.few:
         t.tau = t.by_label
-        return
-    t.tau = t.ascending
-    if P <= MOST_HALVED:
-        t.way = HALVING
-        sort_few(by_label, <real*>t.tau, t)
-        make_table(<const real*>t.tau, t)
     else:
-        t.way = GRID
-        sort_many(by_label, <real*>t.tau, low, high, t)
+        t.tau = t.ascending
+        sort(by_label, <real*>t.tau, low, high, t)
 
 
-cdef inline void sort_many(const real* by_label, real* tau, real low, real high,
-                           Thresholds* t) noexcept nogil:
+cdef inline void sort(const real* by_label, real* tau, real low, real high,
+                      Thresholds* t) noexcept nogil:
     """Sort the thresholds into buckets, then within each bucket."""
     cdef int32_t* start = t.start
     cdef Py_ssize_t i, k, b, P = t.P, buckets = count_buckets(P)
@@ -176,31 +154,6 @@ cdef inline int64_t rank_by_grid(const real* v, Py_ssize_t m, const real* tau, c
     return sum
 
 
-cdef inline void sort_few(const real* by_label, real* tau, Thresholds* t) noexcept nogil:
-    """Sort by counting, for each threshold, those before it: no branch that could be guessed wrong."""
-    cdef Py_ssize_t i, k, P = t.P
-    cdef real value
-    memset(t.place, 0, sizeof(t.place))
-    for k in range(P):
-        value = by_label[k]
-        for i in range(P):
-            t.place[i] += (value < by_label[i]) | ((value == by_label[i]) & (k < i))
-    for i in range(P + 1):              # NaNs share a place, and leave others empty
-        tau[i] = INFINITY
-    for i in range(P):
-        tau[t.place[i]] = by_label[i]
-
-
-cdef inline void make_table(const real* tau, Thresholds* t) noexcept nogil:
-    """Lay out the sorted thresholds for `halving.pxd`, filled up with inf."""
-    cdef Py_ssize_t d, k, i
-    t.depth = 5 if t.P < 32 else 6
-    for d in range(t.depth):
-        for k in range(1 << d):
-            i = ((2 * k + 1) << (t.depth - 1 - d)) - 1
-            t.table[level_start[d] + k] = <float>tau[i] if i < t.P else <float>INFINITY
-
-
 cdef inline int64_t rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
                                       int32_t* rank, int32_t* count) noexcept nogil:
     """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
@@ -210,64 +163,20 @@ cdef inline int64_t rank_by_comparing(const real* v, Py_ssize_t m, const real* t
         return compare_double(v, m, tau, P, rank, count)
 
 
-cdef inline int64_t rank_by_halving(const real* v, Py_ssize_t m, const real* tau, const Thresholds* t,
-                                    int32_t* rank, int32_t* count) noexcept nogil:
-    """Rank ``m`` scores against few thresholds, adding to each threshold's count."""
-    cdef int8_t narrow[MOST_SCORES]
-    cdef int32_t above
-    cdef int64_t sum = 0
-    cdef Py_ssize_t i, j, whole = (m + 31) // 32 * 32
-    if real is float:
-        halve(t.depth, v, m, t.table, rank, NULL)
-    else:
-        rank_rounded(v, m, tau, t, rank)
-    for j in range(m):
-        narrow[j] = <int8_t>rank[j]
-    for j in range(m, whole):
-        narrow[j] = 0
-    for i in range(t.P):
-        above = count_above(narrow, whole, <int8_t>i)
-        count[i] += above
-        sum += above
-    return sum
-
-
-cdef inline void rank_rounded(const double* v, Py_ssize_t m, const double* tau, const Thresholds* t,
-                              int32_t* rank) noexcept nogil:
-    """Rank in float32, which keeps the order but may make different numbers equal; then settle these."""
-    cdef float rounded[MOST_SCORES]
-    cdef float next[MOST_SCORES]
-    cdef int32_t equal = 0
-    cdef Py_ssize_t j
-    for j in range(m):
-        rounded[j] = <float>v[j]
-    halve(t.depth, rounded, m, t.table, rank, next)
-    for j in range(m):
-        equal |= rounded[j] == next[j]
-    if equal:
-        for j in range(m):
-            if rounded[j] == next[j]:
-                while v[j] > tau[rank[j]]:
-                    rank[j] += 1
-
-
 cdef inline int64_t rank_scores(const real* v, Py_ssize_t m, const Thresholds* t, int32_t* rank,
                                 int32_t* count) noexcept nogil:
     """Rank ``m`` scores, a multiple of 8 and at most MOST_SCORES, and count them; the sum of their ranks."""
     cdef const real* tau = <const real*>t.tau
-    if t.way == COMPARING:
+    if t.few:
         return rank_by_comparing(v, m, tau, t.P, rank, count)
-    elif t.way == HALVING:
-        return rank_by_halving(v, m, tau, t, rank, count)
-    else:
-        return rank_by_grid(v, m, tau, t, rank, count)
+    return rank_by_grid(v, m, tau, t, rank, count)
 
 
 cdef inline void close_counts(const Thresholds* t, int32_t* count) noexcept nogil:
     """Make of what the calls of ``rank_scores`` added up how many scores are above each ``tau[i]``."""
     cdef int32_t above = 0, size
     cdef Py_ssize_t r
-    if t.way == GRID:
+    if not t.few:
         for r in range(t.P, -1, -1):
             size = count[r]
             count[r] = above
@@ -276,8 +185,6 @@ cdef inline void close_counts(const Thresholds* t, int32_t* count) noexcept nogi
 
 cdef inline Py_ssize_t place_of(Py_ssize_t i, const Thresholds* t, const real* tau) noexcept nogil:
     """Where the threshold of the i-th label, or its equal, stands in ``tau``."""
-    if t.way == COMPARING:
+    if t.few:
         return i
-    if t.way == HALVING:
-        return t.place[i]
     return rank_in_bucket(tau, t.start, t.bucket[i], (<const real*>t.by_label)[i])
