@@ -2,8 +2,8 @@
 
 The kernel goes through a row in blocks of 512 columns and in segments of 32,768 that threads may
 share, and packs blocks where few scores are active. It compares scores with up to 32 thresholds, or
-64 in float32, five at a time, and sorts more into a grid. The sizes here lie on both sides of each of
-these borders.
+64 in float32, five at a time, and sorts more into a grid. The sizes here lie on both sides of each
+of these borders.
 """
 
 from functools import cache
