@@ -49,8 +49,10 @@ cdef extern from *:
     lucid_compare_with_##real(const int P, int first, const real* v, ptrdiff_t m, const real* tau,      \\
                               int32_t* rank, int32_t* count)                                            \\
     {                                                                                                   \\
-        lucid_ranks n[5] = {{0}};                                                                       \\
+        lucid_ranks n[5];                                                                               \\
         int64_t sum = 0;                                                                                \\
+        for (int i = 0; i < P; i++)                                                                     \\
+            n[i] = (lucid_ranks){0};                                                                    \\
         for (ptrdiff_t j = 0; j < m; j += LUCID_FLOATS) {                                               \\
             lucid_ranks r = {0}, *to = (lucid_ranks*)(rank + j);                                        \\
             for (int i = 0; i < P; i++) {                                                               \\

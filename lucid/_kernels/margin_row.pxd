@@ -38,10 +38,11 @@ kinds of values occur. A row whose loss is NaN has NaN for its gradient.
 """
 
 from libc.math cimport INFINITY, NAN, isfinite, isnan
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from lucid._kernels.marking cimport mark_double, mark_float
 from lucid._kernels.ranks cimport (
     Thresholds, close_counts, count_buckets, open_thresholds, place_of, rank_scores,
 )
@@ -52,7 +53,7 @@ cdef extern from *:
 
 cdef enum:
     BLOCK = 512             # columns ranked together: scores, ranks and queue fit in L1
-    WORDS = 64              # BLOCK / 8
+    WORDS = 8               # BLOCK / 64
     SMALL = 32              # scores that are ranked without a look at which are active
     SEGMENT = 1 << 15       # columns of one task when the threads share a row
     PADDING = 128           # bytes between two threads' workspaces: no false sharing
@@ -140,32 +141,30 @@ cdef inline Py_ssize_t pad(real* v, Py_ssize_t m, real a) noexcept nogil:
 
 
 cdef inline Py_ssize_t mark_active(const real* v, Py_ssize_t m, real a, uint64_t* marks) noexcept nogil:
-    """Mark the scores above ``a`` with a byte each, eight to a word; how many they are."""
-    cdef uint8_t* mark = <uint8_t*>marks
-    cdef uint64_t sums = 0              # of each of the eight bytes: at most BLOCK / 8 < 256
-    cdef Py_ssize_t j
-    marks[(m - 1) // 8] = 0
-    for j in range(m):
-        mark[j] = not (v[j] <= a)       # NaN is active
-    for j in range((m + 7) // 8):
-        sums += marks[j]
-    sums = (sums & 0x00FF00FF00FF00FFu) + ((sums >> 8) & 0x00FF00FF00FF00FFu)
-    return <Py_ssize_t>((sums * 0x0001000100010001u) >> 48)
+    """Mark the scores above ``a`` with a bit each; how many they are."""
+    if real is float:
+        return mark_float(v, m, a, marks)
+    else:
+        return mark_double(v, m, a, marks)
+
+
+cdef inline bint unmark(uint64_t* marks, Py_ssize_t j) noexcept nogil:
+    """Clear the mark of score j; whether there was one."""
+    cdef uint64_t bit = <uint64_t>1 << (j % 64)
+    cdef bint marked = marks[j // 64] & bit != 0
+    marks[j // 64] &= ~bit
+    return marked
 
 
 cdef inline Py_ssize_t enqueue(const real* v, Py_ssize_t m, Py_ssize_t first, const uint64_t* marks,
                                real* queue, int32_t* column) noexcept nogil:
     """Append the marked scores, and the columns they come from; how many they are."""
-    cdef int32_t filled[WORDS]
     cdef uint64_t word
-    cdef Py_ssize_t w, k, j, words = 0, queued = 0
-    for w in range((m + 7) // 8):       # without a branch: which words have a mark, nobody can guess
-        filled[words] = <int32_t>w
-        words += marks[w] != 0
-    for k in range(words):
-        word = marks[filled[k]]
+    cdef Py_ssize_t w, j, queued = 0
+    for w in range((m + 63) // 64):
+        word = marks[w]
         while word != 0:
-            j = 8 * filled[k] + count_trailing_zeros(word) // 8
+            j = 64 * w + count_trailing_zeros(word)
             queue[queued] = v[j]
             column[queued] = <int32_t>(first + j)
             queued += 1
@@ -224,8 +223,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         if grad != NULL:
             memset(grad + first, 0, width * sizeof(real))
         while label != end:
-            repeated |= (<uint8_t*>marks)[label[0] - first] == 0
-            (<uint8_t*>marks)[label[0] - first] = 0
+            repeated |= not unmark(marks, label[0] - first)
             label += 1
         if active == 0:
             continue
@@ -345,14 +343,13 @@ cdef inline void rank_segment(const real* x, Py_ssize_t s, const Row* row, real*
 
 cdef inline void rank_row(const real* x, const Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     """Rank all segments of a row, one after the other."""
-    cdef Py_ssize_t s, size = segment_of(row.P)
+    cdef Py_ssize_t start, size = segment_of(row.P)
     cdef Sum total
-    total.hi, total.lo = 0, 0
-    memset(part.count, 0, (row.P + 8) * sizeof(int32_t))
-    part.repeated = False
-    for s in range((row.C + size - 1) // size):
+    rank_segment(x, 0, row, grad, part)
+    total = part.total
+    for start from size <= start < row.C by size:
         part.total.hi, part.total.lo = 0, 0
-        scan(x, s * size, min(row.C, (s + 1) * size), row, grad, part)
+        scan(x, start, min(row.C, start + size), row, grad, part)
         merge(&total, &part.total)
     part.total = total
     close_row(x, row, grad, part, loss)
