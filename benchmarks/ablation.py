@@ -56,7 +56,7 @@ CASES = [
     Case(256, 1000, 500, "randn"),
     Case(64, 10000, 20, "randn"),
     Case(64, 10000, 20, "trained"),
-    Case(8, 100000, 50, "randn"),
+    Case(8, 100000, 100, "randn"),
     Case(8, 20000, 5000, "randn"),
     Case(4, 670000, 5, "trained"),
 ]

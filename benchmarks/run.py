@@ -16,20 +16,12 @@ import cases
 import contenders
 import epoch
 from cases import BOTH, MODES, Case
-from contenders import (
-    LIMIT,
-    LUCID,
-    LUCID_BASELINE,
-    LUCID_FLOAT64,
-    NUMPY,
-    PADDLE,
-    PYTORCH,
-    Contender,
-)
+from contenders import LUCID, LUCID_FLOAT64, NUMPY, PADDLE, PYTORCH, Contender
 from machine import cores, machine, versions
 from measure import measure, peak_memory
 from pool import Pool
-from summary import Result, best_numpy, digits, has, ratio, seconds, verdicts
+from summary import verdicts
+from table import WIDE_HEAD, wide_row
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -38,12 +30,6 @@ QUICK_PAIRS = 6e7
 
 #: What PyTorch is spared in the sweeps.
 SWEEP_PAIRS = 2.5e8
-
-HEAD = (
-    "| case | pass | lucid, ms | × PyTorch | floor / aim | × best NumPy | which "
-    "| × Paddle | × baseline | in max / copy |\n"
-    "|---|---|--:|--:|--:|--:|---|--:|--:|--:|"
-)
 
 
 def main() -> None:
@@ -114,12 +100,12 @@ def _run_table(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any
     if arguments.quick:
         wanted = [case for case in wanted if case.pairs <= QUICK_PAIRS]
     present = _present(contenders.TABLE, arguments)
-    print(f"\n{HEAD}", flush=True)
+    print(f"\n{WIDE_HEAD}", flush=True)
     for case in wanted:
         result = measure(pool, case, present, arguments.rounds)
         results["cases"].append(result)
         for mode in MODES:
-            print(_line(case, result, mode), flush=True)
+            print(wide_row(result, mode), flush=True)
 
 
 def _run_rest(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]) -> None:
@@ -143,28 +129,6 @@ def _run_rest(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]
     if PYTORCH in rivals:
         results["epoch"] = epoch.compare(None, arguments.threads, rounds=2)
     print()
-
-
-def _line(case: Case, result: Result, mode: str) -> str:
-    numpy = best_numpy(result, mode)
-    goal = case.goal(mode)
-
-    def times(name: str) -> str:
-        return str(ratio(result, mode, name)) if has(result, name) else "–"
-
-    cells = [
-        case.name,
-        mode,
-        f"{seconds(result, mode, LUCID.name) * 1e3:.3g}",
-        times(PYTORCH.name),
-        f"{goal.floor:g} / {goal.aim:g}" if goal else "–",
-        times(numpy),
-        numpy,
-        times(PADDLE.name),
-        times(LUCID_BASELINE.name),
-        digits(ratio(result, mode, LUCID.name, LIMIT.name).median),
-    ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _asides(results: dict[str, Any]) -> Iterator[str]:

@@ -1,8 +1,10 @@
-"""The table of the README, from results.json: write it between its markers, or check it.
+"""The two tables from results.json: write them between their markers, or check them.
 
-python benchmarks/table.py            print it
-python benchmarks/table.py --write    put it into README.md
-python benchmarks/table.py --check    fail when README.md has another one
+The README has a short one; the one of benchmarks/README.md has all contenders and the spread.
+
+python benchmarks/table.py            print them
+python benchmarks/table.py --write    put them into their files
+python benchmarks/table.py --check    fail when a file has another one
 """
 
 import argparse
@@ -11,12 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cases import BOTH, FORWARD
-from contenders import LUCID, PYTORCH
+from cases import BOTH, FORWARD, MODES, find
+from contenders import LIMIT, LUCID, LUCID_BASELINE, PADDLE, PYTORCH
 from summary import Result, best_numpy, digits, has, ratio, seconds
 
 RESULTS = Path(__file__).with_name("results.json")
-README = Path(__file__).parents[1] / "README.md"
+SHORT = Path(__file__).parents[1] / "README.md"
+WIDE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
 
 HEAD = (
@@ -24,6 +27,41 @@ HEAD = (
     "| with gradient | × PyTorch | × NumPy |\n"
     "|---|---|--:|--:|--:|--:|--:|--:|"
 )
+
+WIDE_HEAD = (
+    "| case | pass | lucid, ms | × PyTorch | floor / aim | × best NumPy | which "
+    "| × Paddle | × baseline | in max / copy |\n"
+    "|---|---|--:|--:|--:|--:|---|--:|--:|--:|"
+)
+
+
+def wide_table(results: dict[str, Any]) -> str:
+    """Return the Markdown table of all contenders, each with the lowest and the highest ratio."""
+    rows = [wide_row(result, mode) for result in results["cases"] for mode in MODES]
+    return "\n".join([WIDE_HEAD, *rows])
+
+
+def wide_row(result: Result, mode: str) -> str:
+    """Return one line of the wide table."""
+    numpy = best_numpy(result, mode)
+    goal = find(result["case"]).goal(mode)
+
+    def times(name: str) -> str:
+        return str(ratio(result, mode, name)) if has(result, name) else "–"
+
+    cells = [
+        result["case"],
+        mode,
+        f"{seconds(result, mode, LUCID.name) * 1e3:.3g}",
+        times(PYTORCH.name),
+        f"{goal.floor:g} / {goal.aim:g}" if goal else "–",
+        times(numpy),
+        numpy,
+        times(PADDLE.name),
+        times(LUCID_BASELINE.name),
+        digits(ratio(result, mode, LUCID.name, LIMIT.name).median),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def table(results: dict[str, Any]) -> str:
@@ -67,25 +105,27 @@ def insert(readme: str, text: str) -> str:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"README.md has no {BEGIN} and {END} to write between")
+        raise ValueError(f"the file has no {BEGIN} and {END} to write between")
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The README's table, from results.json.")
+    parser = argparse.ArgumentParser(description="The tables, from results.json.")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", action="store_true", help="put it into README.md")
-    action.add_argument("--check", action="store_true", help="fail when README.md differs")
+    action.add_argument("--write", action="store_true", help="put them into their files")
+    action.add_argument("--check", action="store_true", help="fail when a file differs")
     arguments = parser.parse_args()
-    text = table(json.loads(RESULTS.read_text()))
-    if arguments.write:
-        README.write_text(insert(README.read_text(), text))
-    elif arguments.check:
-        readme = README.read_text()
-        if insert(readme, text) != readme:
-            sys.exit("README.md is out of date: run python benchmarks/table.py --write")
-    else:
-        print(text)
+    results = json.loads(RESULTS.read_text())
+    for file, text in ((SHORT, table(results)), (WIDE, wide_table(results))):
+        if not (arguments.write or arguments.check):
+            print(f"{text}\n")
+            continue
+        present = file.read_text()
+        wanted = insert(present, text)
+        if arguments.write:
+            file.write_text(wanted)
+        elif present != wanted:
+            sys.exit(f"{file} is out of date: run python benchmarks/table.py --write")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ autosummary_context = {
     }
 }
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch"]
 autodoc_typehints = "none"  # _ext/signatures.py shows them
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True

@@ -28,6 +28,11 @@ BATCH = 32
 TOP = 10
 
 
+def scaled(data: Dataset, largest: np.ndarray) -> Dataset:
+    """Divide each feature by its largest value, so that all have a say; words of 0 and 1 stay."""
+    return Dataset(data.features.multiply(1 / largest).tocsr(), data.labels)
+
+
 def train(data: Dataset, epochs: int, seed: int) -> nn.Linear:
     """Fit a linear ranker: the score of a tag is a weighted sum over the document's words."""
     lucid.manual_seed(seed)
@@ -131,6 +136,9 @@ def main() -> None:
         )
     else:
         test = read_xmc(arguments.test)
+    largest = abs(data.features).max(axis=0).toarray().ravel()
+    largest[largest == 0] = 1
+    data, test = scaled(data, largest), scaled(test, largest)
     print(f"{data}, tested on {len(test)} rows")
 
     scores = scores_of(train(data, arguments.epochs, arguments.seed), test)

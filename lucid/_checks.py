@@ -47,8 +47,10 @@ def as_array(name: str, values: Any) -> Array:
         return np.asarray(values)
     except ValueError as error:  # NumPy's, which names no argument
         raise ValueError(f"{name} must have rows of one length: {error}") from None
-    except TypeError as error:  # such as PyTorch's
+    except (TypeError, RuntimeError) as error:  # such as PyTorch's
         hint = "; NumPy has no bfloat16: call .float() first" if "BFloat16" in str(error) else ""
+        if "requires grad" in str(error):
+            hint = " PyTorch differentiates the loss in lucid.torch."
         raise TypeError(f"{name} cannot be read as an array: {error}{hint}") from None
 
 
@@ -84,8 +86,10 @@ def _check_float(name: str, x: Any) -> None:
 def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
+        hint = "; lists of labels go through Labels.from_lists" if target.dtype == object else ""
         raise TypeError(
-            f"target must hold integer class indices, or bools as multi-hot, got {kind_of(target)}"
+            "target must hold integer class indices, or bools as multi-hot, "
+            f"got {kind_of(target)}{hint}"
         )
     if target.ndim == len(shape) and target.shape[:-1] == shape[:-1]:
         return

@@ -9,6 +9,7 @@ the weight is read once for all rows, and a buffer of as many scores as the call
 all tiles.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ import numpy.typing as npt
 
 from lucid._features import add_transposed_times, times_transposed
 from lucid._margin import margin_of
-from lucid._optional import is_sparse
 from lucid.labels import Labels
 
 Array = npt.NDArray[Any]
@@ -72,7 +72,7 @@ def linear_margin_of(
     step = max(1, chunk // width)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        part = _Rows(features[rows], weight, bias, labels[rows])
+        part = _Rows(features[rows], weight, bias, labels[rows], chunk)
         into = gradients._replace(
             features=None if gradients.features is None else gradients.features[rows]
         )
@@ -90,20 +90,36 @@ def linear_margin_of(
 class _Rows:
     """Rows that go through the tiles together, and what is known of them from their labels."""
 
-    def __init__(self, x: Any, weight: Array, bias: Array, labels: Labels) -> None:
+    def __init__(self, x: Any, weight: Array, bias: Array, labels: Labels, chunk: int) -> None:
         self.x, self.weight, self.bias, self.labels = x, weight, bias, labels
-        self.lengths = labels.lengths()
-        self.row = np.repeat(np.arange(len(labels)), self.lengths)  # of each label
+        self.chunk = chunk
+        lengths = labels.lengths()
+        self.row = np.repeat(np.arange(len(labels)), lengths)  # of each label
         self.place = np.arange(self.row.size) - labels.indptr[:-1][self.row]  # within its row
-        self.scores = np.empty((len(labels), int(self.lengths.max(initial=0))), weight.dtype)
-        self.low = np.zeros(len(labels), weight.dtype)
-        for n in range(len(labels)):
-            scores = weight[labels[n]] @ self._dense_row(n) + bias[labels[n]]
-            if scores.size:
-                # A score equal to the lowest threshold is in no pair: it stands for no negative.
-                self.low[n] = np.fmin.reduce(scores) - 1
-            self.scores[n, : scores.size] = scores
-            self.scores[n, scores.size :] = self.low[n]
+        self.classes, self.number = np.unique(labels.indices, return_inverse=True)
+        self.scores = np.full((len(labels), int(lengths.max(initial=0))), np.inf, weight.dtype)
+        for classes, row, column, inside in self._classes_of_labels():
+            logits = np.empty((len(labels), classes.size), weight.dtype)
+            times_transposed(x, weight[classes], out=logits)
+            logits += bias[classes]
+            self.scores[row, self.place[inside]] = logits[row, column]
+        # A score equal to the lowest threshold is in no pair: it stands for no negative.
+        self.low = np.fmin.reduce(self.scores, axis=1, initial=np.inf) - 1
+        self.low[lengths == 0] = 0
+        none = np.arange(self.scores.shape[1]) >= lengths[:, np.newaxis]
+        np.copyto(self.scores, self.low[:, np.newaxis], where=none)
+
+    def _classes_of_labels(self) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """Go through the classes that occur as labels, as many at a time as memory allows.
+
+        Yields these classes; for each label among them its row and the place of its class; and
+        which labels they are.
+        """
+        step = max(1, self.chunk // max(self.x.shape))
+        for first in range(0, self.classes.size, step):
+            inside = np.flatnonzero((self.number >= first) & (self.number < first + step))
+            column = self.number[inside] - first
+            yield self.classes[first : first + step], self.row[inside], column, inside
 
     def solve(self, width: int, scale: Array, gradients: Gradients) -> Array:
         """Return the loss of each row, and add ``scale`` times its gradient to ``gradients``."""
@@ -114,7 +130,7 @@ class _Rows:
         losses = np.zeros(len(self.labels))
         for n in range(len(self.labels)):
             row = slice(n, n + 1)
-            part = _Rows(self.x[row], self.weight, self.bias, self.labels[row])
+            part = _Rows(self.x[row], self.weight, self.bias, self.labels[row], self.chunk)
             into = gradients._replace(
                 features=None if gradients.features is None else gradients.features[row]
             )
@@ -168,15 +184,14 @@ class _Rows:
             gradients.features[...] += (self.weight[tile].T @ g.T).T
 
     def _add_labels(self, of_labels: Array, gradients: Gradients) -> None:
-        for n in range(len(self.labels)):
-            labels, g = self.labels[n], of_labels[n, : self.lengths[n]]
+        for classes, row, column, inside in self._classes_of_labels():
+            g = np.zeros((len(self.labels), classes.size), of_labels.dtype)
+            np.add.at(g, (row, column), of_labels[row, self.place[inside]])
             if gradients.weight is not None:
-                np.add.at(gradients.weight, labels, np.outer(g, self._dense_row(n)))
+                of_weight = np.zeros((classes.size, self.weight.shape[1]), g.dtype)
+                add_transposed_times(g, self.x, out=of_weight)
+                gradients.weight[classes] += of_weight
             if gradients.bias is not None:
-                np.add.at(gradients.bias, labels, g)
+                gradients.bias[classes] += g.sum(axis=0)
             if gradients.features is not None:
-                gradients.features[n] += g @ self.weight[labels]
-
-    def _dense_row(self, n: int) -> Array:
-        row: Array = self.x[[n]].toarray()[0] if is_sparse(self.x) else self.x[n]
-        return row
+                gradients.features[...] += g @ self.weight[classes]

@@ -92,8 +92,9 @@ def margin_of(
     """Return the loss and, if wanted, its gradient; `reduction` is known to be right."""
     try:
         # The kernel itself refuses what it cannot read, so that good arguments pay for no checks.
-        return _call(_KERNELS[x.dtype.char], x, target, None, reduction, want_gradient)
-    except (KeyError, TypeError, ValueError):
+        if target.dtype.char in "lq":  # it would read a structure of one integer as that
+            return _call(_KERNELS[x.dtype.char], x, target, None, reduction, want_gradient)
+    except (AttributeError, KeyError, TypeError, ValueError):
         pass  # and leave the block: its error is not the one for the user
     return _prepare_and_call(x, target, reduction, want_gradient)
 

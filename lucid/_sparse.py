@@ -4,8 +4,10 @@ SciPy's conversions, and the kernels here, write to where the indices point. Sci
 indices hardly ever: not when its arrays are set, nor when a CSR or CSC matrix comes from a file.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -25,6 +27,15 @@ def checked_csr(name: str, matrix: Any) -> Any:
     if fault:
         raise ValueError(f"{name} is not a valid {matrix.format} matrix: {fault}")
     return matrix.tocsr()
+
+
+def with_small_indices(
+    sparse: Any, values: Array, indices: Array, indptr: Array, shape: Sequence[int]
+) -> Any:
+    """Make a ``csr_array`` with int32 indices where they fit: many readers take no others."""
+    fits = max(*shape, values.size) <= np.iinfo(np.int32).max
+    dtype = np.int32 if fits else np.int64
+    return sparse.csr_array((values, indices.astype(dtype), indptr.astype(dtype)), shape=shape)
 
 
 def _fault_of_coo(matrix: Any) -> str:

@@ -6,6 +6,7 @@ findings become arrays, or an error that names the file and the line. Checkpoint
 ``safetensors`` files that are either written whole or not at all.
 """
 
+import codecs
 import gzip
 import operator
 import os
@@ -23,7 +24,7 @@ from lucid._atomic import replacing
 from lucid._checks import as_array
 from lucid._kernels import text as scanner
 from lucid._optional import require
-from lucid._sparse import checked_csr
+from lucid._sparse import checked_csr, with_small_indices
 from lucid.labels import Labels
 
 __all__ = [
@@ -284,8 +285,11 @@ def _scan(
             scanner.TOO_MANY_ROWS: f"more rows than the {rows} that the header promises",
         }[code]
         line = text.count(b"\n", 0, place) + 1
-        word = text[place : place + 50].split(maxsplit=1)[:1]
-        raise DataFileError(f"{path}:{line}: {what}: {_shown(word[0] if word else b'')}")
+        word = (text[place : place + 50].split(maxsplit=1) or [b""])[0]
+        hint = ""
+        if code == scanner.FEATURE_RANGE and first_feature == 1 and word.startswith(b"0:"):
+            hint = "; where features count from 0, zero_based=True reads them"
+        raise DataFileError(f"{path}:{line}: {what}: {_shown(word)}{hint}")
     if rows is not None and found < rows:
         raise DataFileError(f"{path}: the file ends after {found} rows, its header promises {rows}")
 
@@ -297,13 +301,13 @@ def _scan(
     if num_classes is None:
         num_classes = int(labels.max(initial=0)) + 1
     return Dataset(
-        _sparse().csr_array((values, features, feature_indptr), shape=(found, num_features)),
+        with_small_indices(_sparse(), values, features, feature_indptr, (found, num_features)),
         Labels(labels, label_indptr, num_classes).drop_duplicates(),
     )
 
 
 def _read_bytes(path: _Path) -> bytes:
-    """Return the content of a file, unpacked if it is a gzip file."""
+    """Return the content of a file, unpacked if it is a gzip file, without a byte-order mark."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:  # one from reading, not opening, names no file
@@ -311,9 +315,9 @@ def _read_bytes(path: _Path) -> bytes:
     if not content:
         raise DataFileError(f"{path}:1: the file is empty")
     if not content.startswith(_GZIP_MAGIC):
-        return content
+        return content.removeprefix(codecs.BOM_UTF8)
     try:
-        return gzip.decompress(content)
+        return gzip.decompress(content).removeprefix(codecs.BOM_UTF8)
     except (EOFError, OSError, zlib.error) as error:
         unpacked = zlib.decompressobj(wbits=31)
         try:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lucid._checks import as_array, as_int, kind_of
 from lucid._kernels import multi_hot as multi_hot_kernel
 from lucid._optional import is_sparse, require
-from lucid._sparse import checked_csr
+from lucid._sparse import checked_csr, with_small_indices
 from lucid._warnings import warn_user
 
 _Int64Array = np.ndarray[Any, np.dtype[np.int64]]
@@ -85,6 +85,7 @@ class Labels:
     __slots__ = ("_indices", "_indptr", "_num_classes")
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # equal by content, as arrays are
+    __array_ufunc__: ClassVar[None] = None  # NumPy leaves == to `__eq__`
 
     _indices: _Int64Array
     _indptr: _Int64Array
@@ -421,17 +422,20 @@ class Labels:
             return self._checked(
                 self._indices[cuts[0] : cuts[-1]], cuts - cuts[0], self._num_classes
             )
-        if isinstance(rows, (int, np.integer)):
+        if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
             if not -len(self) <= rows < len(self):
                 raise IndexError(f"row {rows} is out of range: there are {len(self)} rows")
             row = range(len(self))[rows]
             return self._indices[self._indptr[row] : self._indptr[row + 1]]
         return self._gather(rows)
 
-    def _gather(self, rows: slice | Sequence[int] | npt.NDArray[Any]) -> Self:
+    def _gather(self, rows: Any) -> Self:
         chosen = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
-        if chosen.ndim != 1:
-            raise IndexError(f"rows must be an int, a slice or a 1-D array, got {rows!r}")
+        if chosen.ndim != 1 or isinstance(rows, tuple):
+            raise IndexError(
+                f"rows must be an int, a slice or a 1-D array or list, got {rows!r}: "
+                "labels are cut by rows alone"
+            )
         if chosen.size == 0 and chosen.dtype == np.float64:
             chosen = chosen.astype(np.int64)  # NumPy makes floats of an empty list
         starts = self._indptr[:-1][chosen]
@@ -488,7 +492,7 @@ class Labels:
         Returns
         -------
         scipy.sparse.csr_array of bool
-            Shape ``(N, C)``; the caller's own, to be written to.
+            Shape ``(N, C)``, with int32 indices if they fit; the caller's own, to be written to.
 
         Raises
         ------
@@ -503,7 +507,7 @@ class Labels:
         sparse = require("scipy.sparse", extra="cli", purpose="Labels.to_csr")
         once = self.drop_duplicates()
         marks = np.ones(once.indices.size, dtype=np.bool_)
-        return sparse.csr_array((marks, once.indices.copy(), once.indptr.copy()), shape=self.shape)
+        return with_small_indices(sparse, marks, once.indices, once.indptr, self.shape)
 
     def to_multi_hot(self) -> npt.NDArray[np.bool_]:
         """Return an array that is True at each label.
@@ -568,6 +572,9 @@ class Labels:
             and np.array_equal(self._indptr, other._indptr)
             and np.array_equal(self._indices, other._indices)
         )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
+        raise TypeError("Labels are no array: use to_padded(), to_multi_hot() or to_csr()")
 
     def __reduce__(self) -> tuple[type[Self], tuple[_Int64Array, _Int64Array, int]]:
         return type(self), (self._indices, self._indptr, self._num_classes)
@@ -698,7 +705,11 @@ def _integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[An
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype(np.int64)  # NumPy makes floats of an empty list
     if array.dtype.kind not in "iu":
-        hint = "; for a multi-hot matrix use Labels.from_multi_hot" if array.ndim == 2 else ""
+        hint = ""
+        if array.ndim == 2:
+            hint = "; for a multi-hot matrix use Labels.from_multi_hot"
+        elif array.dtype.kind == "f" and np.all(array == np.round(array)):
+            hint = "; if these are class indices, convert them with int"
         raise TypeError(f"{name} must hold integers, got {kind_of(array)}{hint}")
     if array.ndim != ndim:
         raise ValueError(f"{name} must be {ndim}-D, got shape {array.shape}")
@@ -719,8 +730,11 @@ def _check_range(flat: npt.NDArray[np.integer[Any]], indptr: _Int64Array, num_cl
         return
     place = int(np.argmax((flat < 0) | (flat >= num_classes)))
     row = int(np.searchsorted(indptr, place, side="right")) - 1
-    counted_from_one = flat.min() == 1 and flat.max() == num_classes
-    hint = "; labels count from 0: subtract 1 if yours count from 1" if counted_from_one else ""
+    hint = ""
+    if flat.min() == 1 and flat.max() == num_classes:
+        hint = "; labels count from 0: subtract 1 if yours count from 1"
+    elif flat[place] == -1:
+        hint = "; only in the padded form does -1 end a row"
     raise ValueError(
         f"label {flat[place]} in row {row}, position {place - indptr[row]} is out of range: "
         f"expected 0 <= label < {num_classes}{hint}"

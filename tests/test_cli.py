@@ -214,6 +214,20 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
     assert "<svg" in drawn.read_text()
 
 
+def test_a_plot_takes_the_ranking_loss_alone_after_an_epoch(files, tmp_path, monkeypatch):
+    asked, real = [], training.evaluate
+
+    def evaluate(*arguments):
+        tested = real(*arguments)
+        asked.append([*tested])
+        return tested
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+    cli.main(["train", files[0], "--epochs", "2", "--plot", str(tmp_path / "p.svg")])
+    assert asked[:2] == [["ranking loss"]] * 2
+    assert len(asked[2]) > 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -407,6 +421,28 @@ def test_an_empty_file_name_is_refused_by_name(arguments, name, capsys):
     assert stopped.value.code == 2
     message = f"argument {name}: expected a file name, got an empty one"
     assert capsys.readouterr().err.strip().endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--lr=abc", "argument --lr: 'abc' is not a number"),
+        ("--epochs=2.5", "argument --epochs: '2.5' is not a whole number"),
+        ("--seed=x", "argument --seed: 'x' is not a whole number"),
+    ],
+)
+def test_options_that_are_no_numbers_are_refused_in_words(option, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", option])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"lucid {lucid.__version__}\n"
 
 
 @pytest.mark.parametrize("option", ["--epochs=0", "--lr=-1", "--lr=nan", "--hidden=-1", "--loss=l"])

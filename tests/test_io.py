@@ -67,6 +67,16 @@ def test_xmc_text_gives_features_and_labels(file, text):
     assert rows_of(data.labels) == LABELS
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_skipped(file, pack):
+    assert rows_of(read_xmc(file(pack(b"\xef\xbb\xbf" + TEXT.encode()))).labels) == LABELS
+
+
+def test_indices_are_those_that_most_readers_of_sparse_matrices_want(file):
+    features = read_xmc(file(TEXT)).features
+    assert (features.indices.dtype, features.indptr.dtype) == (np.int32, np.int32)
+
+
 def test_gzip_is_told_by_content_not_by_name(file):
     assert rows_of(read_xmc(file(gzip.compress(TEXT.encode()))).labels) == LABELS
 
@@ -281,7 +291,7 @@ def test_malformed_xmc_text_is_named_with_its_line(file, text, message):
     [
         ("  \n\n", ":1: the file holds no row"),
         ("# only\n\n# comments\n", ":1: the file holds no row"),
-        ("0 0:1\n", ":1: feature out of range 1 .. "),
+        ("0 0:1\n", ":1: feature out of range 1 .. .*'0:1'; .* from 0, zero_based=True reads them"),
         ("0 1:1\n# a comment\n\n0 qid:3 1:1\n", ":4: not a feature .*: 'qid:3'"),
     ],
 )

@@ -169,6 +169,16 @@ def test_labels_counted_from_one_are_guessed():
         Labels.from_lists([[1, 4], [NUM_CLASSES]], NUM_CLASSES)
 
 
+def test_lists_need_no_padding_and_the_error_says_so():
+    with pytest.raises(ValueError, match=r"label -1 in row 1.*only in the padded form does -1 end"):
+        Labels.from_lists([[0, 1], [2, -1]], NUM_CLASSES)
+
+
+def test_whole_floats_in_lists_are_refused_with_the_way_out():
+    with pytest.raises(TypeError, match=r"got float64; if these are class indices, convert them"):
+        Labels.from_lists([(0.0, 3.0), (2.0,)], NUM_CLASSES)  # as scikit-learn's reader gives them
+
+
 @pytest.mark.parametrize("wrong", [[[0.0, 1.0]], [[1.5]], [[1j]], [[True]], [["a"]]])
 def test_labels_that_are_no_integers_are_a_type_error(wrong):
     with pytest.raises(TypeError, match="must hold integers, got"):
@@ -265,7 +275,9 @@ def test_rows_are_chosen_as_numpy_chooses_them(labels, rows):
     assert labels[rows] == Labels.from_padded(as_numpy, NUM_CLASSES)
 
 
-@pytest.mark.parametrize("rows", [[5], [-6], [True], [[0, 1]], np.array(2)])
+@pytest.mark.parametrize(
+    "rows", [[5], [-6], [True], [[0, 1]], np.array(2), True, np.True_, (0, 1), (slice(2), 0), None]
+)
 def test_rows_that_cannot_be_chosen_are_an_index_error(labels, rows):
     with pytest.raises(IndexError):
         labels[rows]
@@ -305,6 +317,25 @@ def test_equal_means_same_classes_and_same_labels_in_the_same_order(labels):
     assert labels != Labels.from_lists(rows_of(labels), NUM_CLASSES + 1)
     assert labels != Labels.from_lists([[3, 0], [], [2], [6, 5, 4], [1]], NUM_CLASSES)
     assert labels != [[0, 3], [], [2], [6, 5, 4], [1]]
+
+
+@pytest.mark.parametrize("other", [np.zeros(5), np.zeros((5, 7), bool), np.int64(3)], ids=str)
+def test_labels_never_equal_an_array(labels, other):
+    assert (labels == other) is False
+    assert (other == labels) is False
+    assert (labels != other) is True
+
+
+def test_labels_become_no_array_without_being_asked_for_a_form(labels):
+    with pytest.raises(TypeError, match=r"use to_padded\(\), to_multi_hot\(\) or to_csr\(\)"):
+        np.asarray(labels)
+
+
+def test_the_sparse_form_has_the_indices_that_most_readers_want(labels):
+    csr = labels.to_csr()
+    assert (csr.indices.dtype, csr.indptr.dtype) == (np.int32, np.int32)
+    many = Labels([2**31 + 5], [0, 1], num_classes=2**32).to_csr()
+    assert many.indices.tolist() == [2**31 + 5]
 
 
 def test_there_is_no_hash(labels):

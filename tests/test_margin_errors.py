@@ -89,6 +89,17 @@ def test_labels_that_are_no_integers(dtype):
         multilabel_margin(X, np.zeros((2, 2)).astype(dtype))
 
 
+def test_structures_are_no_integers_even_with_one_field():
+    with raises(TypeError, "target must hold integer class indices", "got [('class', '<i8')]"):
+        multilabel_margin(X, np.zeros((2, 2), dtype=[("class", "<i8")]))
+
+
+def test_an_array_of_lists_is_sent_to_its_constructor():
+    rows = np.array([[0], [1, 2]], dtype=object)
+    with raises(TypeError, "got object; lists of labels go through Labels.from_lists"):
+        multilabel_margin(X, rows)
+
+
 @pytest.mark.parametrize("target", [None, "ab", object()])
 def test_a_target_that_is_no_array(target):
     with raises(TypeError, "target must hold integer class indices"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.ext.autodoc.mock import mock
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
@@ -19,18 +20,19 @@ INTERNAL = ("lucid._", "lucid.cli", "lucid.labels", "lucid.nn.layers")
 INTERNAL += ("lucid.nn.losses", "lucid.nn.module")
 
 
-def public_modules() -> Iterator[types.ModuleType]:
+def public_modules(app: Sphinx) -> Iterator[types.ModuleType]:
     """Yield the package and those of its modules that users import from."""
     yield lucid
     for found in pkgutil.walk_packages(lucid.__path__, "lucid."):
         if not found.name.startswith(INTERNAL):
-            yield importlib.import_module(found.name)
+            with mock(app.config.autodoc_mock_imports):
+                yield importlib.import_module(found.name)
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> None:
     """Warn, which ends the build, of names without a page and of docstrings without an example."""
     documented = env.domains.python_domain.objects
-    for module in public_modules():
+    for module in public_modules(app):
         for name in module.__all__:
             value = getattr(module, name)
             full_name = f"{module.__name__}.{name}"

@@ -6,12 +6,12 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ import lucid
 from lucid.cli import data, display, model, training
 from lucid.cli.errors import UsageError
 from lucid.io import DataFileError
+
+_N = TypeVar("_N", int, float)
 
 #: Exit codes: 2 for what the user can mend, 130 for Ctrl-C, as shells have it.
 USAGE, INTERRUPTED = 2, 130
@@ -96,8 +98,8 @@ def train(arguments: argparse.Namespace) -> int:
                 progress.end_epoch()
                 if arguments.plot:
                     with progress.pause():
-                        tested = training.evaluate(ranker, split.test)
-                    history.ranking_losses.append(tested["ranking loss"])
+                        tested = training.evaluate(ranker, split.test, training.RANKING_LOSS)
+                    history.ranking_losses.extend(tested.values())
             if stop.asked:
                 break
         speed = progress.rows_per_second
@@ -191,6 +193,7 @@ def _interruptible() -> Iterator[_Stop]:
 def _parser() -> argparse.ArgumentParser:
     defaults = training.Settings()
     parser = argparse.ArgumentParser(prog="lucid", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"lucid {lucid.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = _command(commands, "train", train, "train a ranker and test it")
@@ -287,22 +290,31 @@ def _file_name(text: str) -> str:
     return text
 
 
+def _number(convert: Callable[[str], _N], text: str) -> _N:
+    """Without this, argparse would name the function of the option."""
+    try:
+        return convert(text)
+    except ValueError:
+        kind = "a whole number" if convert is int else "a number"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {kind}") from None
+
+
 def _count(text: str) -> int:
-    number = int(text)
+    number = _number(int, text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return number
 
 
 def _count_or_zero(text: str) -> int:
-    number = int(text)
+    number = _number(int, text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
     return number
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    number = _number(float, text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number

@@ -26,11 +26,27 @@ class Ranker(nn.Module):
     ----------
     num_features, num_classes : int
         ``F`` and ``C``.
-    hidden : int
+    hidden : int, default 0
         The width of the hidden layer; 0 for none.
+
+    Attributes
+    ----------
+    num_features, num_classes, hidden : int
+        As given.
+    center, scale : Parameter
+        Shape ``(F,)``, learnt by `fit_scaling` and not trained.
+    net : Module
+        The layers behind the scaling.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> Ranker(num_features=3, num_classes=2).scores(csr_array([[0.5, 0.0, 1.0]])).shape
+    (1, 2)
     """
 
     def __init__(self, num_features: int, num_classes: int, hidden: int = 0) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
         self.num_features = num_features
         self.num_classes = num_classes
         self.hidden = hidden
@@ -48,6 +64,11 @@ class Ranker(nn.Module):
         Each feature gets a range of 1. One that is mostly nonzero is centred on its mean; one that
         is mostly zero keeps its zeros, so that sparse rows stay sparse in effect: centring would
         let every row pull at every weight.
+
+        Parameters
+        ----------
+        features : scipy.sparse.csr_array
+            Shape ``(N, F)``.
         """
         mostly_nonzero = np.diff(features.tocsc().indptr) > features.shape[0] / 2
         highest = features.max(axis=0).toarray().ravel()
@@ -65,6 +86,16 @@ class Ranker(nn.Module):
 
         In CSR form as well, or as an array where that takes less memory. Only features that are
         mostly nonzero are centred, so that at most twice as many values are stored.
+
+        Parameters
+        ----------
+        features : scipy.sparse.csr_array
+            Shape ``(N, F)``.
+
+        Returns
+        -------
+        scipy.sparse.csr_array or ndarray
+            Shape ``(N, F)``.
         """
         center, scale = self.center.numpy(), self.scale.numpy()
         if center.any():
@@ -76,19 +107,54 @@ class Ranker(nn.Module):
         return scaled.toarray() if 2 * scaled.nnz > np.prod(scaled.shape) else scaled
 
     def forward(self, features: Any) -> lucid.Tensor:
-        """Return the scores ``(N, C)`` of rows of features, a SciPy CSR array ``(N, F)``."""
+        """Return the scores of rows of features.
+
+        Parameters
+        ----------
+        features : scipy.sparse.csr_array
+            Shape ``(N, F)``, as the data files give them: not yet scaled.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(N, C)``.
+        """
         scores: lucid.Tensor = self.net(self.scaled(features))
         return scores
 
     def scores(self, features: Any) -> npt.NDArray[Any]:
-        """Return the scores as an array, without a graph."""
+        """Return the scores as an array, without a graph.
+
+        Parameters
+        ----------
+        features : scipy.sparse.csr_array
+            Shape ``(N, F)``, as the data files give them: not yet scaled.
+
+        Returns
+        -------
+        ndarray of float32
+            Shape ``(N, C)``.
+        """
         with lucid.no_grad():
             scores: npt.NDArray[Any] = self(features).numpy()
         return scores
 
 
 def save(path: str | os.PathLike[str], model: Ranker) -> None:
-    """Write a ranker to a safetensors file, whole or not at all."""
+    """Write a ranker to a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that is there already is replaced in one step.
+    model : Ranker
+        What to write.
+
+    Examples
+    --------
+    >>> from lucid.cli.model import Ranker
+    >>> save("model.safetensors", Ranker(num_features=3, num_classes=2))
+    """
     sizes = {name: getattr(model, name) for name in _SIZES}
     arrays = {name: value.numpy() for name, value in model.state_dict().items()}
     # One entry, because safetensors writes several in any order: the same model, the same bytes.
@@ -96,12 +162,30 @@ def save(path: str | os.PathLike[str], model: Ranker) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Ranker:
-    """Read a ranker from the file that `save` wrote.
+    """Read a ranker from the file that ``lucid train --save`` or `save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``safetensors`` file.
+
+    Returns
+    -------
+    Ranker
 
     Raises
     ------
     DataFileError
         If the file holds something else.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> from lucid.cli.model import Ranker, save
+    >>> save("model.safetensors", Ranker(num_features=3, num_classes=2))
+    >>> load("model.safetensors").num_classes
+    2
     """
     arrays, metadata = load_checkpoint(path)
     if _KIND not in metadata:

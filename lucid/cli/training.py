@@ -1,6 +1,6 @@
 """The training loop, and the metrics of a trained ranker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -122,26 +122,31 @@ def check_finite(model: Ranker, data: Dataset) -> None:
         raise FloatingPointError("the last step broke the model; a smaller --lr may help")
 
 
-METRICS = {
-    "ranking loss": metrics.label_ranking_loss,
+Metrics = Mapping[str, Callable[..., float]]
+RANKING_LOSS: Metrics = {"ranking loss": metrics.label_ranking_loss}
+METRICS: Metrics = {
+    **RANKING_LOSS,
     "coverage": metrics.coverage_error,
     "label ranking average precision": metrics.label_ranking_average_precision_score,
     "one-error": metrics.one_error,
 }
 
 
-def evaluate(model: Ranker, data: Dataset) -> dict[str, float]:
-    """Return the ranking metrics by name, P@k for those k = 1, 3, 5 that there are classes for.
+def all_metrics(num_classes: int) -> Metrics:
+    """Return the ranking metrics by name, P@k for those k = 1, 3, 5 that there are classes for."""
+    ks = [k for k in (1, 3, 5) if k <= num_classes]
+    return {**METRICS, **{f"P@{k}": partial(metrics.precision_at_k, k=k) for k in ks}}
+
+
+def evaluate(model: Ranker, data: Dataset, wanted: Metrics | None = None) -> dict[str, float]:
+    """Return metrics by name: all of them, or those that are wanted.
 
     Raises
     ------
     FloatingPointError
         If a score is not finite.
     """
-    wanted: dict[str, Callable[..., float]] = dict(METRICS)
-    for k in (1, 3, 5):
-        if k <= data.labels.num_classes:
-            wanted[f"P@{k}"] = partial(metrics.precision_at_k, k=k)
+    wanted = all_metrics(data.labels.num_classes) if wanted is None else wanted
     # Each is a mean over rows, so the mean over parts is weighted by their rows.
     totals = dict.fromkeys(wanted, 0.0)
     for start in range(0, len(data), EVALUATION_ROWS):

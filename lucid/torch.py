@@ -1,0 +1,171 @@
+"""The multi-label margin loss for models in PyTorch, which goes on differentiating.
+
+The loss and its gradient come from the compiled kernel, on the CPU and with lucid's threads. Scores
+and targets are read where they lie; what lies on another device is copied to the CPU, and the
+gradient back.
+"""
+
+from typing import Any
+
+from lucid._checks import Reduction, check_reduction, refuse_masked
+from lucid._margin import margin_of
+from lucid._optional import require
+
+require("torch", extra="torch", purpose="lucid.torch")
+import torch  # noqa: E402
+
+__all__ = ["MultiLabelMarginLoss", "MultilabelMarginLoss", "multilabel_margin_loss"]
+
+
+def multilabel_margin_loss(
+    x: torch.Tensor, target: Any, reduction: Reduction = "mean"
+) -> torch.Tensor:
+    """Return the multi-label ranking margin loss of PyTorch's tensors.
+
+    The formula, its edge cases and what differs from PyTorch's own loss stand at
+    `lucid.nn.MultilabelMarginLoss`.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64, float16 or bfloat16 (both computed
+        in float32), on any device.
+    target : torch.Tensor, array_like of int, or Labels
+        Labels of each row, shape ``(N, K)`` or ``(K,)``, any ``K``: class indices, ended by a -1 or
+        by the end of the row. Any other form that `lucid.Labels` is made from is taken too.
+    reduction : {'none', 'mean', 'sum'}
+        Return the loss of each row, their mean or their sum.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype and the
+        device of `x`. It can be differentiated any number of times.
+
+    Raises
+    ------
+    TypeError
+        If `x` is no tensor, or `x` or `target` has a dtype that cannot be meant.
+    ValueError
+        If shapes do not fit, a label is out of range or `reduction` is none of the three.
+
+    See Also
+    --------
+    lucid.nn.functional.multilabel_margin_loss : The same of lucid's tensors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lucid.torch import multilabel_margin_loss
+    >>> x = torch.tensor([[1.0, 0.5, -0.3, 0.2]], requires_grad=True)
+    >>> loss = multilabel_margin_loss(x, torch.tensor([[0, 1]]))
+    >>> print(round(loss.item(), 4))
+    0.275
+    >>> loss.backward()
+    >>> x.grad
+    tensor([[-0.2500, -0.5000,  0.2500,  0.5000]])
+    """
+    check_reduction(reduction)
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+    if isinstance(target, torch.Tensor):
+        target = target.detach().cpu().numpy()
+    refuse_masked("target", target)
+    loss: torch.Tensor = _Margin.apply(x, target, reduction)
+    return loss
+
+
+class _Margin(torch.autograd.Function):
+    """The loss as an op of PyTorch's: the gradient is computed along with the loss."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, target: Any, reduction: str) -> torch.Tensor:
+        scores = x.detach().cpu()
+        if scores.dtype == torch.bfloat16:  # which NumPy lacks
+            scores = scores.float()
+        loss, gradient = margin_of(scores.numpy(), target, reduction, ctx.needs_input_grad[0])
+        if gradient is not None:
+            ctx.save_for_backward(torch.from_numpy(gradient).to(x))
+        return torch.from_numpy(loss).to(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        # The gradient is constant between the margins, so that this product has all derivatives.
+        (gradient,) = ctx.saved_tensors
+        return gradient * g.unsqueeze(-1), None, None
+
+
+class MultilabelMarginLoss(torch.nn.Module):
+    """Multi-label ranking margin loss, as a module of PyTorch's.
+
+    In place of ``torch.nn.MultiLabelMarginLoss``, whose spelling is here too. The formula, its edge
+    cases and what differs stand at `lucid.nn.MultilabelMarginLoss`.
+
+    Parameters
+    ----------
+    reduction : {'none', 'mean', 'sum'}, default 'mean'
+        Return the loss of each row, their mean or their sum.
+
+    Attributes
+    ----------
+    reduction : str
+        The reduction mode.
+
+    Raises
+    ------
+    ValueError
+        If `reduction` is none of the three.
+
+    See Also
+    --------
+    multilabel_margin_loss : The same as a function, with the forms of its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lucid.torch import MultilabelMarginLoss
+    >>> criterion = MultilabelMarginLoss()
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]], requires_grad=True)
+    >>> loss = criterion(scores, [[0, 3]])
+    >>> print(round(loss.item(), 4))
+    1.06
+    >>> loss.backward()
+    >>> scores.grad
+    tensor([[-0.6000,  0.4000,  0.4000, -0.6000,  0.4000]])
+    """
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction: Reduction = reduction
+
+    def forward(self, x: torch.Tensor, target: Any) -> torch.Tensor:
+        """Compute the loss between predictions and targets.
+
+        Parameters
+        ----------
+        x : torch.Tensor
+            The scores.
+        target : torch.Tensor, array_like of int, or Labels
+            The labels.
+
+        Returns
+        -------
+        torch.Tensor
+            Scalar loss, or the loss of each row, as `reduction` says.
+        """
+        return multilabel_margin_loss(x, target, self.reduction)
+
+    def extra_repr(self) -> str:
+        """Return the options as PyTorch prints them.
+
+        Returns
+        -------
+        str
+        """
+        return f"reduction={self.reduction!r}"
+
+
+#: PyTorch's spelling of the same class.
+MultiLabelMarginLoss = MultilabelMarginLoss

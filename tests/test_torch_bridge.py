@@ -1,0 +1,158 @@
+"""`lucid.torch`: the loss within a model of PyTorch's."""
+
+import numpy as np
+import pytest
+
+import lucid
+
+torch = pytest.importorskip("torch")
+
+from lucid.torch import (  # noqa: E402
+    MultiLabelMarginLoss,
+    MultilabelMarginLoss,
+    multilabel_margin_loss,
+)
+
+TARGET = torch.tensor([[0, 3, -1, -1, -1], [2, -1, -1, -1, -1], [-1, -1, -1, -1, -1]])
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(0)
+    return torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_loss_and_gradient_are_those_of_torch(x, reduction):
+    ours = multilabel_margin_loss(x, TARGET, reduction)
+    theirs = torch.nn.functional.multilabel_margin_loss(x, TARGET, reduction=reduction)
+    torch.testing.assert_close(ours, theirs)
+    g = torch.randn(ours.shape, dtype=x.dtype)
+    (mine,), (other,) = (torch.autograd.grad(loss, x, g) for loss in (ours, theirs))
+    torch.testing.assert_close(mine, other)
+
+
+def test_one_row_of_scores_without_a_batch_axis(x):
+    loss = multilabel_margin_loss(x[0], TARGET[0], "none")
+    assert loss.shape == ()
+    (gradient,) = torch.autograd.grad(loss, x)
+    assert gradient[0].abs().sum() > 0
+    assert gradient[1:].abs().sum() == 0
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_first_and_second_derivatives_are_those_of_differences(x, reduction):
+    def loss(scores):
+        return multilabel_margin_loss(scores, TARGET, reduction)
+
+    assert torch.autograd.gradcheck(loss, x)
+    assert torch.autograd.gradgradcheck(loss, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_loss_and_gradient_have_the_dtype_of_the_scores(x, dtype):
+    scores = x.detach().to(dtype).requires_grad_()
+    loss = multilabel_margin_loss(scores, TARGET)
+    loss.backward()
+    assert loss.dtype == scores.grad.dtype == dtype
+    exact = multilabel_margin_loss(scores.detach().double(), TARGET)
+    torch.testing.assert_close(loss.double(), exact, rtol=2 * torch.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        TARGET.numpy(),
+        TARGET.to(torch.int32)[:, :2],
+        [[0, 3], [2], []],
+        lucid.Labels.from_lists([[0, 3], [2], []], num_classes=5),
+        lucid.Labels.from_padded(TARGET.numpy(), num_classes=5).to_csr(),
+        torch.tensor([[1, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]], dtype=torch.bool),
+    ],
+    ids=["array", "narrow", "lists", "labels", "csr", "multi-hot"],
+)
+def test_the_target_has_any_form_of_labels(x, target):
+    assert multilabel_margin_loss(x, target) == multilabel_margin_loss(x, TARGET)
+
+
+def test_scores_that_do_not_lie_in_c_order_are_read_rightly(x):
+    transposed = x.detach().t().contiguous().t()
+    assert not transposed.is_contiguous()
+    assert multilabel_margin_loss(transposed, TARGET) == multilabel_margin_loss(x, TARGET)
+
+
+def test_without_a_gradient_there_is_no_graph(x):
+    assert not multilabel_margin_loss(x.detach(), TARGET).requires_grad
+    with torch.no_grad():
+        assert not multilabel_margin_loss(x, TARGET).requires_grad
+
+
+def test_backward_twice_adds_up(x):
+    loss = multilabel_margin_loss(x, TARGET)
+    loss.backward(retain_graph=True)
+    once = x.grad.clone()
+    loss.backward()
+    assert torch.equal(x.grad, 2 * once)
+
+
+def test_the_module_trains_a_model():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(8, 30)
+    features = torch.randn(64, 8)
+    labels = (features @ torch.randn(8, 30)).topk(3).indices
+    criterion = MultilabelMarginLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    losses = []
+    for _ in range(50):
+        loss = criterion(model(features), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 4
+
+
+def test_the_module_is_found_under_both_spellings_and_prints_its_option():
+    assert MultiLabelMarginLoss is MultilabelMarginLoss
+    assert repr(MultilabelMarginLoss("sum")) == "MultilabelMarginLoss(reduction='sum')"
+
+
+def test_nan_reaches_loss_and_gradient_of_its_row():
+    x = torch.tensor([[0.0, float("nan"), 1.0], [0.0, 1.0, 2.0]], requires_grad=True)
+    loss = multilabel_margin_loss(x, [[0], [1]], "none")
+    loss.sum().backward()
+    assert loss.isnan().tolist() == [True, False]
+    assert x.grad.isnan().all(1).tolist() == [True, False]
+
+
+def test_an_empty_batch_has_a_sum_of_0():
+    x = torch.empty(0, 5, requires_grad=True)
+    multilabel_margin_loss(x, torch.empty(0, 5, dtype=torch.int64), "sum").backward()
+    assert x.grad.shape == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("x", "target", "error", "message"),
+    [
+        (np.zeros((1, 3)), [[0]], TypeError, r"x must be a torch\.Tensor, got ndarray"),
+        (torch.zeros(1, 3, dtype=torch.int64), [[0]], TypeError, "x must be float32"),
+        (torch.zeros(1, 3), [[3]], ValueError, "label 3 in row 0"),
+        (torch.zeros(1, 3), torch.zeros(1, 3), TypeError, "target must hold integer"),
+        (torch.zeros(1, 3), torch.zeros(2, 3, dtype=int), ValueError, "target must have shape"),
+        (torch.zeros(1, 3), np.ma.masked_equal([[0, 2]], 2), ValueError, "masked entries"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(x, target, error, message):
+    with pytest.raises(error, match=message):
+        multilabel_margin_loss(x, target)
+
+
+def test_an_unknown_reduction_is_refused():
+    for call in (MultilabelMarginLoss, lambda r: multilabel_margin_loss(torch.zeros(3), [0], r)):
+        with pytest.raises(ValueError, match="reduction must be 'none', 'mean' or 'sum'"):
+            call("average")
+
+
+def test_arrays_refuse_a_tensor_with_a_gradient_and_say_where_to_go():
+    with pytest.raises(TypeError, match=r"x cannot be read as an array: .*lucid\.torch"):
+        lucid.multilabel_margin(torch.zeros(1, 3, requires_grad=True), [[0]])
