@@ -72,11 +72,12 @@ def linear_margin_of(
     step = max(1, chunk // width)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        part = _Rows(features[rows], weight, bias, labels[rows], chunk)
-        into = gradients._replace(
-            features=None if gradients.features is None else gradients.features[rows]
-        )
-        losses[rows] = part.solve(width, scales[rows, np.newaxis], into)
+        part = (features[rows], weight, bias, labels[rows])
+        into = _of_rows(gradients, rows)
+        if width == c:
+            losses[rows] = _solve_at_once(*part, scales[rows, np.newaxis], into)
+        else:
+            losses[rows] = _Rows(*part, chunk).solve(width, scales[rows, np.newaxis], into)
     if np.isnan(losses).any():  # a loss that is NaN has a gradient of NaN, for all classes
         for array in (gradients.weight, gradients.bias):
             if array is not None:
@@ -85,6 +86,40 @@ def linear_margin_of(
             gradients.features[np.isnan(losses)] = np.nan
     with np.errstate(over="ignore"):
         return losses.astype(dtype), gradients
+
+
+def _of_rows(gradients: Gradients, rows: slice) -> Gradients:
+    if gradients.features is None:
+        return gradients
+    return gradients._replace(features=gradients.features[rows])
+
+
+def _solve_at_once(
+    x: Any, weight: Array, bias: Array, labels: Labels, scale: Array, gradients: Gradients
+) -> Array:
+    """In two steps, where all classes make one tile: the loss of each row.
+
+    ``scale`` times its gradient is added to ``gradients``.
+    """
+    logits = np.empty((len(labels), len(weight)), weight.dtype)
+    times_transposed(x, weight, out=logits)
+    logits += bias
+    loss, g = margin_of(logits, labels, "none", any(g is not None for g in gradients))
+    if g is not None:
+        g *= scale
+        _add_tile(x, weight, slice(0, len(weight)), g, gradients)
+    return loss
+
+
+def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients) -> None:
+    """Add what the gradient ``g`` of a tile's logits makes of features and layer."""
+    if gradients.weight is not None:
+        add_transposed_times(g, x, out=gradients.weight[tile])
+    if gradients.bias is not None:
+        gradients.bias[tile] += g.sum(axis=0)
+    if gradients.features is not None:
+        # g @ weight; in this order OpenBLAS's threads wait less for each other.
+        gradients.features[...] += (weight[tile].T @ g.T).T
 
 
 class _Rows:
@@ -125,27 +160,16 @@ class _Rows:
         """Return the loss of each row, and add ``scale`` times its gradient to ``gradients``."""
         if np.isfinite(self.low).all():
             return self._solve_tiles(width, scale, gradients)
-        if len(self.labels) == 1:
-            return self._solve_row(scale, gradients)
         losses = np.zeros(len(self.labels))
         for n in range(len(self.labels)):
             row = slice(n, n + 1)
-            part = _Rows(self.x[row], self.weight, self.bias, self.labels[row], self.chunk)
-            into = gradients._replace(
-                features=None if gradients.features is None else gradients.features[row]
-            )
-            losses[row] = part.solve(width, scale[row], into)
+            part = (self.x[row], self.weight, self.bias, self.labels[row])
+            into = _of_rows(gradients, row)
+            if np.isfinite(self.low[n]):
+                losses[row] = _Rows(*part, self.chunk).solve(width, scale[row], into)
+            else:  # no score stands for no negative beside an infinite lowest threshold
+                losses[row] = _solve_at_once(*part, scale[row], into)
         return losses
-
-    def _solve_row(self, scale: Array, gradients: Gradients) -> Array:
-        """In two steps: no score stands for no negative beside an infinite lowest threshold."""
-        logits = np.empty((1, len(self.weight)), self.scores.dtype)
-        times_transposed(self.x, self.weight, out=logits)
-        logits += self.bias
-        loss, g = margin_of(logits, self.labels, "none", any(g is not None for g in gradients))
-        if g is not None:
-            self._add_tile(slice(0, len(self.weight)), g * scale, gradients)
-        return loss
 
     def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
         (n, p), c = self.scores.shape, len(self.weight)
@@ -169,19 +193,10 @@ class _Rows:
             if g is not None:
                 g *= scale * ((m + p) / c)
                 of_labels += g[:, m:]
-                self._add_tile(tile, g[:, :m], gradients)
+                _add_tile(self.x, self.weight, tile, g[:, :m], gradients)
         if wanted:
             self._add_labels(of_labels, gradients)
         return losses
-
-    def _add_tile(self, tile: slice, g: Array, gradients: Gradients) -> None:
-        if gradients.weight is not None:
-            add_transposed_times(g, self.x, out=gradients.weight[tile])
-        if gradients.bias is not None:
-            gradients.bias[tile] += g.sum(axis=0)
-        if gradients.features is not None:
-            # g @ weight; in this order OpenBLAS's threads wait less for each other.
-            gradients.features[...] += (self.weight[tile].T @ g.T).T
 
     def _add_labels(self, of_labels: Array, gradients: Gradients) -> None:
         for classes, row, column, inside in self._classes_of_labels():
