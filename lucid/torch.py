@@ -90,8 +90,10 @@ class _Margin(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        # The gradient is constant between the margins, so that this product has all derivatives.
         (gradient,) = ctx.saved_tensors
+        if not torch.is_grad_enabled() and g.ndim == 0 and g.device.type == "cpu" and g.item() == 1:
+            return gradient, None, None  # PyTorch copies it where it becomes a leaf's `grad`
+        # The gradient is constant between the margins, so that this product has all derivatives.
         return gradient * g.unsqueeze(-1), None, None
 
 

@@ -91,8 +91,21 @@ def test_backward_twice_adds_up(x):
     loss = multilabel_margin_loss(x, TARGET)
     loss.backward(retain_graph=True)
     once = x.grad.clone()
-    loss.backward()
+    loss.backward(retain_graph=True)
     assert torch.equal(x.grad, 2 * once)
+    x.grad.zero_()
+    loss.backward()
+    assert torch.equal(x.grad, once)
+
+
+def test_an_upstream_gradient_of_one_copies_nothing_into_a_model(x):
+    seen = []
+    scores = x * 1
+    scores.register_hook(lambda g: seen.append(g.data_ptr()))
+    loss = multilabel_margin_loss(scores, TARGET)
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert seen[0] == seen[1]
 
 
 def test_the_module_trains_a_model():
