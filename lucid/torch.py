@@ -16,6 +16,8 @@ import torch  # noqa: E402
 
 __all__ = ["MultiLabelMarginLoss", "MultilabelMarginLoss", "multilabel_margin_loss"]
 
+_HALVES = (torch.float16, torch.bfloat16)
+
 
 def multilabel_margin_loss(
     x: torch.Tensor, target: Any, reduction: Reduction = "mean"
@@ -40,7 +42,8 @@ def multilabel_margin_loss(
     -------
     torch.Tensor
         Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype and the
-        device of `x`. It can be differentiated any number of times.
+        device of `x`, but float32 within ``torch.autocast``. It can be differentiated any number
+        of times.
 
     Raises
     ------
@@ -71,6 +74,8 @@ def multilabel_margin_loss(
     if isinstance(target, torch.Tensor):
         target = target.detach().cpu().numpy()
     refuse_masked("target", target)
+    if x.dtype in _HALVES and torch.is_autocast_enabled(x.device.type):
+        x = x.float()  # a loss is float32 there, as PyTorch's own losses are
     loss: torch.Tensor = _Margin.apply(x, target, reduction)
     return loss
 

@@ -59,6 +59,17 @@ def test_loss_and_gradient_have_the_dtype_of_the_scores(x, dtype):
     torch.testing.assert_close(loss.double(), exact, rtol=2 * torch.finfo(dtype).eps, atol=0)
 
 
+def test_the_loss_is_float32_within_autocast(x):
+    scores = x.detach().to(torch.bfloat16).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        ours = multilabel_margin_loss(scores, TARGET)
+        theirs = torch.nn.functional.multilabel_margin_loss(scores, TARGET)
+    ours.backward()
+    assert ours.dtype == theirs.dtype == torch.float32
+    assert scores.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize(
     "target",
     [
