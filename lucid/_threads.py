@@ -69,11 +69,13 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     Notes
     -----
-    At the end of a call, threads that are done wait in a loop for those that are not. That is
-    fastest as long as each has a core of its own. Where others use the machine, too, a thread may
-    wait for one that it keeps from running: a call of 0.07 ms on two idle cores took 8 ms while one
-    of them was busy. With ``OMP_WAIT_POLICY=passive`` in the environment, set before Python starts,
-    threads sleep instead, and the call takes 0.15 ms either way.
+    Threads that are done wait in a loop, for the others and for the next call, and after half a
+    millisecond they sleep. That is fastest as long as each has a core of its own. Where others use
+    the machine, too, a thread may wait for one that it keeps from running: a call of 0.1 ms on two
+    idle cores can take 1.4 ms while one of them is busy. With ``OMP_WAIT_POLICY=passive`` in the
+    environment, set before Python starts, threads sleep at once, and the call takes 0.16 ms either
+    way. ``GOMP_SPINCOUNT`` sets how long they wait; lucid sets it, where neither is set, only while
+    it loads GNU OpenMP.
 
     Examples
     --------

@@ -306,7 +306,7 @@ class Labels:
             raise TypeError(f"{name} must hold one list of labels each, got {type(rows).__name__}")
         rows = list(rows)
         for i, row in enumerate(rows):
-            if not isinstance(row, Iterable):
+            if not isinstance(row, Iterable) or getattr(row, "ndim", 1) == 0:
                 raise TypeError(
                     f"{name} must hold one list of labels each, got {type(row).__name__} as row {i}"
                 )
@@ -564,9 +564,12 @@ class Labels:
             f"labels={self._indices.size})"
         )
 
+    def __contains__(self, row: object) -> bool:
+        raise TypeError("labels hold rows: ask for a label of one of them, as in `3 in labels[0]`")
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Labels):
-            return NotImplemented
+            return False  # without asking a sparse matrix, which would want an array
         return (
             self._num_classes == other._num_classes
             and np.array_equal(self._indptr, other._indptr)

@@ -1,6 +1,7 @@
 """The `lucid` command: what it trains, what it saves and says, and how it stops."""
 
 import gzip
+import json
 import os
 import signal
 import subprocess
@@ -291,6 +292,19 @@ def test_a_broken_model_is_one_line(files, tmp_path, capsys, part, value):
     assert cli.main(["evaluate", str(saved), files[1]]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("lucid: the model scores a test row with NaN")
+
+
+def test_a_models_sizes_are_looked_at_before_memory_is_asked_for(tmp_path):
+    path = tmp_path / "m.safetensors"
+    for hidden in (0, 3):
+        model.save(path, model.Ranker(6, 5, hidden))
+        assert model.load(path).hidden == hidden
+    arrays, _ = lucid.io.load_checkpoint(path)
+    for sizes in ({"num_features": 10**9}, {"num_classes": 10**9}, {"hidden": 10**9}):
+        sizes = {"num_features": 6, "num_classes": 5, "hidden": 3, **sizes}
+        lucid.io.save_checkpoint(path, arrays, {"lucid ranker": json.dumps(sizes)})
+        with pytest.raises(lucid.io.DataFileError, match="do not fit together: the sizes are"):
+            model.load(path)
 
 
 def test_a_plot_that_fails_leaves_the_old_one(files, tmp_path, monkeypatch, capsys):

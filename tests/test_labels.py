@@ -319,6 +319,16 @@ def test_equal_means_same_classes_and_same_labels_in_the_same_order(labels):
     assert labels != [[0, 3], [], [2], [6, 5, 4], [1]]
 
 
+def test_labels_never_equal_a_sparse_matrix(labels):
+    assert (labels == labels.to_csr()) is False
+
+
+def test_labels_hold_rows_not_labels(labels):
+    with pytest.raises(TypeError, match=r"as in `3 in labels\[0\]`"):
+        assert 3 in labels
+    assert 3 in labels[0]
+
+
 @pytest.mark.parametrize("other", [np.zeros(5), np.zeros((5, 7), bool), np.int64(3)], ids=str)
 def test_labels_never_equal_an_array(labels, other):
     assert (labels == other) is False
@@ -555,6 +565,8 @@ def test_the_width_must_be_an_integer():
 def test_one_number_is_no_lists():
     with pytest.raises(TypeError, match="rows must hold one list of labels each, got int"):
         Labels.from_lists(5, 3)
+    with pytest.raises(TypeError, match="one list of labels each, got ndarray as row 1"):
+        Labels.from_lists([[0], np.array(1)], 3)
 
 
 def test_ragged_rows_are_named():

@@ -66,6 +66,26 @@ def test_a_default_beyond_all_reason_is_clamped(fresh_python):
     assert fresh_python(code, OMP_NUM_THREADS="40000").stdout.strip() == "1024"
 
 
+SPINS = """
+import os, sys
+import lucid
+print("GOMP_SPINCOUNT" in os.environ)
+"""
+
+
+@needs_openmp
+def test_idle_threads_soon_sleep_unless_the_environment_says_otherwise(fresh_python):
+    shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose")
+    if "GOMP_SPINCOUNT" not in shown.stderr:
+        pytest.skip("another OpenMP than GNU's")
+    assert "GOMP_SPINCOUNT = '20000'" in shown.stderr
+    assert shown.stdout.strip() == "False"  # and nobody else finds it
+    shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", GOMP_SPINCOUNT="77")
+    assert "GOMP_SPINCOUNT = '77'" in shown.stderr
+    shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", OMP_WAIT_POLICY="passive")
+    assert "GOMP_SPINCOUNT = '20000'" not in shown.stderr
+
+
 # After a fork.
 
 FORK = """

@@ -171,6 +171,46 @@ def test_what_cannot_be_meant_is_refused(x, target, error, message):
         multilabel_margin_loss(x, target)
 
 
+@pytest.mark.parametrize("name", ["x", "target"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t.to_sparse(), lambda t: t.to("meta"), lambda t: t.to(torch.float8_e4m3fn)],
+    ids=["sparse", "meta", "float8"],
+)
+def test_tensors_that_are_no_arrays_are_named(name, make):
+    arguments = {"x": torch.zeros(1, 3), "target": torch.zeros(1, 3, dtype=torch.int64)}
+    arguments[name] = make(torch.ones(1, 3))
+    with pytest.raises(TypeError, match=f"{name} cannot be read as an array"):
+        multilabel_margin_loss(**arguments)
+
+
+def test_tensors_with_the_negative_bit_are_read_rightly():
+    negative = torch.randn(3, 5, dtype=torch.complex64).conj().imag
+    assert negative.is_neg()
+    plain = negative.resolve_neg()
+    assert multilabel_margin_loss(negative, TARGET) == multilabel_margin_loss(plain, TARGET)
+
+
+def test_a_scaled_loss_keeps_the_small_gradients_of_half_precision():
+    x = torch.zeros(64, 3000, dtype=torch.float16, requires_grad=True)
+    loss = multilabel_margin_loss(x, torch.zeros(64, 1, dtype=torch.int64))
+    (loss.float() * 1024).backward()  # 1 / (64 * 3000) is no float16
+    assert x.grad[0, 1].item() == pytest.approx(1024 / (64 * 3000), rel=2**-11)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [TARGET, TARGET.to(torch.int32), [[0, 3], [2], []], lucid.Labels.from_lists([[0], [], []], 5)],
+    ids=["int64", "int32", "lists", "labels"],
+)
+def test_torch_compile_breaks_its_graph_and_gives_the_same(x, target):
+    compiled = torch.compile(lambda x: multilabel_margin_loss(2 * x, target), backend="eager")
+    assert compiled(x) == multilabel_margin_loss(2 * x, target)
+    (gradient,) = torch.autograd.grad(compiled(x), x)
+    (expected,) = torch.autograd.grad(multilabel_margin_loss(2 * x, target), x)
+    assert torch.equal(gradient, expected)
+
+
 def test_an_unknown_reduction_is_refused():
     for call in (MultilabelMarginLoss, lambda r: multilabel_margin_loss(torch.zeros(3), [0], r)):
         with pytest.raises(ValueError, match="reduction must be 'none', 'mean' or 'sum'"):

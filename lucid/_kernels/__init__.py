@@ -8,9 +8,31 @@ import importlib
 import importlib.util
 import os
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: Rounds of GNU OpenMP's waiting loop, about half a millisecond, before a thread sleeps. Left alone
+#: it is some ten times as many: between two calls, idle threads would keep others from the cores,
+#: such as those of NumPy's matrix products, three times slower in `benchmarks/million_classes.py`.
+_SPINS = "20000"
+
+
+@contextmanager
+def _short_waits() -> Iterator[None]:
+    """Let OpenMP, which reads its settings as it is loaded, find ours, unless there are others."""
+    if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = _SPINS
+    try:
+        yield
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
 
 try:
-    from lucid._kernels import machine as machine
+    with _short_waits():
+        from lucid._kernels import machine as machine
 except ImportError as error:
     raise ImportError(
         "the kernels of lucid are not compiled in this folder, which seems to be its source: "

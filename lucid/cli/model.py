@@ -192,7 +192,13 @@ def load(path: str | os.PathLike[str]) -> Ranker:
         raise DataFileError(f"{path}: not a model that `lucid train --save` wrote")
     try:
         sizes = json.loads(metadata[_KIND])
-        model = Ranker(*(sizes[name] for name in _SIZES))
+        features, classes, hidden = (sizes[name] for name in _SIZES)
+        wanted = 2 * features + (features + 1) * (hidden or classes)
+        if hidden:
+            wanted += (hidden + 1) * classes
+        if sum(array.size for array in arrays.values()) != wanted:
+            raise ValueError(f"the sizes are {sizes}")  # and are not made before that is known
+        model = Ranker(features, classes, hidden)
         model.load_state_dict(arrays)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataFileError(f"{path}: the model's parts do not fit together: {error}") from error

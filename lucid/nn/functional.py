@@ -151,7 +151,8 @@ def linear_multilabel_margin_loss(
     -----
     * The result and its gradients are those of the two steps
       ``multilabel_margin_loss(lucid.linear(features, weight, bias), target, reduction)``, to
-      rounding. What is computed does not depend on `chunk` otherwise.
+      rounding. What is computed does not depend on `chunk` otherwise. A loss of NaN makes the whole
+      gradient NaN, also where no feature is stored.
     * Other memory: the gradients themselves, those of `features`, `weight` and `bias` that require
       one, and some 16 MiB.
     * For ``'mean'`` and ``'sum'`` the gradients are computed along with the loss, and only scaled

@@ -62,7 +62,8 @@ class MultilabelMarginLoss(Module):
       a minus for labels. A pair exactly at the margin is not active.
     * The result has the same bits for every number of threads, every CPU level, and with or without
       a gradient. Loss and gradient are within 1 ulp of the exact values over the rounded
-      thresholds ``x[y_i] - 1``.
+      thresholds ``x[y_i] - 1``. (float64 scores so large that ``C`` times their loss comes near
+      1.8e308 have a loss of inf.)
     * Time is :math:`O(C + P)` for a row with :math:`P` labels, at the very worst
       :math:`O((C + P) \log P)`; going through the pairs takes :math:`P (C - P)` steps. No array
       of pairs is made.
