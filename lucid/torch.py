@@ -19,7 +19,7 @@ __all__ = ["MultiLabelMarginLoss", "MultilabelMarginLoss", "multilabel_margin_lo
 _HALVES = (torch.float16, torch.bfloat16)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # a break in its graph
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it would trace what is NumPy's
 def multilabel_margin_loss(
     x: torch.Tensor, target: Any, reduction: Reduction = "mean"
 ) -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.ext.autodoc.mock import mock
+from sphinx.ext.autodoc.mock import mock, undecorate
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
@@ -34,7 +34,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
     documented = env.domains.python_domain.objects
     for module in public_modules(app):
         for name in module.__all__:
-            value = getattr(module, name)
+            value = undecorate(getattr(module, name))  # a decorator may be a mock
             full_name = f"{module.__name__}.{name}"
             if name.startswith("_") or isinstance(value, types.ModuleType):
                 continue
