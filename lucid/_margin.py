@@ -7,14 +7,7 @@ import numpy.typing as npt
 
 from lucid import _threads
 from lucid._buffers import empty_like
-from lucid._checks import (
-    Reduction,
-    as_array,
-    check_reduction,
-    check_scores,
-    check_target,
-    refuse_masked,
-)
+from lucid._checks import Reduction, as_array, check_reduction, check_scores, check_target
 from lucid._kernels import margin as _kernel
 from lucid.labels import Labels, as_labels, is_array_like
 
@@ -79,8 +72,6 @@ def multilabel_margin(
     scores = as_array("x", x)
     if scores.dtype.kind != "f" and not isinstance(x, np.ndarray):
         scores = np.asarray(x, np.float64) if scores.dtype.kind in "iu" else scores
-    if type(target) is not np.ndarray:
-        refuse_masked("target", target)
     loss, gradient = margin_of(scores, target, reduction, True)
     assert gradient is not None
     return loss, gradient
@@ -92,9 +83,10 @@ def margin_of(
     """Return the loss and, if wanted, its gradient; `reduction` is known to be right."""
     try:
         # The kernel itself refuses what it cannot read, so that good arguments pay for no checks.
-        if target.dtype.char in "lq":  # it would read a structure of one integer as that
+        # But it would read what is under a mask, and a structure of one integer as that.
+        if type(target) is np.ndarray and target.dtype.char in "lq":
             return _call(_KERNELS[x.dtype.char], x, target, None, reduction, want_gradient)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         pass  # and leave the block: its error is not the one for the user
     return _prepare_and_call(x, target, reduction, want_gradient)
 

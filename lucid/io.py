@@ -8,7 +8,6 @@ findings become arrays, or an error that names the file and the line. Checkpoint
 
 import codecs
 import gzip
-import operator
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._atomic import replacing
-from lucid._checks import as_array
+from lucid._checks import as_array, as_int
 from lucid._kernels import text as scanner
 from lucid._optional import require
 from lucid._sparse import checked_csr, with_small_indices
@@ -236,10 +235,7 @@ def read_svmlight(
 def _size(name: str, size: SupportsIndex | None) -> int | None:
     if size is None:
         return None
-    try:
-        number = operator.index(size)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {size!r}") from None
+    number = as_int(name, size)
     if not 1 <= number <= _LARGEST_SIZE:
         raise ValueError(f"{name} must be from 1 to {_LARGEST_SIZE}, got {number}")
     return number

@@ -7,7 +7,7 @@ gradient back.
 
 from typing import Any
 
-from lucid._checks import Reduction, check_reduction, refuse_masked
+from lucid._checks import Reduction, check_reduction
 from lucid._margin import margin_of
 from lucid._optional import require
 
@@ -81,7 +81,6 @@ def multilabel_margin_loss(
         raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
     if isinstance(target, torch.Tensor):
         target = _as_array("target", target)
-    refuse_masked("target", target)
     if x.dtype in _HALVES and torch.is_autocast_enabled(x.device.type):
         x = x.float()  # a loss is float32 there, as PyTorch's own losses are
     loss: torch.Tensor = _Margin.apply(x, target, reduction)

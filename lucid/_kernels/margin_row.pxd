@@ -191,7 +191,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
     cdef const real* v
     cdef const int64_t* label           # the block's labels
     cdef const int64_t* end
-    cdef Py_ssize_t first, k, j, m, width, active, queued = 0
+    cdef Py_ssize_t first, j, m, width, active, queued = 0
     cdef int64_t ranks
     cdef bint repeated = False
     cdef real a = <real>row.a

@@ -15,7 +15,6 @@ from lucid._checks import (
     check_reduction,
     check_scores,
     check_weight,
-    refuse_masked,
 )
 from lucid._features import as_csr
 from lucid._margin import labels_for
@@ -80,8 +79,6 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
     check_reduction(reduction)
     if isinstance(target, Tensor):
         target = target._data
-    elif type(target) is not np.ndarray:
-        refuse_masked("target", target)
     return losses.multilabel_margin_loss(_real("x", x), target=target, reduction=reduction)
 
 
