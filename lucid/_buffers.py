@@ -29,11 +29,13 @@ def empty_like(x: Array) -> Array:
     except IndexError:
         array = None
     # Views hold a reference to the array that owns the memory, so two references (this name, and
-    # the argument of getrefcount) mean that nobody can see it any more.
+    # the argument of getrefcount) mean that nobody can see it any more. Who had it may have changed
+    # the object itself: its shape, its strides, whether it may be written to.
     if (
         array is None
         or array.shape != x.shape
         or array.dtype != x.dtype
+        or not array.flags.carray
         or sys.getrefcount(array) > 2
     ):
         array = np.empty(x.shape, x.dtype)

@@ -134,3 +134,21 @@ def test_python_threads_at_once_do_not_share_memory():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+CHANGES = {
+    "frozen": lambda g: g.setflags(write=False),
+    "of another dtype": lambda g: setattr(g, "dtype", np.int32),
+    "of another shape": lambda g: setattr(g, "shape", (2, 140_000)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of NumPy, of setting shapes and dtypes
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_gradient_that_its_owner_changed_before_it_went_is_not_used_again(change):
+    gradient = gradient_of(X)
+    expected = gradient.copy()
+    CHANGES[change](gradient)
+    del gradient
+    for _ in range(2):
+        assert np.array_equal(gradient_of(X), expected)
