@@ -5,6 +5,7 @@ and targets are read where they lie; what lies on another device is copied to th
 gradient back.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from lucid._checks import Reduction, check_reduction
@@ -94,6 +95,13 @@ def _as_array(name: str, tensor: torch.Tensor) -> Any:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
 
 
+#: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
+#: its compiler reuses memory; where it is not to be had, every graph counts as kept.
+_graph_is_kept: Callable[[], bool] = getattr(
+    getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
+)
+
+
 class _Margin(torch.autograd.Function):
     """The loss as an op of PyTorch's: the gradient is computed along with the loss."""
 
@@ -110,7 +118,9 @@ class _Margin(torch.autograd.Function):
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         if not torch.is_grad_enabled() and g.ndim == 0 and g.device.type == "cpu" and g.item() == 1:
-            return gradient.to(ctx.dtype), None, None  # PyTorch copies what becomes a leaf's `grad`
+            if _graph_is_kept():  # another backward needs it, whatever becomes of the one returned
+                gradient = gradient.clone()
+            return gradient.to(ctx.dtype), None, None
         # The gradient is constant between the margins, so that this product has all derivatives.
         return (gradient * g.unsqueeze(-1)).to(ctx.dtype), None, None
 

@@ -114,9 +114,35 @@ def test_an_upstream_gradient_of_one_copies_nothing_into_a_model(x):
     scores = x * 1
     scores.register_hook(lambda g: seen.append(g.data_ptr()))
     loss = multilabel_margin_loss(scores, TARGET)
-    loss.backward(retain_graph=True)
+    (saved,) = loss.grad_fn.saved_tensors
     loss.backward()
-    assert seen[0] == seen[1]
+    assert seen == [saved.data_ptr()]
+
+
+WRITES = {
+    "in place": lambda g: g.mul_(2),
+    "past PyTorch's counter": lambda g: g.data.zero_(),
+    "through NumPy": lambda g: g.numpy().fill(7),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_writing_into_a_gradient_leaves_that_of_the_next_backward_alone(x, write):
+    loss = multilabel_margin_loss(x, TARGET)
+    (first,) = torch.autograd.grad(loss, x, retain_graph=True)
+    expected = first.clone()
+    WRITES[write](first)
+    (second,) = torch.autograd.grad(loss, x)
+    assert torch.equal(second, expected)
+
+
+def test_a_hook_that_scales_in_place_scales_each_backward_once(x):
+    scores = x * 1
+    scores.register_hook(lambda g: g.mul_(2))
+    loss = multilabel_margin_loss(scores, TARGET)
+    (first,) = torch.autograd.grad(loss, x, retain_graph=True)
+    (second,) = torch.autograd.grad(loss, x)
+    assert torch.equal(first, second)
 
 
 def test_the_module_trains_a_model():
