@@ -61,6 +61,7 @@ def linear_margin_of(
     dtype = np.result_type(features.dtype, weight.dtype, bias.dtype, np.float32)
     features, weight, bias = (a.astype(dtype, copy=False) for a in (features, weight, bias))
     n, c = len(labels), len(weight)
+    labels = _without_full_rows(labels)
     gradients = Gradients(
         np.zeros_like(weight, order="C") if wanted.weight else None,
         np.zeros_like(bias) if wanted.bias else None,
@@ -86,6 +87,21 @@ def linear_margin_of(
             gradients.features[np.isnan(losses)] = np.nan
     with np.errstate(over="ignore"):
         return losses.astype(dtype), gradients
+
+
+def _without_full_rows(labels: Labels) -> Labels:
+    """Take the labels from rows in which every class is one: they have no pairs, as without labels.
+
+    A tile could not tell: what stands for no negative in it would be one beside a label of NaN.
+    """
+    full = labels.lengths() >= labels.num_classes
+    for n in np.flatnonzero(full):
+        full[n] = np.unique(labels[n]).size == labels.num_classes
+    if not full.any():
+        return labels
+    lengths = np.where(full, 0, labels.lengths())
+    kept = labels.indices[~np.repeat(full, labels.lengths())]
+    return Labels(kept, np.concatenate([[0], np.cumsum(lengths)]), labels.num_classes)
 
 
 def _of_rows(gradients: Gradients, rows: slice) -> Gradients:

@@ -301,3 +301,16 @@ def test_it_takes_the_parameters_of_a_layer():
     layer.zero_grad()
     nn.MultilabelMarginLoss()(layer(x), LABELS).backward()
     np.testing.assert_allclose(fused, layer.weight.grad, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_row_whose_labels_are_all_classes_has_no_pairs_whatever_the_logits_are(broken):
+    weight = np.zeros((5000, 1))
+    weight[0] = broken
+    everything = lucid.Labels.from_lists([[*range(5000), 3], [1]], 5000)
+    features = np.array([[1.0], [0.0]])
+    for chunk in (1, 1 << 22):
+        loss = F.linear_multilabel_margin_loss(
+            features[:1], weight, None, everything[:1], "none", chunk=chunk
+        )
+        assert loss.tolist() == [0.0]
