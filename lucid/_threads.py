@@ -7,7 +7,7 @@ from typing import SupportsIndex
 from lucid._kernels import machine
 from lucid._warnings import warn_user
 
-# Far above any machine, far below where OpenMP gives up and ends the process.
+# Far above any machine. Whether so many can be started, `machine.startable` finds out.
 _MOST_THREADS = 1024
 
 # OpenMP's own default, so that OMP_NUM_THREADS holds.
@@ -69,13 +69,13 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     Notes
     -----
-    Threads that are done wait in a loop, for the others and for the next call, and after half a
-    millisecond they sleep. That is fastest as long as each has a core of its own. Where others use
-    the machine, too, a thread may wait for one that it keeps from running: a call of 0.1 ms on two
-    idle cores can take 1.4 ms while one of them is busy. With ``OMP_WAIT_POLICY=passive`` in the
-    environment, set before Python starts, threads sleep at once, and the call takes 0.16 ms either
-    way. ``GOMP_SPINCOUNT`` sets how long they wait; lucid sets it, where neither is set, only while
-    it loads GNU OpenMP.
+    * Threads that are done wait for the others and for the next call, in a loop for some
+      microseconds, then asleep: where others use the machine, too, a thread that went on looping
+      would keep those from running that it waits for. ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY``,
+      set in the environment before Python starts, sets how long they loop; lucid sets the first,
+      where neither is set, only while it loads GNU OpenMP.
+    * Where the system lets no more threads be created, because of a limit on processes or memory,
+      a call runs on fewer.
 
     Examples
     --------

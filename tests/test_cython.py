@@ -69,3 +69,12 @@ def test_a_cimported_row_function_gives_the_bits_of_the_library(mine, n, c, p):
 def test_a_cimported_row_function_reports_a_label_out_of_range(mine):
     x = np.zeros((1, 4))
     assert mine.rows(x, np.array([[4]]), np.empty_like(x)) == [-1]
+
+
+@pytest.mark.parametrize("rest", [[-1, -1], [1, -1], [99, -7]])
+def test_a_cimported_row_function_ignores_what_follows_the_first_minus_one(mine, rest):
+    x = np.array([[0.1, 0.2, 0.4, 0.8]])
+    gradient, expected = np.empty_like(x), np.empty_like(x)
+    losses = mine.rows(x, np.array([[3, -1, *rest]]), gradient)
+    assert losses == mine.rows(x, np.array([[3]]), expected)
+    assert np.array_equal(gradient, expected)

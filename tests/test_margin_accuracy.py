@@ -78,3 +78,33 @@ def test_float16_is_within_one_ulp_of_its_own(kind):
     assert loss.dtype == gradient.dtype == "float16"
     assert oracle.loss_ulps(loss, rows, "none") <= 1
     assert oracle.gradient_ulps(gradient, rows, "none") <= 1
+
+
+@pytest.mark.parametrize("labels", [5, 63, 1025])
+def test_a_queue_of_more_than_a_block_is_summed_as_exactly(labels):
+    rng = np.random.default_rng(labels)
+    top = 1.9999 * 2.0 ** np.floor(np.log2(labels)) / labels  # products just below a power of two
+    step = 2.0**-37 * labels
+    x = np.full(2560 + max(labels, 512), -5.0)
+    for block, active in enumerate([127, 127, 127, 127, 128]):  # few enough to be queued, in all 636
+        x[512 * block : 512 * block + active] = top - step * rng.random(active)
+    target = np.arange(len(x) - labels, len(x))
+    x[target] = 1 + top - 2 * step - step * rng.random(labels)
+    x[target[0]] = 1.0
+    rows = oracle.rows_of(x[np.newaxis], target[np.newaxis])
+    loss, _ = multilabel_margin(x[np.newaxis], target[np.newaxis], "none")
+    assert oracle.loss_ulps(loss, rows, "none") <= 1
+
+
+@pytest.mark.parametrize("labels", [20, 100_000])
+def test_a_finite_loss_of_scores_near_the_largest_float64(labels):
+    scale = 1.7e308 / (600 * labels)  # some sums on the way would overflow, the loss does not
+    x = np.full(600 + labels, 10 * scale)
+    x[600:] = np.nextafter(10 * scale, 0)
+    x[600] = 0
+    target = np.arange(600, 600 + labels)
+    rows = oracle.rows_of(x[np.newaxis], target[np.newaxis])
+    loss, gradient = multilabel_margin(x[np.newaxis], target[np.newaxis], "none")
+    assert np.isfinite(loss).all()
+    assert oracle.loss_ulps(loss, rows, "none") <= 1
+    assert oracle.gradient_ulps(gradient, rows, "none") <= 1

@@ -419,3 +419,12 @@ def test_the_gradient_of_a_label_without_active_scores_is_no_negative_zero(
     _, gradient = multilabel_margin(np.array([2, 2, -3], dtype), target)
     assert not gradient.any()
     assert not np.signbit(gradient).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_label_that_is_given_more_often_than_float32_counts(dtype):
+    times = 2**24 + 1
+    x = np.array([[0, 0.5, -3]], dtype)
+    _, gradient = multilabel_margin(x, np.zeros((1, times), int), "none")
+    expected = np.array([-times, times, 0]) / 3
+    assert np.array_equal(gradient[0], expected.astype(dtype))

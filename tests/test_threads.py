@@ -54,6 +54,37 @@ def test_more_threads_than_the_machine_has_give_the_same_bits():
         assert a.tobytes() == b.tobytes()
 
 
+FEW_THREADS = """
+import resource
+import numpy as np
+import lucid
+from lucid import metrics
+from scipy.sparse import random_array
+
+x, target = np.random.default_rng(0).standard_normal((2000, 1000)), np.arange(2000)[:, None] % 1000
+features = random_array((500, 300), density=0.1, rng=np.random.default_rng(0)).tocsr()
+weight = lucid.ones(5000, 300, dtype="float64")
+
+def results():
+    loss, gradient = lucid.multilabel_margin(x, target)
+    return loss, gradient, metrics.coverage_error(x, target), lucid.linear(features, weight).numpy()
+
+lucid.set_num_threads(1)
+expected = results()
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (200 << 20), size + (200 << 20)))
+lucid.set_num_threads(1024)
+assert all(np.array_equal(a, b) for a, b in zip(results(), expected))
+"""
+
+
+@needs_openmp
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the limit is set by its size")
+def test_threads_that_cannot_be_created_are_done_without(fresh_python):
+    ended = fresh_python(FEW_THREADS)
+    assert ended.returncode == 0, ended.stderr
+
+
 @needs_openmp
 def test_the_default_is_that_of_openmp(fresh_python):
     code = "import lucid; print(lucid.get_num_threads())"
@@ -78,12 +109,12 @@ def test_idle_threads_soon_sleep_unless_the_environment_says_otherwise(fresh_pyt
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose")
     if "GOMP_SPINCOUNT" not in shown.stderr:
         pytest.skip("another OpenMP than GNU's")
-    assert "GOMP_SPINCOUNT = '20000'" in shown.stderr
+    assert "GOMP_SPINCOUNT = '500'" in shown.stderr
     assert shown.stdout.strip() == "False"  # and nobody else finds it
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", GOMP_SPINCOUNT="77")
     assert "GOMP_SPINCOUNT = '77'" in shown.stderr
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", OMP_WAIT_POLICY="passive")
-    assert "GOMP_SPINCOUNT = '20000'" not in shown.stderr
+    assert "GOMP_SPINCOUNT = '500'" not in shown.stderr
 
 
 # After a fork.

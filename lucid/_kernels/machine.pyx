@@ -1,5 +1,10 @@
 # cython: language_level=3
-"""What the running machine offers: its CPU level and OpenMP's default number of threads."""
+"""What the running machine offers: its CPU level, and how many threads.
+
+Where a thread cannot be created, because a limit on processes or memory is reached, OpenMP ends the
+process. So before it starts another number of threads than in the call before, as many are created
+here, and ended again. Where that fails, fewer will do.
+"""
 
 cdef extern from *:
     """
@@ -16,9 +21,57 @@ cdef extern from *:
     #else
     static int lucid_has_x86_64_v3(void) { return 0; }
     #endif
+
+    #if defined(_OPENMP) && !defined(_WIN32)
+    #include <pthread.h>
+    #include <stdlib.h>
+
+    static void *lucid_wait(void *gate)
+    {
+        pthread_mutex_lock(gate);
+        pthread_mutex_unlock(gate);
+        return NULL;
+    }
+
+    /* How many of these threads there can be at a time, beside the one that asks. */
+    static int lucid_created_at_once(int threads)
+    {
+        pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+        pthread_t *thread = malloc(threads * sizeof(pthread_t));
+        int created = 0;
+        if (thread == NULL)
+            return 0;
+        pthread_mutex_lock(&gate);
+        while (created < threads && pthread_create(&thread[created], NULL, lucid_wait, &gate) == 0)
+            created++;
+        pthread_mutex_unlock(&gate);
+        for (int i = 0; i < created; i++)
+            pthread_join(thread[i], NULL);
+        free(thread);
+        return created;
+    }
+    #else
+    #define lucid_created_at_once(threads) (threads)
+    #endif
+
+    /* OpenMP has threads of its own for each thread that calls it. */
+    static _Thread_local int lucid_wanted, lucid_had;
     """
     int lucid_max_threads() nogil
     int lucid_has_x86_64_v3() nogil
+    int lucid_created_at_once(int threads) nogil
+    int lucid_wanted, lucid_had
+
+
+cdef int startable(int threads) noexcept:
+    """How many of the wanted threads a parallel region can have, this one among them."""
+    global lucid_wanted, lucid_had
+    cdef int created
+    if threads > 1 and threads != lucid_wanted:
+        created = lucid_created_at_once(threads)
+        # At a limit, half of them: the rest of the program needs memory, too.
+        lucid_wanted, lucid_had = threads, threads if created == threads else max(1, created // 2)
+    return lucid_had if threads > 1 else 1
 
 
 def max_threads():

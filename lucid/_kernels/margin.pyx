@@ -11,9 +11,11 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.stdlib cimport calloc, free, malloc
 
+from lucid._kernels.machine cimport startable
 from lucid._kernels.margin_row cimport (
     SEGMENT, Part, Row, allocate_part, allocate_row, close_row, open_row, rank_row, rank_segment, segment_of,
 )
+from lucid._kernels.reading cimport read_once
 from lucid._kernels.sums cimport Sum, merge, quotient, real
 
 cdef enum:
@@ -25,22 +27,25 @@ cdef struct Problem:        # what was asked, the same for every row
     Py_ssize_t N, C, K
     const int64_t* indices  # labels of row n: indices[indptr[n]:indptr[n + 1]], or, where indptr is
     const int64_t* indptr   # NULL, K of them from indices[n * K]; they end at the first -1
+    Py_ssize_t size         # of indices
     double divisor          # of loss and gradient: C, or C * N for a mean over rows
 
 
 cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, Row* row) noexcept nogil:
-    cdef const int64_t* indptr = problem.indptr
-    if indptr == NULL:
-        return open_row(x, problem.C, problem.indices + n * problem.K, problem.K, True, problem.divisor, row)
-    return open_row(x, problem.C, problem.indices + indptr[n], indptr[n + 1] - indptr[n], False,
-                    problem.divisor, row)
+    cdef int64_t start = n * problem.K, end = start + problem.K
+    cdef bint padded = problem.indptr == NULL
+    if not padded:
+        start, end = read_once(problem.indptr + n), read_once(problem.indptr + n + 1)
+    if not 0 <= start <= end <= problem.size:
+        return False
+    return open_row(x, problem.C, problem.indices + start, end - start, padded, problem.divisor, row)
 
 
 cdef inline Py_ssize_t count_labels(const Problem* problem, Py_ssize_t n) noexcept nogil:
     cdef const int64_t* row = problem.indices + n * problem.K
     cdef Py_ssize_t P = 0
     if problem.indptr != NULL:
-        return problem.indptr[n + 1] - problem.indptr[n]
+        return max(0, min(problem.size, problem.indptr[n + 1] - problem.indptr[n]))
     while P < problem.K and row[P] != -1:
         P += 1
     return P
@@ -101,6 +106,7 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
     """Loss and gradient of all rows: each one's C * L over ``divisor`` to ``out``, or else their sum."""
     cdef Py_ssize_t N = problem.N, C = problem.C, K = 0
     cdef Py_ssize_t n, step, slots
+    cdef int active
     cdef bint shared, refused = False, allocated = True
     cdef Row* rows
     cdef Part* parts
@@ -108,6 +114,8 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
     cdef Sum total
     for n in range(N):                  # room for the labels there are, not for all that padding allows
         K = max(K, count_labels(problem, n))
+    if K > INT32_MAX:
+        raise ValueError("too many labels")
     if N * C < SERIAL:
         threads = 1
     shared = 1 < threads and N < 4 * threads and C > SEGMENT
@@ -125,11 +133,12 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
             allocated = allocated and allocate_part(&parts[n], K)
         if not allocated:
             raise MemoryError(f"no memory for the workspace of rows of {C} scores with {K} labels")
+        active = startable(threads)
         for n from 0 <= n < N by step:
             with nogil:
-                run_wave(x, grad, problem, n, min(N, n + step), shared, rows, parts, loss, &refused, threads)
+                run_wave(x, grad, problem, n, min(N, n + step), shared, rows, parts, loss, &refused, active)
             if refused:
-                raise ValueError("labels refused")
+                raise ValueError("the labels were changed after they had been checked")
             PyErr_CheckSignals()        # Ctrl-C
         total.hi, total.lo = 0, 0
         for n in range(N):
@@ -155,6 +164,7 @@ cdef double margin(const real[:, ::1] x, const int64_t[:, ::1] indices, const in
     problem.N, problem.C, problem.K = x.shape[0], x.shape[1], indices.shape[1]
     problem.indices = &indices[0, 0] if indices.shape[0] > 0 else NULL
     problem.indptr = NULL if indptr is None else &indptr[0]
+    problem.size = indices.shape[0] * indices.shape[1]
     problem.divisor = divisor
     if indptr is not None:
         problem.K = 0

@@ -44,11 +44,13 @@ from libc.string cimport memcpy, memset
 
 from lucid._kernels.marking cimport mark_double, mark_float
 from lucid._kernels.ranks cimport (
-    Thresholds, close_counts, count_buckets, open_thresholds, place_of, rank_scores,
+    Thresholds, close_counts, count_buckets, open_thresholds, place_of, rank_of, rank_scores,
 )
-from lucid._kernels.sums cimport Sum, add, add_products, merge, quotient, real, rounded_quotient
+from lucid._kernels.reading cimport read_once
+from lucid._kernels.sums cimport Sum, add, add_product, add_products, merge, quotient, real, rounded_quotient
 
 cdef extern from *:
+    const double SCALE "0x1p-64"
     int count_trailing_zeros "__builtin_ctzll" (unsigned long long word) nogil
 
 cdef enum:
@@ -56,59 +58,88 @@ cdef enum:
     WORDS = 8               # BLOCK / 64
     SMALL = 32              # scores that are ranked without a look at which are active
     SEGMENT = 1 << 15       # columns of one task when the threads share a row
-    PADDING = 128           # bytes between two threads' workspaces: no false sharing
+    PADDING = 128           # bytes between what two threads write: no cache line in common
 
 
 cdef struct Row:            # what is known of a row before its scores are ranked
     Py_ssize_t C            # how many scores
     double divisor          # of loss and gradient: C, or C * N for a mean over N rows
     double inverse          # 1 / divisor
-    const int64_t* labels   # as given
+    Py_ssize_t room         # for how many labels there is memory
+    int32_t* labels         # [P]: a copy, for the caller's may change at any time
     Py_ssize_t P            # how many
     bint finite             # whether every threshold is
     double a                # the lowest threshold
     Thresholds thresholds
-    const int64_t* by_block # [P]: the labels, block by block
+    const int32_t* by_block # [P]: the labels, block by block
+    int32_t* sorted         # [room]: for by_block
     int64_t* block_start    # [blocks + 1]: where each block's labels start in by_block
-    int64_t* room           # [P]: for by_block
+    char apart[PADDING]
 
 
 cdef struct Part:           # what scanning a segment of a row finds
     Sum total               # sum_j r_j * (x_j - a)+
     int32_t* count          # [P + 8]: see rank_scores
     bint repeated           # whether a label may occur twice
+    char apart[PADDING]
 
 
 # ------------------------------------------------------------------------------------ 1. the labels
 
 cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t K,
-                          bint doubtful, double divisor, Row* row) noexcept nogil:
-    """Read the labels of a row up to the first -1; False when they are to be looked at again.
+                          bint padded, double divisor, Row* row) noexcept nogil:
+    """Read the labels of a row, once, up to the first -1; False when they are to be looked at again.
 
-    That is when a label is out of range, and when a padded row makes one doubt what it means: it
-    goes on after its -1, or has no -1 although it is as long as the scores.
+    That is when a label is out of range or there are more than there is room for, and when a
+    ``padded`` row makes one doubt what it means.
     """
     cdef Thresholds* t = &row.thresholds
     cdef real* tau = <real*>t.by_label
     cdef real a = INFINITY, high = -INFINITY
     cdef Py_ssize_t P = 0
+    cdef int64_t label
     cdef bint any_nan = False
-    while P < K and labels[P] != -1:
-        if <uint64_t>labels[P] >= <uint64_t>C:      # 64 bits: 2**32 + 3 is not 3, and -2 is huge
+    while P < K:
+        label = read_once(labels + P)
+        if label == -1:
+            break
+        if <uint64_t>label >= <uint64_t>C or P == row.room:     # 64 bits: 2**32 + 3 is not 3, -2 is huge
             return False
-        tau[P] = x[labels[P]] - 1
+        row.labels[P] = <int32_t>label
+        tau[P] = x[label] - 1
         a = tau[P] if tau[P] < a else a
         high = tau[P] if tau[P] > high else high
         any_nan |= tau[P] != tau[P]
         P += 1
-    if P + 1 < K and labels[P + 1] != -1 or doubtful and P == K == C > 1:
+    if padded and is_doubtful(labels, K, C, row.labels, P):
         return False
     row.C, row.divisor, row.inverse = C, divisor, 1 / divisor
-    row.labels, row.P, row.a = labels, P, a
+    row.P, row.a = P, a
     row.finite = not any_nan and a > -INFINITY and high < INFINITY
     open_thresholds(tau, P, a, high, t)
     sort_by_block(row)
     return True
+
+
+cdef inline bint is_doubtful(const int64_t* padded, Py_ssize_t K, Py_ssize_t C, const int32_t* labels,
+                             Py_ssize_t P) noexcept nogil:
+    """Whether a padded row may be something else, such as multi-hot, signed or graded.
+
+    It goes on after its -1; or it is as long as the scores, and has no -1, the same label twice in
+    a row, or more than two labels that are all 0 or 1.
+    """
+    cdef Py_ssize_t i
+    cdef int32_t highest = 0, before = -1
+    cdef bint twice = False
+    if P + 1 < K and padded[P + 1] != -1:
+        return True
+    if K != C or C == 1:
+        return False
+    for i in range(P):
+        twice |= labels[i] == before
+        before = labels[i]
+        highest = before if before > highest else highest
+    return P == K or twice or P > 2 and highest <= 1
 
 
 cdef inline void sort_by_block(Row* row) noexcept nogil:
@@ -118,7 +149,7 @@ cdef inline void sort_by_block(Row* row) noexcept nogil:
         row.by_block = row.labels
         row.block_start[0], row.block_start[1] = 0, row.P
         return
-    row.by_block = row.room
+    row.by_block = row.sorted
     memset(row.block_start, 0, (blocks + 1) * sizeof(int64_t))
     for i in range(row.P):
         row.block_start[row.labels[i] // BLOCK] += 1
@@ -127,7 +158,7 @@ cdef inline void sort_by_block(Row* row) noexcept nogil:
     for i in range(row.P):
         b = row.labels[i] // BLOCK
         row.block_start[b] -= 1
-        row.room[row.block_start[b]] = row.labels[i]
+        row.sorted[row.block_start[b]] = row.labels[i]
 
 
 # ------------------------------------------------------------------------------------ 2. the scores
@@ -189,8 +220,8 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
     cdef int32_t rank[2 * BLOCK]
     cdef uint64_t marks[WORDS]
     cdef const real* v
-    cdef const int64_t* label           # the block's labels
-    cdef const int64_t* end
+    cdef const int32_t* label           # the block's labels
+    cdef const int32_t* end
     cdef Py_ssize_t first, j, m, width, active, queued = 0
     cdef int64_t ranks
     cdef bint repeated = False
@@ -258,7 +289,7 @@ cdef inline void close_row(const real* x, const Row* row, real* grad, Part* part
     cdef real a = <real>row.a
     cdef Sum of_labels
     cdef Py_ssize_t i, j, m
-    cdef int64_t counts
+    cdef int64_t counts, times
     of_labels.hi, of_labels.lo = 0, 0
     close_counts(t, count)
     for i from 0 <= i < row.P by BLOCK:
@@ -272,7 +303,7 @@ cdef inline void close_row(const real* x, const Row* row, real* grad, Part* part
     add(loss, -of_labels.hi)
     loss.lo -= of_labels.lo
     if not row.finite or not isfinite(loss.hi) or not isfinite(loss.lo):
-        settle(x, row, loss)
+        settle(x, row, count, loss)
     if grad == NULL:
         return
     if isnan(loss.hi):
@@ -281,22 +312,47 @@ cdef inline void close_row(const real* x, const Row* row, real* grad, Part* part
     elif part.repeated:
         # The scan left zeros at the labels: a label given m times counts m times, with one rounding.
         for i in range(row.P):
-            grad[row.labels[i]] += 1
+            tally(grad + row.labels[i], 1)
         for i in range(row.P):
-            if grad[row.labels[i]] > 0:
+            times = tally(grad + row.labels[i], 0)
+            if times > 0:               # not yet a gradient, whose sign is negative
                 put_gradient(grad + row.labels[i],
-                             grad[row.labels[i]] * <double>(-count[place_of(i, t, tau)]), row)
+                             times * <double>(-count[place_of(i, t, tau)]), row)
     else:
         for i in range(row.P):
             put_gradient(grad + row.labels[i], -count[place_of(i, t, tau)], row)
 
 
-cdef inline void settle(const real* x, const Row* row, Sum* loss) noexcept nogil:
+cdef inline int64_t tally(real* place, int64_t more) noexcept nogil:
+    """Add to a whole number that is kept in the memory of a gradient: a float32 ends at 2**24."""
+    cdef int32_t narrow
+    cdef int64_t wide
+    if real is float:
+        memcpy(&narrow, place, sizeof(narrow))
+        narrow += <int32_t>more
+        memcpy(place, &narrow, sizeof(narrow))
+        return narrow
+    else:
+        memcpy(&wide, place, sizeof(wide))
+        wide += more
+        memcpy(place, &wide, sizeof(wide))
+        return wide
+
+
+cdef inline void find_labels(const Row* row, Py_ssize_t b, bint* is_label) noexcept nogil:
+    """Which columns of block b are labels."""
+    cdef Py_ssize_t k
+    memset(is_label, 0, BLOCK * sizeof(bint))
+    for k in range(row.block_start[b], row.block_start[b + 1]):
+        is_label[row.by_block[k] - b * BLOCK] = True
+
+
+cdef inline void settle(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
     """Decide between NaN, inf and the sum as it stands, by which values meet in pairs."""
     cdef bint is_label[BLOCK]
     cdef bint nan = False, high = False, low = False, any_negative = False
     cdef bint label_nan = False, label_high = False, label_low = False
-    cdef Py_ssize_t i, j, k, b, first, m
+    cdef Py_ssize_t i, b, j
     cdef real value
     for i in range(row.P):
         value = x[row.labels[i]]
@@ -304,17 +360,13 @@ cdef inline void settle(const real* x, const Row* row, Sum* loss) noexcept nogil
         label_high |= value == INFINITY
         label_low |= value == -INFINITY
     for b in range((row.C + BLOCK - 1) // BLOCK):
-        first = b * BLOCK
-        m = min(BLOCK, row.C - first)
-        memset(is_label, 0, sizeof(is_label))
-        for k in range(row.block_start[b], row.block_start[b + 1]):
-            is_label[row.by_block[k] - first] = True
-        for j in range(m):
-            if not is_label[j]:
+        find_labels(row, b, is_label)
+        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
+            if not is_label[j - b * BLOCK]:
                 any_negative = True
-                nan |= isnan(x[first + j])
-                high |= x[first + j] == INFINITY
-                low |= x[first + j] == -INFINITY
+                nan |= isnan(x[j])
+                high |= x[j] == INFINITY
+                low |= x[j] == -INFINITY
     if nan or (label_nan and any_negative) or (high and label_high) or (low and label_low):
         loss.hi, loss.lo = NAN, 0
     elif high or (label_low and any_negative):
@@ -322,7 +374,26 @@ cdef inline void settle(const real* x, const Row* row, Sum* loss) noexcept nogil
     elif not any_negative or row.a == INFINITY:
         loss.hi, loss.lo = 0, 0
     elif not isfinite(loss.hi) or not isfinite(loss.lo):
-        loss.hi, loss.lo = INFINITY, 0      # finite scores whose float64 sum overflows
+        sum_scaled(x, row, count, loss)
+
+
+cdef inline void sum_scaled(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
+    """Sum up finite scores whose float64 sum overflows on the way, as their 2**-64th parts."""
+    cdef const real* tau = <const real*>row.thresholds.tau
+    cdef bint is_label[BLOCK]
+    cdef Py_ssize_t i, b, j
+    cdef Sum total
+    total.hi, total.lo = 0, 0
+    for i in range(row.P):
+        if count[i] > 0:
+            add_product(&total, -count[i], SCALE * tau[i])
+    for b in range((row.C + BLOCK - 1) // BLOCK):
+        find_labels(row, b, is_label)
+        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
+            if x[j] > <real>row.a and not is_label[j - b * BLOCK]:
+                add_product(&total, rank_of(x[j], &row.thresholds), SCALE * x[j])
+    loss.hi = (total.hi + total.lo) / SCALE     # inf beyond the largest float64
+    loss.lo = 0
 
 
 # -------------------------------------------------------------------------------------- 4. a row
@@ -359,15 +430,17 @@ cdef inline bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t C) noexcept nog
     """Memory for a row of up to K labels; what is never touched costs nothing."""
     cdef Py_ssize_t blocks = (C + BLOCK - 1) // BLOCK, buckets = count_buckets(K)
     cdef Thresholds* t = &row.thresholds
-    cdef char* memory = <char*>malloc((blocks + 1 + K) * sizeof(int64_t)
+    cdef char* memory = <char*>malloc((blocks + 1) * sizeof(int64_t)
                                       + 2 * (K + 8) * sizeof(double)
-                                      + (K + buckets + 1) * sizeof(int32_t) + PADDING)
+                                      + (3 * K + buckets + 1) * sizeof(int32_t) + PADDING)
+    row.room = K
     row.block_start = <int64_t*>memory
-    row.room = row.block_start + blocks + 1
-    t.by_label = <double*>(row.room + K)
+    t.by_label = <double*>(row.block_start + blocks + 1)
     t.ascending = <double*>t.by_label + K + 8
     t.bucket = <int32_t*>(<double*>t.ascending + K + 8)
-    t.start = t.bucket + K
+    row.labels = t.bucket + K
+    row.sorted = row.labels + K
+    t.start = row.sorted + K
     return memory != NULL
 
 

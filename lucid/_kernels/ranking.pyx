@@ -29,6 +29,9 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
+from lucid._kernels.machine cimport startable
+from lucid._kernels.reading cimport read_once
+
 ctypedef fused real:
     float
     double
@@ -43,6 +46,8 @@ cdef enum:
     FEW = 256               # up to so many labels are compared one by one
     SERIAL = 1 << 18        # comparisons below which one thread is faster than several
     PATIENCE = 1 << 20      # scores between two looks for Ctrl-C
+    TASK = 1 << 14          # scores a thread takes at least: what it writes is far from the others'
+    PADDING = 128           # bytes between two threads' workspaces: no cache line in common
 
 
 cdef struct Counts:         # of one row, or of all: an entry for each label, or NULL if not asked for
@@ -52,10 +57,22 @@ cdef struct Counts:         # of one row, or of all: an entry for each label, or
     int64_t* place
 
 
-cdef struct Workspace:      # of one thread, for rows with many labels
+cdef struct Workspace:      # of one thread
+    int64_t* labels         # [P]: a row's, a copy, for the caller's may change at any time
+    # For rows with many labels:
     void* thresholds        # real[P]: the labels' scores, ascending
     int64_t* equal          # [P]: scores equal to threshold l, counted at the first of equal ones
     int64_t* between        # [P + 1]: scores between thresholds l - 1 and l
+
+
+cdef bint read_labels(const int64_t* labels, Py_ssize_t P, Py_ssize_t C, int64_t* copy) noexcept nogil:
+    """Whether all of them are in range, those that are copied."""
+    cdef Py_ssize_t i
+    for i in range(P):
+        copy[i] = read_once(labels + i)
+        if not 0 <= copy[i] < C:
+            return False
+    return True
 
 
 cdef bint has_nan(const real* x, Py_ssize_t C) noexcept nogil:
@@ -233,6 +250,30 @@ cdef inline int64_t* pointer(int64_t[::1] counts) noexcept:
     return NULL if counts is None else &counts[0]
 
 
+cdef enum:                  # what comes of a row
+    COUNTED = 0
+    FOUND_NAN = 1
+    REFUSED = 2             # its labels are not what they were when they were checked
+
+
+cdef int count_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t P, Counts out,
+                   int64_t* depth, Workspace work) noexcept nogil:
+    """Write the numbers of one row."""
+    if has_nan(x, C):
+        return FOUND_NAN
+    if not read_labels(labels, P, C, work.labels):
+        return REFUSED
+    if P > 0 and depth != NULL:
+        depth[0] = count_depth(x, C, work.labels, P)
+    if P > 0 and (out.above != NULL or out.not_below != NULL or out.labels_not_below != NULL
+                  or out.place != NULL):
+        if P > FEW:
+            count_many(x, C, work.labels, P, out, work)
+        else:
+            count_few(x, C, work.labels, P, out)
+    return COUNTED
+
+
 def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[::1] indptr,
           int threads, int64_t[::1] above=None, int64_t[::1] not_below=None,
           int64_t[::1] labels_not_below=None, int64_t[::1] place=None,
@@ -240,61 +281,63 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
     """Write the numbers above to arrays of zeros: an entry for each label, `depth` for each row.
 
     The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range.
-    Return whether a score is NaN; the numbers mean nothing then.
+    Return whether a score is NaN; the numbers mean nothing then. ValueError, with no word for
+    users, where the labels are not of that form.
     """
-    cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], n, P, longest = 0
-    cdef Py_ssize_t first, last, step
+    cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], nnz = indices.shape[0], n, longest = 0
+    cdef Py_ssize_t first, last, step, rows
+    cdef int64_t start, end
     cdef Counts out
     cdef int64_t* depth_of_row = pointer(depth)
-    cdef bint of_labels
     cdef Workspace* work = NULL
     cdef char* memory = NULL
     cdef size_t size
-    cdef bint found = False
-    cdef bint* found_nan = &found       # all threads', which a plain variable in a prange is not
+    cdef int outcome = COUNTED, of_row_n
+    cdef int* worst = &outcome          # all threads', which a plain variable in a prange is not
     out.above, out.not_below = pointer(above), pointer(not_below)
     out.labels_not_below, out.place = pointer(labels_not_below), pointer(place)
-    of_labels = (out.above != NULL or out.not_below != NULL or out.labels_not_below != NULL
-                 or out.place != NULL)
-    if C * (N + indices.shape[0]) < SERIAL:
+    if indptr.shape[0] != N + 1:
+        raise ValueError("shapes do not fit")
+    if C * (N + nnz) < SERIAL:
         threads = 1
     for n in range(N):
         longest = max(longest, indptr[n + 1] - indptr[n])
+    longest = min(longest, nnz)
 
-    if longest > FEW:
-        size = (3 * longest + 1) * sizeof(int64_t)
-        work = <Workspace*>malloc(threads * sizeof(Workspace))
-        memory = <char*>malloc(threads * size)
-        if work == NULL or memory == NULL:
-            free(work)
-            free(memory)
-            raise MemoryError()
-        for n in range(threads):
-            work[n].thresholds = memory + n * size
-            work[n].equal = <int64_t*>work[n].thresholds + longest
-            work[n].between = work[n].equal + longest
+    size = ((4 if longest > FEW else 1) * longest + 1) * sizeof(int64_t) + PADDING
+    work = <Workspace*>malloc(threads * sizeof(Workspace))
+    memory = <char*>malloc(threads * size)
+    if work == NULL or memory == NULL:
+        free(work)
+        free(memory)
+        raise MemoryError()
+    for n in range(threads):
+        work[n].labels = <int64_t*>(memory + n * size)
+        work[n].thresholds = work[n].labels + longest
+        work[n].equal = work[n].labels + 2 * longest
+        work[n].between = work[n].labels + 3 * longest
+    threads = startable(threads)
 
     step = max(1, PATIENCE // max(1, C))
+    rows = max(8, TASK // max(1, C))
     try:
         for first from 0 <= first < N by step:
             last = min(N, first + step)
             for n in prange(first, last, nogil=True, num_threads=threads,
-                            schedule="dynamic", chunksize=8):
-                P = indptr[n + 1] - indptr[n]
-                if has_nan(&scores[n, 0], C):
-                    found_nan[0] = True
-                    continue
-                if P > 0 and depth_of_row != NULL:
-                    depth_of_row[n] = count_depth(&scores[n, 0], C, &indices[indptr[n]], P)
-                if not of_labels:
-                    continue
-                if P > FEW:
-                    count_many(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]),
-                               work[threadid()])
-                elif P > 0:
-                    count_few(&scores[n, 0], C, &indices[indptr[n]], P, of_row(out, indptr[n]))
+                            schedule="dynamic", chunksize=rows):
+                start, end = read_once(&indptr[n]), read_once(&indptr[n + 1])
+                if 0 <= start <= end <= nnz and end - start <= longest:
+                    of_row_n = count_row(
+                        &scores[n, 0], C, &indices[0] + start, end - start, of_row(out, start),
+                        depth_of_row + n if depth_of_row != NULL else NULL, work[threadid()])
+                else:
+                    of_row_n = REFUSED
+                if of_row_n > COUNTED:
+                    worst[0] = of_row_n
+            if outcome == REFUSED:
+                raise ValueError("the labels were changed after they had been checked")
             PyErr_CheckSignals()        # Ctrl-C
     finally:
         free(work)
         free(memory)
-    return found
+    return outcome == FOUND_NAN

@@ -172,6 +172,17 @@ cdef inline int64_t rank_scores(const real* v, Py_ssize_t m, const Thresholds* t
     return rank_by_grid(v, m, tau, t, rank, count)
 
 
+cdef inline Py_ssize_t rank_of(real value, const Thresholds* t) noexcept nogil:
+    """The rank of one score, on its own."""
+    cdef const real* tau = <const real*>t.tau
+    cdef Py_ssize_t i, r = 0
+    if not t.few:
+        return search(tau, 0, t.P, value)
+    for i in range(t.P):
+        r += value > tau[i]
+    return r
+
+
 cdef inline void close_counts(const Thresholds* t, int32_t* count) noexcept nogil:
     """Make of what the calls of ``rank_scores`` added up how many scores are above each ``tau[i]``."""
     cdef int32_t above = 0, size

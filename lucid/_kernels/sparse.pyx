@@ -15,6 +15,8 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from lucid._kernels.machine cimport startable
+
 ctypedef fused real:
     float
     double
@@ -91,6 +93,7 @@ cdef run(Rows* x, const real* factor, bint is_gradient, real* out, Py_ssize_t C,
     if memory == NULL:
         raise MemoryError(f"no memory for {threads} tiles of {x.K} columns")
     tile = <real*>((<uintptr_t>memory + 63) // 64 * 64)         # a row of 32 begins with a cache line
+    threads = startable(threads)
     for t in prange(tiles, nogil=True, schedule="dynamic", num_threads=threads):
         if is_gradient:
             add_tile(x, factor, C, t * TILE, tile + threadid() * size, out)

@@ -130,6 +130,12 @@ cdef inline void add(Sum* total, double value) noexcept nogil:
     total.hi = s
 
 
+cdef inline void add_product(Sum* total, double x, double y) noexcept nogil:
+    cdef double product = x * y
+    add(total, product)
+    total.lo += fma(x, y, -product)
+
+
 cdef inline void merge(Sum* total, const Sum* part) noexcept nogil:
     add(total, part.hi)
     total.lo += part.lo
@@ -172,15 +178,13 @@ cdef inline void add_split(const double* v, const int32_t* weight, Py_ssize_t m,
     # elsewhere they are measured from 0.
     cdef double highest = highest_of(v, m, a)
     cdef double base = a if highest - a <= 0.5 * fabs(a) else 0
-    # Adding 1.5 * 2**52 * u rounds to a multiple of u, which is 2**-43 of the largest product: 1,024
-    # products of multiples are added up without rounding.
-    cdef double shifter = 768 * power_of_two(max(fabs(highest - base), fabs(a - base)) * most)
-    cdef double moved = weights * (base - a)
+    # Adding 1.5 * 2**52 * u rounds to a multiple of u. The largest product is below 2**42 u: even after
+    # rounding up, 1,024 multiples of u add up to less than 2**53 u, without rounding.
+    cdef double shifter = 3072 * power_of_two(max(fabs(highest - base), fabs(a - base)) * most)
     cdef Split sums
     if not isfinite(shifter):           # near the largest float64, sums are not exact
         shifter = 0
     sums = sum_of_split(v, weight, m, a, base, shifter)
     add(total, sums.high)
     total.lo += sums.low
-    add(total, moved)
-    total.lo += fma(<double>weights, base - a, -moved)
+    add_product(total, <double>weights, base - a)
