@@ -41,14 +41,27 @@ cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, R
     return open_row(x, problem.C, problem.indices + start, end - start, padded, problem.divisor, row)
 
 
-cdef inline Py_ssize_t count_labels(const Problem* problem, Py_ssize_t n) noexcept nogil:
-    cdef const int64_t* row = problem.indices + n * problem.K
-    cdef Py_ssize_t P = 0
-    if problem.indptr != NULL:
-        return max(0, min(problem.size, problem.indptr[n + 1] - problem.indptr[n]))
-    while P < problem.K and row[P] != -1:
-        P += 1
-    return P
+cdef Py_ssize_t most_labels(const Problem* problem) noexcept nogil:
+    """Of a row: there is room for the labels there are, not for all that padding allows.
+
+    -1 when they are to be looked at again: as long as the scores, and nothing but -1, 0 and 1.
+    """
+    cdef const int64_t* row
+    cdef int64_t highest = -1
+    cdef Py_ssize_t n, P, K = 0
+    for n in range(problem.N):
+        if problem.indptr != NULL:
+            P = max(0, min(problem.size, problem.indptr[n + 1] - problem.indptr[n]))
+        else:
+            row = problem.indices + n * problem.K
+            P = 0
+            while P < problem.K and row[P] != -1:
+                highest = max(highest, row[P])
+                P += 1
+        K = max(K, P)
+    if problem.indptr == NULL and problem.K == problem.C > 1 and highest <= 1 and problem.N > 0:
+        return -1
+    return K
 
 
 cdef void run_row(const real* x, real* grad, Py_ssize_t n, const Problem* problem, Row* row, Part* part,
@@ -104,7 +117,7 @@ cdef void run_wave(const real* x, real* grad, const Problem* problem, Py_ssize_t
 
 cdef double solve(const real* x, real* grad, const Problem* problem, double[::1] out, int threads) except? -1:
     """Loss and gradient of all rows: each one's C * L over ``divisor`` to ``out``, or else their sum."""
-    cdef Py_ssize_t N = problem.N, C = problem.C, K = 0
+    cdef Py_ssize_t N = problem.N, C = problem.C, K
     cdef Py_ssize_t n, step, slots
     cdef int active
     cdef bint shared, refused = False, allocated = True
@@ -112,10 +125,9 @@ cdef double solve(const real* x, real* grad, const Problem* problem, double[::1]
     cdef Part* parts
     cdef Sum* loss
     cdef Sum total
-    for n in range(N):                  # room for the labels there are, not for all that padding allows
-        K = max(K, count_labels(problem, n))
-    if K > INT32_MAX:
-        raise ValueError("too many labels")
+    K = most_labels(problem)
+    if not 0 <= K <= INT32_MAX:
+        raise ValueError("doubtful labels, or too many of them")
     if N * C < SERIAL:
         threads = 1
     shared = 1 < threads and N < 4 * threads and C > SEGMENT

@@ -91,7 +91,8 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py
     """Read the labels of a row, once, up to the first -1; False when they are to be looked at again.
 
     That is when a label is out of range or there are more than there is room for, and when a
-    ``padded`` row makes one doubt what it means.
+    ``padded`` row makes one doubt what it means: it goes on after its -1, or has no -1 although it
+    is as long as the scores.
     """
     cdef Thresholds* t = &row.thresholds
     cdef real* tau = <real*>t.by_label
@@ -111,7 +112,7 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py
         high = tau[P] if tau[P] > high else high
         any_nan |= tau[P] != tau[P]
         P += 1
-    if padded and is_doubtful(labels, K, C, row.labels, P):
+    if padded and (P + 1 < K and labels[P + 1] != -1 or P == K == C > 1):
         return False
     row.C, row.divisor, row.inverse = C, divisor, 1 / divisor
     row.P, row.a = P, a
@@ -119,27 +120,6 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py
     open_thresholds(tau, P, a, high, t)
     sort_by_block(row)
     return True
-
-
-cdef inline bint is_doubtful(const int64_t* padded, Py_ssize_t K, Py_ssize_t C, const int32_t* labels,
-                             Py_ssize_t P) noexcept nogil:
-    """Whether a padded row may be something else, such as multi-hot, signed or graded.
-
-    It goes on after its -1; or it is as long as the scores, and has no -1, the same label twice in
-    a row, or more than two labels that are all 0 or 1.
-    """
-    cdef Py_ssize_t i
-    cdef int32_t highest = 0, before = -1
-    cdef bint twice = False
-    if P + 1 < K and padded[P + 1] != -1:
-        return True
-    if K != C or C == 1:
-        return False
-    for i in range(P):
-        twice |= labels[i] == before
-        before = labels[i]
-        highest = before if before > highest else highest
-    return P == K or twice or P > 2 and highest <= 1
 
 
 cdef inline void sort_by_block(Row* row) noexcept nogil:
