@@ -7,6 +7,7 @@ then read it without another look.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from types import EllipsisType
 from typing import Any, ClassVar, Self, SupportsIndex, overload
 
 import numpy as np
@@ -62,7 +63,8 @@ class Labels:
     -----
     * ``len(labels)`` is the number of rows. ``labels[3]`` is the array of row 3's labels;
       ``labels[2:7]``, ``labels[[4, 0]]`` and ``labels[mask]`` are `Labels` of those rows, so that
-      mini-batches are cut like those of an array.
+      mini-batches are cut like those of an array. ``labels[rows, :]`` and ``labels[rows, ...]``
+      are the same as ``labels[rows]``: so scikit-learn's ``train_test_split`` and ``KFold`` cut.
     * Order within a row and labels given twice are kept: the margin loss counts a label that is
       listed twice twice. `drop_duplicates` makes sets of the rows.
     * Two `Labels` are equal when they have the same classes and the same labels in the same order.
@@ -391,6 +393,11 @@ class Labels:
         """``(N, C)``, the shape of the scores that these labels belong to."""
         return len(self), self._num_classes
 
+    @property
+    def ndim(self) -> int:
+        """2, the number of axes of those scores."""
+        return 2
+
     def lengths(self) -> _Int64Array:
         """Return the number of labels in each row.
 
@@ -413,9 +420,9 @@ class Labels:
     def __getitem__(self, rows: int | np.integer[Any]) -> _Int64Array: ...
     @overload
     def __getitem__(self, rows: slice | Sequence[int] | npt.NDArray[Any]) -> Self: ...
-    def __getitem__(
-        self, rows: int | np.integer[Any] | slice | Sequence[int] | npt.NDArray[Any]
-    ) -> Self | _Int64Array:
+    @overload
+    def __getitem__(self, rows: EllipsisType | tuple[Any, ...]) -> Any: ...
+    def __getitem__(self, rows: Any) -> Self | _Int64Array:
         if isinstance(rows, slice) and rows.step in (None, 1):
             first, last, _ = rows.indices(len(self))
             cuts = self._indptr[first : max(first, last) + 1]
@@ -424,27 +431,58 @@ class Labels:
             )
         if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
             if not -len(self) <= rows < len(self):
-                raise IndexError(f"row {rows} is out of range: there are {len(self)} rows")
+                raise _row_error(rows, len(self))
             row = range(len(self))[rows]
             return self._indices[self._indptr[row] : self._indptr[row + 1]]
         return self._gather(rows)
 
-    def _gather(self, rows: Any) -> Self:
-        chosen = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
-        if chosen.ndim != 1 or isinstance(rows, tuple):
-            raise IndexError(
-                f"rows must be an int, a slice or a 1-D array or list, got {rows!r}: "
-                "labels are cut by rows alone"
-            )
+    def _gather(self, rows: Any) -> Self | _Int64Array:
+        if isinstance(rows, tuple) or rows is Ellipsis:
+            of_rows: Self | _Int64Array = self[self._of_first_axis(rows)]
+            return of_rows
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
+        chosen = rows if type(rows) is np.ndarray else _as_array_of_rows(rows)
         if chosen.size == 0 and chosen.dtype == np.float64:
             chosen = chosen.astype(np.int64)  # NumPy makes floats of an empty list
-        starts = self._indptr[:-1][chosen]
+        if chosen.dtype.kind not in ("iub" if chosen.ndim == 1 else "iu") or chosen.ndim > 1:
+            raise IndexError(
+                "rows must be an int, a slice, or a 1-D array or list of ints or bools, got "
+                f"{kind_of(chosen)} of shape {chosen.shape}: labels are cut by rows alone"
+            )
+        if chosen.ndim == 0:
+            return self[int(chosen)]
+        if chosen.dtype.kind == "b":
+            if chosen.size != len(self):
+                raise IndexError(f"rows is a mask of {chosen.size}, but there are {len(self)} rows")
+            chosen = np.flatnonzero(chosen)
+        try:
+            starts = self._indptr[:-1][chosen]
+        except IndexError:
+            wrong = chosen[(chosen < -len(self)) | (chosen >= len(self))][0]
+            raise _row_error(wrong, len(self)) from None
         lengths = self._indptr[1:][chosen] - starts
         indptr = _indptr_of(lengths)
         # Element p of the result, in row i, stands at starts[i] + (p - indptr[i]) in the source.
-        places = np.repeat(starts - indptr[:-1], lengths)
+        places = (starts - indptr[:-1]).repeat(lengths)
         places += np.arange(places.size)
         return self._checked(self._indices[places], indptr, self._num_classes)
+
+    def _of_first_axis(self, key: Any) -> Any:
+        """Return what an index of both axes, such as ``(rows, :)``, says of the rows."""
+        parts = list(key) if isinstance(key, tuple) else [key]
+        dots = [part is Ellipsis for part in parts]
+        if any(dots):
+            place = dots.index(True)
+            parts[place : place + 1] = [slice(None)] * (3 - len(parts))
+        rows, columns, *more = [*parts, slice(None), slice(None)][: max(2, len(parts))]
+        every = (0, self._num_classes, 1)
+        if more or not isinstance(columns, slice) or columns.indices(self._num_classes) != every:
+            raise IndexError(
+                "labels are cut by rows alone, as in labels[rows] or labels[rows, :]; for some of "
+                "the classes use to_csr()[rows, classes]"
+            )
+        return list(rows) if isinstance(rows, tuple) else rows
 
     # As other forms.
 
@@ -577,7 +615,10 @@ class Labels:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
-        raise TypeError("Labels are no array: use to_padded(), to_multi_hot() or to_csr()")
+        raise TypeError(
+            "Labels are not an array: use to_padded(), to_multi_hot() or to_csr(), or indices, "
+            "the labels of all rows"
+        )
 
     def __reduce__(self) -> tuple[type[Self], tuple[_Int64Array, _Int64Array, int]]:
         return type(self), (self._indices, self._indptr, self._num_classes)
@@ -719,6 +760,20 @@ def _integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[An
     return array
 
 
+def _as_array_of_rows(rows: Any) -> npt.NDArray[Any]:
+    try:
+        chosen = np.asarray(rows)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise IndexError(f"rows cannot be read as an array: {error}") from None
+    if isinstance(rows, np.ma.MaskedArray) and np.ma.is_masked(rows):
+        raise IndexError("rows must not have masked entries")
+    return chosen
+
+
+def _row_error(row: Any, count: int) -> IndexError:
+    return IndexError(f"row {row} is out of range: there are {count} rows")
+
+
 def _class_count(num_classes: SupportsIndex) -> int:
     classes = as_int("num_classes", num_classes)
     if not 1 <= classes <= _INT64_MAX:
@@ -746,7 +801,7 @@ def _check_range(flat: npt.NDArray[np.integer[Any]], indptr: _Int64Array, num_cl
 
 def _indptr_of(lengths: npt.NDArray[np.integer[Any]]) -> _Int64Array:
     indptr = np.zeros(lengths.size + 1, dtype=np.int64)
-    np.cumsum(lengths, out=indptr[1:])
+    lengths.cumsum(out=indptr[1:])
     return indptr
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lucid
 from lucid.labels import Labels, as_labels
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -276,11 +277,108 @@ def test_rows_are_chosen_as_numpy_chooses_them(labels, rows):
 
 
 @pytest.mark.parametrize(
-    "rows", [[5], [-6], [True], [[0, 1]], np.array(2), True, np.True_, (0, 1), (slice(2), 0), None]
+    "rows",
+    [
+        [5],
+        [-6],
+        np.array([0, 200], np.uint8),
+        2**70,
+        [2**70],
+        [True],
+        np.ones(4, bool),
+        np.zeros((5, 7), bool),
+        [[0, 1]],
+        [[0], [1, 2]],
+        True,
+        np.True_,
+        1.0,
+        [1.0],
+        np.zeros(2),
+        "a",
+        None,
+        {0},
+        np.ma.masked_equal([0, 1], 1),
+    ],
+    ids=str,
 )
-def test_rows_that_cannot_be_chosen_are_an_index_error(labels, rows):
-    with pytest.raises(IndexError):
+def test_rows_that_cannot_be_chosen_are_an_index_error_in_words(labels, rows):
+    words = r"^row -?\d+ is out of range: there are 5 rows|^rows (is a mask|must|cannot be read)"
+    with pytest.raises(IndexError, match=words):
         labels[rows]
+
+
+@pytest.mark.parametrize("rows", [[3, 0], np.array([1, 4]), slice(1, 3), (0, 2), -2, np.array(2)])
+def test_an_index_of_both_axes_chooses_rows_where_it_takes_all_classes(labels, rows):
+    chosen = labels[list(rows) if isinstance(rows, tuple) else rows]
+    for key in ((rows, slice(None)), (rows, ...), (..., rows, slice(None)), (rows, slice(0, 7))):
+        np.testing.assert_equal(labels[key], chosen)
+
+
+@pytest.mark.parametrize("key", [..., (), (...,), (slice(None),), (slice(None), slice(None))])
+def test_an_index_of_everything_chooses_all_rows(labels, key):
+    assert labels[key] == labels
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (0, 1),
+        (slice(2), 0),
+        (slice(None), [0, 1]),
+        (slice(None), slice(1, None)),
+        (slice(None), slice(None, None, -1)),
+        (..., 0),
+        (..., ...),
+        (None, slice(None)),
+        (0, slice(None), slice(None)),
+    ],
+    ids=str,
+)
+def test_some_of_the_classes_cannot_be_chosen(labels, key):
+    with pytest.raises(IndexError, match=r"rows alone.*to_csr\(\)\[rows, classes\]|got NoneType"):
+        labels[key]
+
+
+@pytest.mark.parametrize("one", [np.array(3), np.array(3, np.uint8), lucid.tensor(3)], ids=repr)
+def test_an_array_of_one_int_without_an_axis_is_an_int(labels, one):
+    assert labels[one].tolist() == [6, 5, 4]
+
+
+def test_tensors_choose_rows(labels):
+    assert labels[lucid.tensor([3, 0])] == labels[[3, 0]]
+    assert labels[lucid.tensor([False, True, False, True, False])] == labels[[1, 3]]
+
+
+def test_scikit_learn_cuts_labels_as_it_cuts_arrays(labels):
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    utils = pytest.importorskip("sklearn.utils")
+    rows = np.arange(5)
+    for cut in (
+        lambda *data: model_selection.train_test_split(*data, random_state=0)[1::2],
+        lambda *data: utils.shuffle(*data, random_state=0),
+        lambda *data: utils.resample(*data, n_samples=3, random_state=0),
+    ):
+        chosen, cut_labels = cut(rows, labels)
+        assert cut_labels == labels[chosen]
+
+
+def test_scikit_learn_hands_labels_to_an_estimator():
+    base = pytest.importorskip("sklearn.base")
+    model_selection = pytest.importorskip("sklearn.model_selection")
+
+    class CountsLabels(base.BaseEstimator):
+        def fit(self, x, y):
+            assert rows_of(y) == x.tolist()
+            return self
+
+        def score(self, x, y):
+            assert rows_of(y) == x.tolist()
+            return len(y)
+
+    x = np.arange(6).reshape(6, 1)
+    labels = Labels.from_padded(x, NUM_CLASSES)
+    scores = model_selection.cross_val_score(CountsLabels(), x, labels, cv=3)
+    assert scores.tolist() == [2, 2, 2]
 
 
 @given(row_lists(), st.data())
@@ -299,7 +397,7 @@ def test_arrays_are_read_only(labels):
             array[...] = 0
 
 
-@pytest.mark.parametrize("name", ["indices", "indptr", "num_classes"])
+@pytest.mark.parametrize("name", ["indices", "indptr", "num_classes", "shape", "ndim"])
 def test_attributes_cannot_be_set(labels, name):
     with pytest.raises(AttributeError):
         setattr(labels, name, 1)
@@ -310,6 +408,18 @@ def test_later_changes_of_the_callers_array_do_not_reach_in():
     labels = Labels(indices, [0, 2], NUM_CLASSES)
     indices[0] = 5
     assert labels[0].tolist() == [0, 1]
+
+
+def test_the_arrays_of_a_sparse_matrix_are_not_shared():
+    matrix = sparse.csr_array(([True, True], np.array([0, 1]), np.array([0, 2])), shape=(1, 7))
+    labels = Labels.from_csr(matrix)
+    matrix.indices[0], matrix.indptr[1] = 5, 1
+    assert rows_of(labels) == [[0, 1]]
+
+
+def test_labels_have_the_shape_of_their_scores(labels):
+    assert (labels.shape, labels.ndim) == ((5, 7), 2)
+    assert (np.shape(labels), np.ndim(labels)) == ((5, 7), 2)
 
 
 def test_equal_means_same_classes_and_same_labels_in_the_same_order(labels):
