@@ -69,6 +69,16 @@ def kind_of(array: Any) -> str:
     return str(array.dtype)
 
 
+def guess_of(name: str, values: Array) -> str:
+    """Guess from its values what an array as wide as the classes was meant as."""
+    if values.min() >= 0 and values.max() <= 1:
+        return "if they are multi-hot, pass them as bool or through Labels.from_multi_hot"
+    return (
+        f"if those above 0 are labels, use Labels.from_multi_hot({name} > 0); grades and unknown "
+        "entries are not supported"
+    )
+
+
 def check_scores(x: Array) -> None:
     """Refuse what is not floating-point scores of shape ``(N, C)`` or ``(C,)``, 1 <= C < 2**31."""
     _check_float("x", x)
@@ -87,6 +97,10 @@ def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
         hint = "; lists of labels go through Labels.from_lists" if target.dtype == object else ""
+        if target.dtype.kind == "f" and np.all(target == np.round(target)):
+            hint = "; if they are class indices, convert them with int"
+            if target.shape == shape and np.abs(target).max() <= 1:
+                hint = f"; {guess_of('target', target)}"
         raise TypeError(
             "target must hold integer class indices, or bools as multi-hot, "
             f"got {kind_of(target)}{hint}"
@@ -127,19 +141,14 @@ def check_probabilities(target: Array, x: Array) -> None:
     """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
     if target.dtype.kind not in "iufb":
         raise TypeError(f"target must hold numbers from 0 to 1, got {kind_of(target)}")
-    hint = "; padded class indices go through Labels.from_padded"
+    padded = target.dtype.kind in "iu"
+    hint = "; padded class indices go through Labels.from_padded" if padded else ""
     if target.shape != x.shape:
-        raise ValueError(
-            f"target must have the shape of x, {x.shape}, got {target.shape}"
-            + (hint if target.dtype.kind in "iu" else "")
-        )
-    outside = ~((target >= 0) & (target <= 1))
-    if outside.any():
-        padded = target.dtype.kind in "iu" and (target == -1).any()
-        raise ValueError(
-            f"target must have values from 0 to 1, got {target[outside][0]}"
-            + (hint if padded else "")
-        )
+        raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}{hint}")
+    outside = target[~((target >= 0) & (target <= 1))]
+    if outside.size:
+        guess = "" if np.isnan(outside[0]) else f"; {guess_of('target', target)}"
+        raise ValueError(f"target must have values from 0 to 1, got {outside[0]}{guess}{hint}")
 
 
 def check_weight(weight: Array, x: Array) -> None:

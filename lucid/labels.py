@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import as_array, as_int, kind_of
+from lucid._checks import as_array, as_int, guess_of, kind_of, refuse_masked
 from lucid._kernels import multi_hot as multi_hot_kernel
 from lucid._optional import is_sparse, require
 from lucid._sparse import checked_csr, with_small_indices
@@ -96,16 +96,17 @@ class Labels:
     def __init__(
         self, indices: npt.ArrayLike, indptr: npt.ArrayLike, num_classes: SupportsIndex
     ) -> None:
-        flat = _integers("indices", indices, ndim=1)
-        cuts = _integers("indptr", indptr, ndim=1)
+        # Copies, then looks: what is kept is what was checked, whatever becomes of the originals.
+        flat = _integers("indices", indices, ndim=1).copy()
+        cuts = _integers("indptr", indptr, ndim=1).copy()
         classes = _class_count(num_classes)
         if cuts.size == 0 or cuts[0] != 0 or cuts[-1] != flat.size or np.any(cuts[1:] < cuts[:-1]):
             raise ValueError(
                 f"indptr must rise from 0 to len(indices) = {flat.size} without falling, "
                 f"got {_abbreviated(cuts)}"
             )
-        self._set(flat.astype(np.int64), cuts.astype(np.int64), classes)
-        _check_range(flat, self._indptr, classes)
+        starts = cuts.astype(np.int64, copy=False)
+        self._set(_in_range("indices", flat, starts, classes), starts, classes)
 
     def _set(self, indices: _Int64Array, indptr: _Int64Array, num_classes: int) -> None:
         indices.flags.writeable = False
@@ -145,8 +146,16 @@ class Labels:
         TypeError
             If `padded` does not hold integers.
         ValueError
-            If `padded` is not 2-D, a label is below -1 or at least ``C``, or the array is ``C > 2``
-            columns of 0 and 1 only, which is multi-hot.
+            If `padded` is not 2-D, a label is below -1 or at least ``C``, or the array cannot be
+            class indices.
+
+        Notes
+        -----
+        An array as wide as the classes may be another form that got here: multi-hot, signs, or
+        graded relevances. It is refused when a row without -1 names a class twice: there is room
+        for each class once. When all values are -1, 0 and 1, it is also refused when a row with a
+        -1 names a class twice before it, or goes on after it. One more column of -1 says that they
+        are indices.
 
         Examples
         --------
@@ -159,8 +168,6 @@ class Labels:
     def _of_padded(cls, name: str, padded: Any, num_classes: SupportsIndex) -> Self:
         rows = _integers(name, padded, ndim=2)
         classes = _class_count(num_classes)
-        if classes > 2 and (doubt := _multi_hot_doubt(rows, classes)):
-            raise ValueError(doubt)  # as indices, a row would name a class twice
         num_rows, width = rows.shape
         ends = np.full((num_rows, width + 1), True)
         np.equal(rows, -1, out=ends[:, :width])
@@ -168,8 +175,9 @@ class Labels:
         longest = int(lengths.max(initial=0))
         flat = rows[:, :longest][np.arange(longest) < lengths[:, np.newaxis]]
         indptr = _indptr_of(lengths)
-        _check_range(flat, indptr, classes)
-        return cls._checked(flat.astype(np.int64), indptr, classes)
+        if width == classes > 1:
+            _refuse_other_forms(name, rows, lengths)
+        return cls._checked(_in_range(name, flat, indptr, classes, padded=True), indptr, classes)
 
     @classmethod
     def from_multi_hot(cls, multi_hot: npt.ArrayLike) -> Self:
@@ -211,9 +219,11 @@ class Labels:
             wrong = np.argwhere((matrix != 0) & (matrix != 1))
             if wrong.size:
                 row, column = wrong[0]
+                whole = matrix.dtype.kind in "iuf" and np.array_equal(matrix, np.round(matrix))
+                guess = f"; {guess_of(name, matrix)}" if whole else ""
                 raise ValueError(
                     f"{name} must hold only 0 and 1, got {matrix[row, column]!s} in row {row}, "
-                    f"column {column}; for rows of class indices use Labels.from_padded"
+                    f"column {column}{guess}; for rows of class indices use Labels.from_padded"
                 )
             matrix = matrix.astype(np.bool_)
         marks = np.ascontiguousarray(matrix).view(np.uint8)
@@ -304,6 +314,8 @@ class Labels:
     @classmethod
     def _of_lists(cls, name: str, rows: Any, num_classes: SupportsIndex) -> Self:
         _refuse_sparse(name, rows)
+        refuse_masked(name, rows)
+        is_matrix = getattr(rows, "ndim", 1) == 2
         if not isinstance(rows, Iterable):
             raise TypeError(f"{name} must hold one list of labels each, got {type(rows).__name__}")
         rows = list(rows)
@@ -313,7 +325,7 @@ class Labels:
                     f"{name} must hold one list of labels each, got {type(row).__name__} as row {i}"
                 )
         lists = [list(row) for row in rows]
-        lengths = np.fromiter(map(len, lists), np.int64, count=len(lists))
+        indptr = _indptr_of(np.fromiter(map(len, lists), np.int64, count=len(lists)))
         flat = list(chain.from_iterable(lists))
         try:
             labels = _integers(name, flat, ndim=1)
@@ -326,7 +338,10 @@ class Labels:
                             f"got {type(label).__name__} in row {i}"
                         ) from None
             raise
-        return cls(labels, _indptr_of(lengths), num_classes)
+        classes = _class_count(num_classes)
+        if is_matrix and labels.size == len(lists) * classes > len(lists):
+            _refuse_other_forms(name, labels.reshape(-1, classes), np.diff(indptr))
+        return cls._checked(_in_range(name, labels, indptr, classes), indptr, classes)
 
     @classmethod
     def from_indices_and_offsets(
@@ -659,10 +674,12 @@ def as_labels(labels: Any, shape: tuple[int, ...], name: str = "labels") -> Labe
             labels = np.atleast_2d(_dense(name, labels))
         elif isinstance(labels, (list, tuple)) and not labels:
             labels = [[]]
-    known = _any_form(name, labels, num_classes=shape[1])
+    known = any_form(name, labels, num_classes=shape[1])
     if known.shape != shape:
+        hint = "; are they transposed?" if known.shape == shape[::-1] else ""
         raise ValueError(
-            f"labels of shape {known.shape} (rows, classes) do not fit scores of shape {shape}"
+            f"{name}: labels of shape {known.shape} (rows, classes) do not fit scores of shape "
+            f"{shape}{hint}"
         )
     return known
 
@@ -672,32 +689,59 @@ def is_array_like(labels: Any) -> bool:
     return not (isinstance(labels, Labels) or is_sparse(labels) or _are_lists(labels))
 
 
-def _any_form(name: str, labels: Any, num_classes: int) -> Labels:
+def any_form(name: str, labels: Any, num_classes: int | None) -> Labels:
+    """Bring any form of labels into `Labels`; some forms bring their own number of classes."""
     if isinstance(labels, Labels):
         return labels
     if is_sparse(labels):
         return Labels._of_sparse(name, labels)
-    if _are_lists(labels):
-        return Labels._of_lists(name, labels, num_classes)
-    array = _dense(name, labels)
-    if array.dtype == np.bool_:
+    array = None if _are_lists(labels) else _dense(name, labels)
+    if array is not None and array.dtype == np.bool_:
         return Labels._of_multi_hot(name, array)
+    if num_classes is None:
+        if array is not None:
+            _integers(name, array, ndim=2)
+        raise TypeError(
+            f"{name} are class indices, which need num_classes; multi-hot ones are passed as bool"
+        )
+    if array is None:
+        return Labels._of_lists(name, labels, num_classes)
     known = Labels._of_padded(name, array, num_classes)
-    if num_classes == 2 and (doubt := _multi_hot_doubt(array, num_classes)):
-        warn_user(doubt)
+    if num_classes == 2 == array.shape[1] and array.size and array.min() >= 0:
+        warn_user(
+            f"{name} holds only 0 and 1, row 0 is {_abbreviated(array[0])}: "
+            f"{guess_of(name, array)}; if they are indices, end each row with -1"
+        )
     _doubt_stray_labels(array, known)
     return known
 
 
-def _multi_hot_doubt(array: npt.NDArray[Any], num_classes: int) -> str:
-    """Doubt integers 0 and 1 of the scores' shape: as indices they would be classes 0 and 1."""
-    if array.shape[1] != num_classes or array.size == 0 or array.min() < 0 or array.max() > 1:
-        return ""
-    return (
-        f"labels are integers 0 and 1 only, row 0 is {_abbreviated(array[0])}: if they are "
-        "multi-hot, pass them as bool or through Labels.from_multi_hot; if they are indices, "
-        "end each row with -1"
-    )
+def _refuse_other_forms(
+    name: str, rows: npt.NDArray[np.integer[Any]], lengths: _Int64Array
+) -> None:
+    """Refuse rows as wide as the classes that cannot be class indices, see `Labels.from_padded`.
+
+    What follows a -1 is no reason where the values are those of indices: PyTorch ignores it.
+    """
+    if len(rows) == 0:
+        return
+    whole = lengths == rows.shape[1]
+    ascending = np.sort(rows[whole], axis=1)
+    wrong = np.zeros(len(rows), np.bool_)
+    wrong[whole] = (ascending[:, 1:] == ascending[:, :-1]).any(axis=1)
+    fault = "names one twice"
+    if not wrong.any() and rows.max() <= 1 and rows.min() >= -1:
+        wrong = (lengths > 2) | ((lengths == 2) & (rows[:, 0] == rows[:, 1]))
+        if not wrong.any():
+            wrong = np.count_nonzero(rows != -1, axis=1) > lengths
+            fault = "goes on after a -1"
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{name} cannot be class indices, a row as wide as the classes {fault}: row {row} is "
+            f"{_abbreviated(rows[row])}: {guess_of(name, rows)}; class indices are taken with one "
+            "more column of -1"
+        )
 
 
 def _doubt_stray_labels(array: npt.NDArray[Any], known: Labels) -> None:
@@ -782,20 +826,32 @@ def _class_count(num_classes: SupportsIndex) -> int:
     return classes
 
 
-def _check_range(flat: npt.NDArray[np.integer[Any]], indptr: _Int64Array, num_classes: int) -> None:
-    """Look at the values as they were given: a conversion might wrap 2**64 - 1 to -1."""
+def _in_range(
+    name: str,
+    flat: npt.NDArray[np.integer[Any]],
+    indptr: _Int64Array,
+    num_classes: int,
+    *,
+    padded: bool = False,
+) -> _Int64Array:
+    """Return labels in int64, or say which one is out of range.
+
+    They are looked at as they were given: a conversion might wrap 2**64 - 1 to -1.
+    """
     if flat.size == 0 or (flat.min() >= 0 and flat.max() < num_classes):
-        return
+        return flat.astype(np.int64, copy=False)
     place = int(np.argmax((flat < 0) | (flat >= num_classes)))
     row = int(np.searchsorted(indptr, place, side="right")) - 1
     hint = ""
-    if flat.min() == 1 and flat.max() == num_classes:
+    if flat.min() >= 1 and flat.max() == num_classes:
         hint = "; labels count from 0: subtract 1 if yours count from 1"
     elif flat[place] == -1:
         hint = "; only in the padded form does -1 end a row"
+    elif padded and flat[place] < 0:
+        hint = "; a row ends with -1"
     raise ValueError(
-        f"label {flat[place]} in row {row}, position {place - indptr[row]} is out of range: "
-        f"expected 0 <= label < {num_classes}{hint}"
+        f"{name}: label {flat[place]} in row {row}, {'column' if padded else 'position'} "
+        f"{place - indptr[row]} is out of range: expected 0 <= label < {num_classes}{hint}"
     )
 
 

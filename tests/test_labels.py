@@ -152,12 +152,30 @@ def test_there_may_be_no_rows():
 
 
 @pytest.mark.parametrize("label", [NUM_CLASSES, -2, 2**32 + 3, -(2**63)])
-def test_a_label_out_of_range_is_named_with_its_row_and_position(label):
-    message = rf"label {label} in row 1, position 2 is out of range: expected 0 <= label < 7"
+@pytest.mark.parametrize(
+    ("make", "place"),
+    [
+        (lambda rows: Labels.from_padded(rows, NUM_CLASSES), "padded: label {} in row 1, column 2"),
+        (lambda rows: Labels.from_lists(rows, NUM_CLASSES), "rows: label {} in row 1, position 2"),
+        (
+            lambda rows: Labels(list(chain(*rows)), [0, 3, 6], NUM_CLASSES),
+            "indices: label {} in row 1, position 2",
+        ),
+        (
+            lambda rows: Labels.from_indices_and_offsets(list(chain(*rows)), [0, 3], NUM_CLASSES),
+            "indices: label {} in row 1, position 2",
+        ),
+        (lambda rows: as_labels(rows, (2, 7), "target"), "target: label {} in row 1, column 2"),
+        (
+            lambda rows: as_labels([*rows, []], (3, 7), "target"),
+            "target: label {} in row 1, position 2",
+        ),
+    ],
+)
+def test_a_label_out_of_range_is_named_with_its_argument_and_place(make, place, label):
+    message = f"{place.format(label)} is out of range: expected 0 <= label < 7"
     with pytest.raises(ValueError, match=message):
-        Labels.from_padded([[0, 1, 2], [3, 4, label]], NUM_CLASSES)
-    with pytest.raises(ValueError, match=message):
-        Labels.from_lists([[0, 1, 2], [3, 4, label]], NUM_CLASSES)
+        make([[0, 1, 2], [3, 4, label]])
 
 
 def test_an_unsigned_label_does_not_wrap_to_minus_one():
@@ -540,6 +558,115 @@ def test_a_nan_in_a_sparse_matrix_is_refused():
         Labels.from_csr(sparse.csr_array([[0.0, np.nan]]))
 
 
+# An array as wide as the classes may be something else than class indices.
+
+NOT_INDICES = {
+    "0 and 1": [[1, 0, 0, 1], [0, 1, 0, 0]],
+    "0 only": [[0, 0, 0, 0]],
+    "signs, going on after a -1": [[1, -1, 1, -1], [-1, 1, 1, -1]],
+    "signs, far after a -1": [[-1, -1, -1, 1], [-1, -1, 1, -1]],
+    "signs, naming a class twice": [[1, 1, -1, -1], [1, -1, -1, -1]],
+    "0 and 1 and unknown": [[0, 1, 0, 1], [1, 0, -1, 0]],
+    "0 and 1, then unknown": [[0, 1, 0, -1], [1, 0, -1, -1]],
+    "grades": [[3, 2, 0, 0], [1, 0, 2, 3]],
+    "grades in padded lists": [[3, 2, 2, 0], [2, 1, -1, -1]],
+}
+INDICES = {
+    "all classes": ([[3, 1, 0, 2], [0, 1, 2, 3]], [[3, 1, 0, 2], [0, 1, 2, 3]]),
+    "only classes 0 and 1": ([[0, 1, -1, -1], [1, -1, -1, -1]], [[0, 1], [1]]),
+    "only class 0": ([[0, -1, -1, -1], [-1, -1, -1, -1]], [[0], []]),
+    "a class twice, then -1": ([[1, 1, -1, -1], [3, -1, -1, -1]], [[1, 1], [3]]),
+    "more after a -1": ([[3, 0, -1, 1], [2, -1, -1, 2]], [[3, 0], [2]]),
+    "zeros after a -1": ([[2, 1, -1, 0], [3, -1, 0, 0]], [[2, 1], [3]]),
+    "narrower": ([[1, 0, 1], [0, 0, 1]], [[1, 0, 1], [0, 0, 1]]),
+    "signs but narrower": ([[1, 1, -1], [1, -1, 1]], [[1, 1], [1]]),
+    "wider": ([[1, 1, 0, 1, -1], [3, 3, 2, 2, -1]], [[1, 1, 0, 1], [3, 3, 2, 2]]),
+    "no labels": ([[-1, -1, -1, -1]], [[]]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", ">i4"])
+@pytest.mark.parametrize("form", NOT_INDICES)
+def test_an_array_as_wide_as_the_classes_that_cannot_be_indices_is_refused(form, dtype):
+    array = np.array(NOT_INDICES[form], dtype)
+    with pytest.raises(ValueError, match="padded cannot be class indices, a row as wide as the"):
+        Labels.from_padded(array, 4)
+    with pytest.raises(ValueError, match="target cannot be class indices, a row as wide as the"):
+        as_labels(array, array.shape, "target")
+
+
+@pytest.mark.filterwarnings("ignore:row . is .*ignored")
+@pytest.mark.parametrize("form", INDICES)
+def test_an_array_that_can_be_indices_is_read_as_such(form):
+    padded, lists = INDICES[form]
+    assert rows_of(Labels.from_padded(padded, 4)) == lists
+    assert rows_of(as_labels(padded, (len(padded), 4))) == lists
+
+
+@pytest.mark.parametrize("form", NOT_INDICES)
+def test_one_more_column_of_minus_ones_says_that_an_array_is_indices(form):
+    array = np.pad(NOT_INDICES[form], [(0, 0), (0, 1)], constant_values=-1)
+    ended = [row[: row.index(-1)] for row in array.tolist()]
+    assert rows_of(Labels.from_padded(array, 4)) == ended
+
+
+@pytest.mark.parametrize(
+    ("form", "guess"),
+    [
+        ("0 and 1", "if they are multi-hot, pass them as bool or through Labels.from_multi_hot"),
+        ("signs, naming a class twice", r"use Labels\.from_multi_hot\(padded > 0\)"),
+        ("0 and 1 and unknown", "unknown entries are not supported"),
+        ("grades", r"use Labels\.from_multi_hot\(padded > 0\); grades and .* are not supported"),
+    ],
+)
+def test_what_an_array_was_meant_as_is_guessed(form, guess):
+    with pytest.raises(ValueError, match=guess):
+        Labels.from_padded(NOT_INDICES[form], 4)
+
+
+def test_unsigned_grades_are_refused():
+    with pytest.raises(ValueError, match=r"row 0 is \[2, 0, 2\]"):
+        Labels.from_padded(np.array([[2, 0, 2]], np.uint64), 3)
+
+
+@pytest.mark.parametrize("rows", [[[0, 0], [0, 1]], [[1, -1], [-1, 1]], [[1, 1], [1, -1]]])
+def test_two_classes_are_as_many_as_others(rows):
+    with pytest.raises(ValueError, match="padded cannot be class indices"):
+        Labels.from_padded(rows, 2)
+
+
+def test_the_one_class_there_is_can_be_a_label():
+    assert rows_of(Labels.from_padded([[0], [-1]], 1)) == [[0], []]
+
+
+def test_an_array_is_doubted_by_from_lists_too():
+    with pytest.raises(ValueError, match=r"rows cannot be class indices.*row 0 is \[1, 0, 0, 1\]"):
+        Labels.from_lists(np.array(NOT_INDICES["0 and 1"]), 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "guess"),
+    [
+        ([[1, -1]], r"got -1 in row 0, column 1; .*use Labels.from_multi_hot\(multi_hot > 0\)"),
+        ([[0.0, 255.0]], r"got 255.0 in .*use Labels.from_multi_hot\(multi_hot > 0\)"),
+        ([[0.5, 1.0]], "got 0.5 in row 0, column 0; for rows of class indices use"),
+    ],
+)
+def test_what_a_multi_hot_form_was_meant_as_is_guessed(values, guess):
+    with pytest.raises(ValueError, match=guess):
+        Labels.from_multi_hot(values)
+
+
+def test_rows_filled_up_with_another_number_are_told_which_it_is():
+    with pytest.raises(ValueError, match=r"label -100 in row 0, column 1 .*; a row ends with -1"):
+        Labels.from_padded([[0, -100], [1, 2]], 3)
+
+
+def test_transposed_labels_are_suspected():
+    with pytest.raises(ValueError, match=r"^target: labels of shape \(2, 3\).*transposed"):
+        as_labels(np.eye(2, 3, dtype=bool), (3, 2), "target")
+
+
 def test_integers_that_look_multi_hot_are_refused_with_a_guess():
     with pytest.raises(ValueError, match=r"row 0 is \[1, 0, 0, 1\].*pass them as bool"):
         as_labels([[1, 0, 0, 1], [0, 1, 0, 0]], shape=(2, 4))
@@ -610,6 +737,7 @@ MASKED = np.ma.masked_array([[1, 0], [1, 1]], mask=[[0, 1], [0, 0]])
     [
         ("padded", lambda m: Labels.from_padded(m, 2)),
         ("multi_hot", Labels.from_multi_hot),
+        ("rows", lambda m: Labels.from_lists(m, 2)),
         ("indices", lambda m: Labels(m[0], [0, 2], 2)),
         ("labels", lambda m: as_labels(m, (2, 2))),
     ],

@@ -28,7 +28,7 @@ BAD_LABELS = [3, -2, 2**32 + 2, 2**32 - 1, 2**63 - 1, -(2**63), 2**31, -(2**32)]
 @pytest.mark.parametrize("target", [[[0, 1], [2, None]], [[0, -1], [1, None]]])
 def test_a_label_out_of_range_is_named_with_its_row_and_place(target, label):
     target = [[label if entry is None else entry for entry in row] for row in target]
-    with raises(ValueError, f"label {label} in row 1, position 1", "expected 0 <= label < 3"):
+    with raises(ValueError, f"target: label {label} in row 1, column 1", "expected 0 <= label < 3"):
         multilabel_margin(X, np.array(target, np.int64))
 
 
@@ -50,7 +50,7 @@ def test_a_label_out_of_range_of_every_dtype(dtype, label):
     target = np.zeros((2, 2), dtype)
     target[1, 0] = label
     target[1, 1] = 1
-    with raises(ValueError, f"label {label} in row 1, position 0"):
+    with raises(ValueError, f"target: label {label} in row 1, column 0"):
         multilabel_margin(X, target)
 
 
@@ -61,12 +61,12 @@ def test_a_label_out_of_range_is_found_by_every_thread(shape, threads, cpu_level
     target = np.zeros((shape[0], 3), np.int64)
     target[-1, 2] = shape[1]
     lucid.set_num_threads(threads)
-    with raises(ValueError, f"label {shape[1]} in row {shape[0] - 1}, position 2"):
+    with raises(ValueError, f"label {shape[1]} in row {shape[0] - 1}, column 2"):
         multilabel_margin(x, target)
 
 
 def test_the_first_bad_label_is_named():
-    with raises(ValueError, "label 9 in row 0, position 1"):
+    with raises(ValueError, "target: label 9 in row 0, column 1"):
         multilabel_margin(X, [[0, 9], [7, 8]])
 
 
@@ -76,7 +76,7 @@ def test_labels_counted_from_one_are_suspected():
 
 
 def test_a_bad_label_of_a_row_without_a_batch_axis():
-    with raises(ValueError, "label 3 in row 0, position 0", "expected 0 <= label < 3"):
+    with raises(ValueError, "target: label 3 in row 0, column 0", "expected 0 <= label < 3"):
         multilabel_margin(X[0], [3])
 
 
@@ -119,6 +119,87 @@ def test_integers_that_look_multi_hot_are_refused():
 def test_integers_that_may_be_multi_hot_are_doubted():
     with pytest.warns(UserWarning, match="row 0 is .0, 1.: if they are multi-hot"):
         multilabel_margin(np.zeros((1, 2)), [[0, 1]])
+
+
+DOORS = {
+    "arrays": multilabel_margin,
+    "function": F.multilabel_margin_loss,
+    "module": nn.MultilabelMarginLoss(),
+    "linear layer": lambda x, t: F.linear_multilabel_margin_loss(x, np.eye(4), None, t),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        [[1, 0, 0, 1], [0, 1, 0, 0]],
+        [[1, -1, 1, -1], [-1, 1, 1, -1]],
+        [[1, 1, -1, -1], [1, -1, -1, -1]],
+        [[-1, -1, -1, 1], [-1, -1, 1, -1]],
+        [[0, 1, 0, 1], [1, 0, -1, 0]],
+        [[3, 2, 0, 0], [1, 0, 2, 3]],
+    ],
+    ids=["0 and 1", "signs", "signs that end", "signs far on", "unknown", "grades"],
+)
+def test_a_target_as_wide_as_the_classes_that_cannot_be_indices_is_refused(door, dtype, target):
+    with raises(ValueError, "target cannot be class indices", "Labels.from_multi_hot"):
+        DOORS[door](np.zeros((2, 4)), np.array(target, dtype))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_target_of_one_row_is_doubted_without_a_batch_axis_too(door):
+    with raises(ValueError, "target cannot be class indices", "use Labels.from_multi_hot(target >"):
+        DOORS[door](np.zeros(4), [1, -1, -1, 1])
+
+
+@pytest.mark.filterwarnings("ignore:row . is .*ignored")
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("padded", "lists"),
+    [
+        ([[0, 1, -1, -1], [1, -1, -1, -1]], [[0, 1], [1]]),
+        ([[1, 1, -1, -1], [3, -1, -1, -1]], [[1, 1], [3]]),
+        ([[3, 0, -1, 1], [2, -1, -1, -1]], [[3, 0], [2]]),
+        ([[3, -1, 0, 0], [2, 1, -1, 0]], [[3], [2, 1]]),
+        ([[3, 1, 2, 0], [-1, -1, -1, -1]], [[3, 1, 2, 0], []]),
+        ([[1, 1, -1], [1, -1, 1]], [[1, 1], [1]]),
+        ([[1, 0, 1], [0, 0, 1]], [[1, 0, 1], [0, 0, 1]]),
+    ],
+)
+def test_a_target_that_can_be_indices_is_read_as_such(door, padded, lists):
+    x = np.arange(8.0).reshape(2, 4)
+    found = DOORS[door](x, np.array(padded))
+    expected = DOORS[door](x, Labels.from_lists(lists, 4))
+    np.testing.assert_array_equal(*(r[0] if isinstance(r, tuple) else r for r in (found, expected)))
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ([[1.0, 0.0, 1.0]], "pass them as bool"),
+        ([[1.0, -1.0, 1.0]], "use Labels.from_multi_hot(target > 0)"),
+        ([[2.0, 0.0, -1.0]], "if they are class indices, convert them with int"),
+    ],
+)
+def test_what_a_target_of_whole_floats_was_meant_as_is_guessed(target, hint):
+    with raises(TypeError, "got float64", hint):
+        multilabel_margin(np.zeros((1, 3)), target)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ([[0, 1], [2, 4]], "target: label 4 in row 1, column 1 is out of range"),
+        ([[0], [2, 4]], "target: label 4 in row 1, position 1 is out of range"),
+        (Labels.from_lists([[0], [1]], 5), "target: labels of shape (2, 5)"),
+    ],
+)
+def test_errors_about_labels_name_the_target(door, target, message):
+    with raises(ValueError, message):
+        DOORS[door](np.zeros((2, 4)), target)
 
 
 def test_a_multi_hot_target_of_the_wrong_width():

@@ -165,6 +165,28 @@ def test_a_padded_target_is_refused_with_the_way_to_give_it():
         F.multilabel_soft_margin_loss(X, LABELS.to_padded())
 
 
+@pytest.mark.parametrize("dtype", [int, float])
+def test_a_target_of_signs_is_refused_with_the_way_to_give_it(dtype):
+    target = np.where(MULTI_HOT, 1, -1).astype(dtype)
+    with pytest.raises(ValueError, match=r"got -1.*use Labels\.from_multi_hot\(target > 0\)"):
+        F.multilabel_soft_margin_loss(X, target)
+
+
+def test_a_target_of_grades_is_refused_with_the_way_to_give_it():
+    with pytest.raises(ValueError, match=r"got 3.*\(target > 0\); grades .* are not supported"):
+        F.multilabel_soft_margin_loss(X, MULTI_HOT * 3)
+
+
+def test_a_target_of_nan_is_refused():
+    with pytest.raises(ValueError, match=r"target must have values from 0 to 1, got nan$"):
+        F.multilabel_soft_margin_loss([[0.0]], [[np.nan]])
+
+
+def test_a_label_out_of_range_is_named_with_its_argument():
+    with pytest.raises(ValueError, match="target: label 6 in row 1, position 0 is out of range"):
+        F.multilabel_soft_margin_loss(X[:2], [[], [6]])
+
+
 def test_the_module_takes_labels():
     loss = nn.MultiLabelSoftMarginLoss()(X, LABELS)
     assert loss.item() == F.multilabel_soft_margin_loss(X, LABELS).item()

@@ -32,6 +32,12 @@ def test_loss_and_gradient_are_those_of_torch(x, reduction):
     torch.testing.assert_close(mine, other)
 
 
+def test_a_target_of_signs_is_refused(x):
+    signs = torch.tensor([[1, -1, 1, -1, -1]] * 3)
+    with pytest.raises(ValueError, match="target cannot be class indices"):
+        multilabel_margin_loss(x, signs)
+
+
 def test_one_row_of_scores_without_a_batch_axis(x):
     loss = multilabel_margin_loss(x[0], TARGET[0], "none")
     assert loss.shape == ()

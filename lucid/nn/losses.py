@@ -73,6 +73,7 @@ class MultilabelMarginLoss(Module):
     ====================================  ====================================================
     A label below -1, or at least ``C``   `ValueError`
     The same label twice                  counts twice over :math:`i`; is no negative
+    ``C`` columns of signs or grades      `ValueError`, with the form that was probably meant
     No label, or no class without one     loss 0, gradient 0
     No rows (``N = 0``)                   ``'sum'`` 0, ``'mean'`` nan, ``'none'`` shape ``(0,)``
     A NaN in a pair                       the row's loss and gradient are NaN
