@@ -251,9 +251,10 @@ class Labels:
         Raises
         ------
         TypeError
-            If `matrix` is not a SciPy sparse matrix or array.
+            If `matrix` is not a SciPy sparse matrix or array of bools or real numbers.
         ValueError
-            If it is not 2-D, its parts do not fit together, or a stored value is NaN.
+            If it is not 2-D, has no column, its parts do not fit together, or a stored value is NaN
+            or negative: a sign is no label.
 
         Examples
         --------
@@ -270,14 +271,23 @@ class Labels:
             raise TypeError(
                 f"{name} must be a scipy.sparse matrix or array, got {type(matrix).__name__}"
             )
-        csr = checked_csr(name, matrix)
-        if csr.dtype.kind in "fc" and np.isnan(csr.data[: csr.nnz]).any():
+        if matrix.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must hold bools or real numbers, got {matrix.dtype}")
+        csr = own_csr(name, matrix)
+        if csr.shape[1] == 0:
+            raise ValueError(f"{name} must have shape (N, C) with C >= 1, got shape {csr.shape}")
+        values = csr.data[: csr.nnz]
+        if csr.dtype.kind == "f" and np.isnan(values).any():
             raise ValueError(f"{name} must not hold NaN: nonzero is a label, zero is none")
-        if csr is matrix:
-            csr = csr.copy()  # the next two lines work in place
+        if csr.dtype.kind in "if" and values.min(initial=0) < 0:
+            raise ValueError(
+                f"{name} must not hold negative values, got {values.min()}: if only positive ones "
+                f"are labels, use {name} > 0"
+            )
         csr.sum_duplicates()
         csr.eliminate_zeros()
-        return cls(csr.indices, csr.indptr, csr.shape[1])
+        indices, indptr = (part.astype(np.int64, copy=False) for part in (csr.indices, csr.indptr))
+        return cls._checked(indices, indptr, csr.shape[1])
 
     @classmethod
     def from_lists(cls, rows: Iterable[Iterable[int]], num_classes: SupportsIndex) -> Self:
@@ -777,6 +787,15 @@ def _refuse_sparse(name: str, values: Any) -> None:
         raise TypeError(
             f"{name} must not be sparse, got {type(values).__name__}: use Labels.from_csr"
         )
+
+
+def own_csr(name: str, matrix: Any) -> Any:
+    """Return a sparse matrix in CSR form and memory of its own, to be worked on in place."""
+    csr = checked_csr(name, matrix)
+    # Made anew, since a flag may still call entries sorted that no longer are; and looked at again,
+    # since SciPy goes where the indices point, and another thread may have changed the caller's.
+    csr = type(csr)((csr.data, csr.indices, csr.indptr), shape=csr.shape, copy=True)
+    return checked_csr(name, csr)
 
 
 def _dense(name: str, values: Any) -> npt.NDArray[Any]:

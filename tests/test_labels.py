@@ -558,6 +558,32 @@ def test_a_nan_in_a_sparse_matrix_is_refused():
         Labels.from_csr(sparse.csr_array([[0.0, np.nan]]))
 
 
+@pytest.mark.parametrize("values", [[1, -1], [0.5, -0.5]])
+def test_a_negative_entry_of_a_sparse_matrix_is_no_label(values):
+    matrix = sparse.csr_array((values, [0, 2], [0, 2]), shape=(1, 3))
+    with pytest.raises(ValueError, match=r"matrix must not hold negative .*, use matrix > 0"):
+        Labels.from_csr(matrix)
+    assert rows_of(Labels.from_csr(matrix > 0)) == [[0]]
+
+
+def test_a_sparse_matrix_of_complex_numbers_is_refused():
+    with pytest.raises(TypeError, match="matrix must hold bools or real numbers, got complex128"):
+        Labels.from_csr(sparse.csr_array([[1j, 0]]))
+
+
+def test_a_sparse_matrix_without_a_column_is_named():
+    with pytest.raises(ValueError, match=r"matrix must have .* C >= 1, got shape \(2, 0\)"):
+        Labels.from_csr(sparse.csr_array((2, 0)))
+
+
+def test_entries_are_sorted_whatever_the_sparse_matrix_once_said_of_them():
+    matrix = sparse.csr_array(np.eye(2, 3))
+    matrix.sum_duplicates()  # sets its flags
+    matrix.indices = np.array([2, 2])
+    matrix.indptr = np.array([0, 2, 2])
+    assert rows_of(Labels.from_csr(matrix)) == [[2], []]
+
+
 # An array as wide as the classes may be something else than class indices.
 
 NOT_INDICES = {
