@@ -9,6 +9,12 @@ constructor for: `Labels`, a bool array of shape ``(N, C)`` (multi-hot), an inte
 ``(N, K)`` (indices, padded with -1), a SciPy sparse matrix, or one list of indices for each row.
 A label listed twice is one label. A NaN score is an error, and so are scores that float64 does not
 tell apart: longdouble, and integers beyond 2**53. Without rows the mean is nan.
+
+`one_error`, `precision_at_k`, `recall_at_k`, `ndcg_at_k` and `psp_at_k`, which look at the highest
+scores alone, also take them as a SciPy sparse matrix, the form in which models of very many classes
+predict. Each stored score is ranked, whatever its value; a class without one is not predicted at
+all, so that a row that stores fewer than k scores misses the places that are left. The matrix is
+never made dense.
 """
 
 from numbers import Real
@@ -17,10 +23,11 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import as_array, as_int, kind_of
+from lucid._checks import as_array, as_int, guess_of, kind_of
 from lucid._kernels import ranking
+from lucid._optional import is_sparse
 from lucid._threads import get_num_threads
-from lucid.labels import Labels, as_labels, is_array_like
+from lucid.labels import Labels, any_form, as_labels, is_array_like, own_csr
 
 __all__ = [
     "coverage_error",
@@ -39,13 +46,16 @@ _Values = npt.NDArray[np.float64]
 
 
 class _Rows:
-    """The scores and labels of rows, and the counts of where the labels stand."""
+    """The scores and labels of rows, and the counts of where the labels are in the ranking."""
 
     def __init__(self, scores: npt.ArrayLike, labels: Any) -> None:
         self.scores = _checked_scores(scores)
+        self._take_labels(labels, self.scores.shape)
+
+    def _take_labels(self, labels: Any, shape: tuple[int, ...]) -> None:
         if is_array_like(labels):
             labels = _checked_order(as_array("labels", labels))
-        self.labels = as_labels(labels, self.scores.shape).drop_duplicates()
+        self.labels = as_labels(labels, shape).drop_duplicates()
         self.num_classes = self.labels.num_classes
         self.num_labels = self.labels.lengths()
 
@@ -55,8 +65,7 @@ class _Rows:
         size = {"depth": len(self.labels)}  # the others have a value for each label
         counts = {name: np.zeros(size.get(name, indices.size), np.int64) for name in which}
         if ranking.count(self.scores, indices, indptr, get_num_threads(), **counts):
-            row, column = np.argwhere(np.isnan(self.scores))[0]
-            raise ValueError(f"scores must not be NaN, got NaN in row {row}, column {column}")
+            raise _nan_error(*np.argwhere(np.isnan(self.scores))[0])
         return tuple(counts.values())
 
     def of_label(self) -> _Counts:
@@ -74,27 +83,93 @@ class _Rows:
         return self.sum(place < k)
 
 
+class _SparseRows(_Rows):
+    """The same where few scores of a row are stored: no other class is in the ranking."""
+
+    def __init__(self, scores: Any, labels: Any) -> None:
+        csr = own_csr("scores", scores)
+        csr.sum_duplicates()
+        entries = slice(csr.indptr[-1])
+        stored, self.column = csr.data[entries], csr.indices[entries]
+        self.scores = stored.astype(_ranking_dtype(stored, csr.shape), copy=False)
+        self.first, self.size = csr.indptr[:-1].astype(np.int64), np.diff(csr.indptr)
+        self.row = np.repeat(np.arange(csr.shape[0]), self.size)
+        if (wrong := np.isnan(self.scores)).any():
+            raise _nan_error(self.row[wrong][0], self.column[wrong][0])
+        self._take_labels(labels, csr.shape)
+
+    def count(self, *which: str) -> tuple[_Counts, ...]:
+        """Return counts as if each row had no classes but those stored, a label among these."""
+        row = self.of_label()
+        entry, found = self._entries(row, self.labels.indices)
+        missed = {"not_below": self.num_classes + 1}  # a label without a score comes after all
+        counts = {name: np.full(row.size, missed.get(name, self.num_classes)) for name in which}
+        # Rows that store equally many scores make an array for the kernel, without any padding.
+        for size in np.unique(self.size[row[found]]):
+            rows = np.flatnonzero(self.size == size)
+            chosen = np.flatnonzero(found & (self.size[row] == size))
+            scores = self.scores[self.first[rows, np.newaxis] + np.arange(size)]
+            columns = entry[chosen] - self.first[row[chosen]]
+            indptr = np.searchsorted(row[chosen], np.append(rows, self.size.size))
+            part = {name: np.zeros(chosen.size, np.int64) for name in which}
+            ranking.count(scores, columns, indptr, get_num_threads(), **part)
+            for name in which:
+                counts[name][chosen] = part[name]
+        return tuple(counts.values())
+
+    def _entries(self, row: _Counts, column: _Counts) -> tuple[_Counts, npt.NDArray[np.bool_]]:
+        """Return the stored entry at each place, and whether there is one; all in rising order."""
+        stored = self.row * self.num_classes + self.column
+        wanted = row * self.num_classes + column
+        entry = np.searchsorted(stored, wanted)
+        return entry, np.append(stored, -1)[entry] == wanted
+
+
+def _rows_of_best(scores: npt.ArrayLike, labels: Any) -> _Rows:
+    """Return rows for a metric that asks for the highest scores alone."""
+    return (_SparseRows if is_sparse(scores) else _Rows)(scores, labels)
+
+
 def _checked_scores(scores: npt.ArrayLike) -> npt.NDArray[Any]:
+    if is_sparse(scores):
+        raise TypeError(
+            f"scores must be dense, got {type(scores).__name__}: this metric ranks all classes, "
+            "those for the k highest scores and one_error take sparse scores"
+        )
+    if isinstance(scores, Labels):
+        raise TypeError("scores must be an array, got Labels; the order is (scores, labels)")
     x = as_array("scores", scores)
+    return np.ascontiguousarray(x, _ranking_dtype(x, x.shape))
+
+
+def _ranking_dtype(x: npt.NDArray[Any], shape: tuple[int, ...]) -> type[np.floating[Any]]:
+    """Return the dtype that keeps the order of scores; ``x`` are those that are stored of them."""
     if x.dtype.kind not in "fiu" or x.dtype.itemsize > 8:
         raise TypeError(f"scores must hold real numbers of up to 64 bits, got {kind_of(x)}")
-    if x.ndim != 2 or x.shape[1] == 0:
-        raise ValueError(f"scores must have shape (N, C) with C >= 1, got {x.shape}")
+    if len(shape) != 2 or shape[1] == 0:
+        raise ValueError(f"scores must have shape (N, C) with C >= 1, got {shape}")
+    if shape[0] * shape[1] >= 2**63:
+        raise ValueError(f"scores must be fewer than 2**63, got shape {shape}")
     whole = x.dtype.kind in "iu"
     if whole and x.size and (x.min() < -(2**53) or x.max() > 2**53):
         raise ValueError(
             "scores must be within 2**53 if they are integers: float64 rounds larger ones"
         )
     in_float32 = x.dtype.kind == "f" and x.dtype.itemsize <= 4
-    return np.ascontiguousarray(x, dtype=np.float32 if in_float32 else np.float64)
+    return np.float32 if in_float32 else np.float64
+
+
+def _nan_error(row: int, column: int) -> ValueError:
+    return ValueError(f"scores must not be NaN, got NaN in row {row}, column {column}")
 
 
 def _checked_order(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Refuse floats: most likely they are the scores, given second as scikit-learn wants them."""
     if labels.dtype.kind == "f" and labels.size:
+        guess = f", and {guess_of('labels', labels)}" if np.isin(labels, [-1, 0, 1]).all() else ""
         raise TypeError(
             f"labels must be Labels, bools or integers, got {labels.dtype}; "
-            "the order is (scores, labels)"
+            f"the order is (scores, labels){guess}"
         )
     return labels
 
@@ -251,8 +326,9 @@ def one_error(scores: npt.ArrayLike, labels: Any) -> float:
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
+    scores : array_like, scipy.sparse matrix or array
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
+        score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
 
@@ -279,7 +355,7 @@ def one_error(scores: npt.ArrayLike, labels: Any) -> float:
     >>> one_error([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]])
     0.5
     """
-    return _mean(1.0 - _Rows(scores, labels).hits(1))
+    return _mean(1.0 - _rows_of_best(scores, labels).hits(1))
 
 
 def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
@@ -289,8 +365,9 @@ def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> floa
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
+    scores : array_like, scipy.sparse matrix or array
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
+        score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     k : int
@@ -319,7 +396,7 @@ def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> floa
     >>> precision_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]], k=2)
     0.5
     """
-    rows = _Rows(scores, labels)
+    rows = _rows_of_best(scores, labels)
     places = _checked_k(k, rows.num_classes)
     return _mean(rows.hits(places) / places)
 
@@ -331,8 +408,9 @@ def recall_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
+    scores : array_like, scipy.sparse matrix or array
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
+        score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     k : int
@@ -356,7 +434,7 @@ def recall_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
     >>> recall_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]], k=2)
     0.75
     """
-    rows = _Rows(scores, labels)
+    rows = _rows_of_best(scores, labels)
     places = _checked_k(k, rows.num_classes)
     return _mean(rows.hits(places) / np.maximum(rows.num_labels, 1))
 
@@ -369,8 +447,9 @@ def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
+    scores : array_like, scipy.sparse matrix or array
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
+        score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     k : int
@@ -402,7 +481,7 @@ def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
     >>> ndcg_at_k([[0.75, 0.5, 1.0]], [[0, 2]], k=2)
     1.0
     """
-    rows = _Rows(scores, labels)
+    rows = _rows_of_best(scores, labels)
     places = _checked_k(k, rows.num_classes)
     discounts = 1 / np.log2(np.arange(2, places + 2))
     discount_of_first = np.append(0.0, np.cumsum(discounts))  # entry r: of the first r ranks
@@ -428,8 +507,9 @@ def psp_at_k(
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
+    scores : array_like, scipy.sparse matrix or array
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
+        score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     propensities : array_like
@@ -464,7 +544,7 @@ def psp_at_k(
     >>> psp_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0], [0]], [0.5, 0.5, 0.1], k=1)
     0.5
     """
-    rows = _Rows(scores, labels)
+    rows = _rows_of_best(scores, labels)
     places = _checked_k(k, rows.num_classes)
     weight = 1 / _checked_propensities(propensities, rows.num_classes)
     gains = weight[rows.labels.indices]
@@ -492,7 +572,9 @@ def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> _Val
     return p
 
 
-def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
+def propensities(
+    labels: Any, a: float = 0.55, b: float = 1.5, *, num_classes: SupportsIndex | None = None
+) -> _Values:
     r"""Return for each class the probability that it is seen on a row to which it applies.
 
     .. math:: p_l = \frac{1}{1 + (\log N - 1)(b + 1)^a (N_l + b)^{-a}}
@@ -501,11 +583,13 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
 
     Parameters
     ----------
-    labels : Labels
-        Those of the training set, ``N`` rows.
+    labels : Labels or array_like
+        Those of the training set, ``N`` rows, in any form that the module's page names.
     a, b : float
         The defaults suit most data; the repository uses 0.5 and 0.4 for its Wikipedia sets, 0.6
         and 2.6 for its Amazon sets.
+    num_classes : int, optional
+        The number of classes ``C``, where the labels are class indices that do not tell it.
 
     Returns
     -------
@@ -515,10 +599,11 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
     Raises
     ------
     TypeError
-        If `labels` is not `lucid.Labels`: the number of classes must be known. If `a` or `b` is no
-        number.
+        If the labels are class indices, other than `lucid.Labels`, and `num_classes` is not given,
+        or they cannot be labels. If `a` or `b` is not a number.
     ValueError
-        If there are no rows, or `b` is not positive.
+        If there are no rows, `b` is not positive, a label is out of range, or the labels have
+        another number of classes than `num_classes`.
 
     See Also
     --------
@@ -536,17 +621,19 @@ def propensities(labels: Labels, a: float = 0.55, b: float = 1.5) -> _Values:
     >>> propensities(train).round(3)
     array([0.679, 0.217, 0.173])
     """
-    if not isinstance(labels, Labels):
-        raise TypeError(f"labels must be Labels, got {type(labels).__name__}")
+    classes = None if num_classes is None else as_int("num_classes", num_classes)
+    known = any_form("labels", labels, classes).drop_duplicates()
+    if classes not in (None, known.num_classes):
+        raise ValueError(f"num_classes is {classes}, but labels have {known.num_classes} classes")
     for name, value in (("a", a), ("b", b)):
         if not isinstance(value, Real):
             raise TypeError(f"{name} must be a number, got {value!r}")
     if not b > 0:
         raise ValueError(f"b must be positive, got {b}")
-    if len(labels) == 0:
+    if len(known) == 0:
         raise ValueError("propensities need labels with at least one row")
-    rows_with = np.bincount(labels.drop_duplicates().indices, minlength=labels.num_classes)
+    rows_with = np.bincount(known.indices, minlength=known.num_classes)
     # Below e rows the model has no meaning; nothing is missing then.
-    scale = max(np.log(len(labels)) - 1, 0.0) * (b + 1) ** a
+    scale = max(np.log(len(known)) - 1, 0.0) * (b + 1) ** a
     inverse: _Values = 1 + scale * (rows_with + b) ** -a
     return 1 / inverse

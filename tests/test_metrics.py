@@ -288,9 +288,52 @@ def test_scores_and_labels_in_the_other_order_are_recognised():
         metrics.label_ranking_loss(np.array([[1, 0]]), np.array([[0.5, 0.2]]))
 
 
-def test_propensities_want_labels():
-    with pytest.raises(TypeError, match="labels must be Labels, got list"):
-        metrics.propensities([[0], [1]])
+PROPENSITY_LABELS = Labels.from_lists([[0, 2], [2], [1, 2]] * 5, 4)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        PROPENSITY_LABELS.to_multi_hot(),
+        PROPENSITY_LABELS.to_multi_hot().tolist(),
+        PROPENSITY_LABELS.to_csr(),
+        PROPENSITY_LABELS.to_csr().tocoo(),
+    ],
+    ids=["bools", "lists of bools", "CSR", "COO"],
+)
+def test_propensities_take_every_form_that_tells_the_number_of_classes(form):
+    expected = metrics.propensities(PROPENSITY_LABELS)
+    assert metrics.propensities(form).tolist() == expected.tolist()
+    assert metrics.propensities(form, num_classes=4).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        PROPENSITY_LABELS.to_padded(),
+        PROPENSITY_LABELS.to_padded(4),
+        [row.tolist() for row in PROPENSITY_LABELS],
+        [set(row.tolist()) for row in PROPENSITY_LABELS],
+    ],
+    ids=["padded", "as wide as the classes", "lists", "sets"],
+)
+def test_propensities_of_class_indices_need_the_number_of_classes(form):
+    expected = metrics.propensities(PROPENSITY_LABELS)
+    assert metrics.propensities(form, num_classes=4).tolist() == expected.tolist()
+    with pytest.raises(TypeError, match="labels are class indices, which need num_classes; multi"):
+        metrics.propensities(form)
+
+
+@pytest.mark.parametrize("form", [PROPENSITY_LABELS, PROPENSITY_LABELS.to_csr()])
+def test_propensities_want_the_number_of_classes_that_the_labels_have(form):
+    with pytest.raises(ValueError, match="num_classes is 5, but labels have 4 classes"):
+        metrics.propensities(form, num_classes=5)
+
+
+@pytest.mark.parametrize("labels", [[[0.0, 1.0]], None, "ab", [0, 1]])
+def test_propensities_of_what_are_no_labels_are_refused(labels):
+    with pytest.raises((TypeError, ValueError), match="labels must"):
+        metrics.propensities(labels)
 
 
 @pytest.mark.parametrize("b", [0, -1.0, float("nan")])
@@ -363,3 +406,144 @@ def test_propensities_must_be_numbers():
 def test_the_parameters_of_propensities_must_be_numbers(name):
     with pytest.raises(TypeError, match=f"{name} must be a number, got 'x'"):
         metrics.propensities(Labels.from_lists([[0]], 2), **{name: "x"})
+
+
+# Labels that cannot be what they are read as.
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [[1, 1, -1, -1], [1, -1, -1, -1]],
+        [[1, -1, 1, -1], [-1, 1, 1, -1]],
+        [[0, 1, 0, 1], [1, 0, -1, 0]],
+        [[0, 1, 0, 1], [1, 0, 1, 0]],
+        [[3, 2, 3, 0], [1, 2, 0, 0]],
+    ],
+    ids=["signs that end", "signs", "unknown", "0 and 1", "grades"],
+)
+def test_labels_as_wide_as_the_classes_that_cannot_be_indices_are_refused(metric, labels):
+    with pytest.raises(ValueError, match=r"labels cannot be class indices.*Labels\.from_multi_hot"):
+        METRICS[metric](np.zeros((2, 4)), labels)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_label_out_of_range_is_named_with_its_argument(metric):
+    with pytest.raises(ValueError, match="labels: label 4 in row 1, column 0 is out of range"):
+        METRICS[metric](np.zeros((2, 4)), [[0, -1], [4, 1]])
+
+
+def test_multi_hot_floats_are_told_from_scores():
+    with pytest.raises(TypeError, match=r"got float64; the order is .*, and .*pass them as bool"):
+        metrics.one_error([[0.5, 0.2]], [[0.0, 1.0]])
+
+
+def test_labels_given_as_scores_are_recognised():
+    labels = Labels.from_lists([[0]], 2)
+    with pytest.raises(TypeError, match=r"scores must be an array, got Labels; the order is"):
+        metrics.label_ranking_loss(labels, [[0.5, 0.2]])
+
+
+# Scores that are stored for few classes.
+
+OF_BEST = ["one_error", "precision_at_k", "recall_at_k", "ndcg_at_k", "psp_at_k"]
+
+
+def stored_for_some(x, share, seed=0, at_least=3):
+    """Scores at random places, ``at_least`` so many in a row: as a sparse matrix, and with -inf."""
+    rng = np.random.default_rng(seed)
+    rank = rng.random(x.shape).argsort(axis=1).argsort(axis=1)
+    stored = (rank < at_least) | (rng.random(x.shape) < share)
+    row, column = np.nonzero(stored)  # zeros are stored as well
+    matrix = sparse.coo_array((x[stored], (row, column)), shape=x.shape)
+    return matrix.tocsr(), np.where(stored, x, -np.inf)
+
+
+@pytest.mark.parametrize("metric", OF_BEST)
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+def test_stored_scores_give_what_dense_ones_give(metric, name, share):
+    x, y = CASES[name]
+    matrix, dense = stored_for_some(x, share)
+    assert METRICS[metric](matrix, y) == METRICS[metric](dense, y)
+
+
+@pytest.mark.parametrize("metric", OF_BEST)
+@pytest.mark.parametrize("form", ["csc", "coo", "lil", "bsr"])
+def test_every_sparse_form_of_scores_is_taken(metric, form):
+    x, y = CASES["no ties"]
+    matrix, _ = stored_for_some(x, 0.3)
+    assert METRICS[metric](matrix.asformat(form), y) == METRICS[metric](matrix, y)
+
+
+def test_a_row_that_stores_fewer_than_k_scores_misses_the_other_places():
+    scores = sparse.csr_array(([0.5, 0.1], [2, 0], [0, 2, 2]), shape=(2, 5))
+    labels = [[0, 1, 2], [3]]
+    discounts = 1 / np.log2([2, 3, 4])
+    assert metrics.precision_at_k(scores, labels, 4) == (2 / 4 + 0) / 2
+    assert metrics.recall_at_k(scores, labels, 4) == pytest.approx((2 / 3 + 0) / 2)
+    assert metrics.ndcg_at_k(scores, labels, 3) == pytest.approx(
+        discounts[:2].sum() / discounts.sum() / 2
+    )
+    assert metrics.psp_at_k(scores, labels, np.ones(5), 4) == 2 / 4
+    assert metrics.one_error(scores, labels) == 1 / 2
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, -np.inf])
+def test_a_stored_score_is_above_those_that_are_not_stored(value):
+    scores = sparse.csr_array(([value], [2], [0, 1]), shape=(1, 5))
+    assert metrics.precision_at_k(scores, [[2]], 1) == 1
+    assert metrics.ndcg_at_k(scores, [[2]], 1) == 1
+    assert metrics.precision_at_k(scores, [[0]], 1) == 0
+
+
+def test_scores_stored_twice_are_added():
+    scores = sparse.coo_array(([1.0, 1.0, 1.5], ([0, 0, 0], [3, 3, 1])), shape=(1, 5))
+    assert metrics.precision_at_k(scores, [[3]], 1) == 1
+
+
+def test_stored_scores_are_never_made_dense():
+    scores = sparse.csr_array(([0.9, 0.4], [7, 2**40], [0, 1, 2]), shape=(2, 2**41))
+    labels = Labels.from_lists([[7, 9], [2**40]], 2**41)
+    assert metrics.precision_at_k(scores, labels, 1) == 1
+    assert metrics.recall_at_k(scores, labels, 1) == 0.75
+
+
+def test_the_scores_of_the_caller_stay_as_they_were():
+    scores = sparse.csr_array(([1.0, 2.0, 3.0], [3, 1, 1], [0, 3]), shape=(1, 5))
+    metrics.precision_at_k(scores, [[1]], 1)
+    assert scores.indices.tolist() == [3, 1, 1]
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS.keys() - OF_BEST))
+def test_metrics_of_all_ranks_want_dense_scores(metric):
+    message = "scores must be dense, got csr_array: this metric ranks all classes"
+    with pytest.raises(TypeError, match=message) as caught:
+        METRICS[metric](sparse.csr_array([[0.1, 0.0, 0.3]]), [[0, 2]])
+    assert "features" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (sparse.csr_array([[0.0, 1.0], [np.nan, 0.0]]), "got NaN in row 1, column 0"),
+        (sparse.csr_array([[1j, 0]]), "scores must hold real numbers of up to 64 bits, got comp"),
+        (sparse.csr_array([[True, False]]), "scores must hold real numbers of up to 64 bits, got"),
+        (sparse.csr_array((2, 0)), r"scores must have shape \(N, C\) with C >= 1, got \(2, 0\)"),
+        (sparse.coo_array([1.0, 2.0]), "scores must be a matrix of two axes"),
+        (sparse.csr_array([[2**53 + 1, 0]]), r"scores must be within 2\*\*53"),
+        (sparse.csr_array((2, 2**62)), r"scores must be fewer than 2\*\*63"),
+        (sparse.csr_array([[0.5, 0, 0]]), r"labels: labels of shape \(1, 2\)"),
+    ],
+)
+def test_sparse_scores_that_cannot_be_ranked_are_named(scores, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        metrics.precision_at_k(scores, Labels.from_lists([[0]], 2), 1)
+
+
+def test_sparse_scores_of_classes_out_of_range_are_refused():
+    scores = sparse.csr_array(np.eye(2))
+    scores.indices = np.array([0, 9])
+    with pytest.raises(ValueError, match="scores is not a valid csr matrix: index 9 is out of"):
+        metrics.one_error(scores, [[0], [1]])
