@@ -5,6 +5,7 @@ arguments are as the kernel wants them pays for none of the wording.
 """
 
 import operator
+from numbers import Real
 from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
@@ -26,11 +27,25 @@ def check_reduction(reduction: str) -> None:
 
 
 def as_int(name: str, value: SupportsIndex) -> int:
-    """Return an integer, or say which argument is none."""
+    """Return an integer, or say which argument is none; True and False are meant for no number."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
+
+
+def as_number(name: str, value: Any) -> float:
+    """Return a real number as a float, or say which argument is none."""
+    if type(value) is float:
+        return value
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must fit a float64, got a larger number") from None
 
 
 def as_array(name: str, values: Any) -> Array:

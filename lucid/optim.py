@@ -7,18 +7,25 @@ updated thousands of times.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from numbers import Integral
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from lucid._checks import as_int, as_number, refuse_masked
+from lucid._kernels.denormals import Flushed
 from lucid._tensor import Array, Tensor
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 #: What `Optimizer` takes: parameters, or groups of them with options of their own.
 Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
+
+#: Takes the words for a saved value, the value and its parameter; returns the value as the steps
+#: want it, a copy if it is an array, or raises a ValueError.
+StateReader: TypeAlias = Callable[[str, Any, Tensor], Any]
 
 
 class Optimizer:
@@ -48,6 +55,11 @@ class Optimizer:
     ValueError
         If there is no parameter, one comes twice, one is no leaf, or an option is out of range.
 
+    Notes
+    -----
+    Half precision is computed in float32: a step of a float16 parameter begins with its values in
+    float32, keeps its state in float32, and rounds the new values once.
+
     Examples
     --------
     An optimiser that steps by the sign of the gradient:
@@ -67,8 +79,9 @@ class Optimizer:
     tensor([ 0.5, -2.5], requires_grad=True)
     """
 
-    #: What the state of a parameter holds after a step; None: anything, a subclass's own affair.
-    _state_types: ClassVar[Mapping[str, type] | None] = None
+    #: What the state of a parameter holds after a step, arrays in the dtype of the steps, and how a
+    #: saved one is read. None: anything, a subclass's own affair.
+    _state_readers: ClassVar[Mapping[str, StateReader] | None] = None
 
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -111,9 +124,9 @@ class Optimizer:
         Parameters
         ----------
         x : numpy.ndarray
-            The parameter's values, to be changed.
+            The parameter's values, to be changed; float32 for a float16 parameter.
         g : numpy.ndarray
-            Its gradient, to be left alone.
+            Its gradient in the dtype of `x`, to be left alone.
         state : dict
             What earlier steps have kept for this parameter; empty at first.
         options : dict
@@ -122,16 +135,42 @@ class Optimizer:
         raise NotImplementedError
 
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Change every parameter that has a gradient.
+
+        Raises
+        ------
+        TypeError
+            If a gradient is not floating-point.
+        ValueError
+            If a gradient has another shape than its parameter, a parameter is read-only, or an
+            option was set that is out of range. No parameter has changed then.
+        """
+        changes = [
+            (p, p.grad._data, group)
+            for group in self.param_groups
+            for p in group["params"]
+            if p.grad is not None
+        ]
+        # Nothing is changed before all is known to fit.
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    if p.grad.shape != p.shape:
-                        raise ValueError(
-                            f"grad: expected the parameter's shape {p.shape}, got {p.grad.shape}"
-                        )
-                    self.update(p._data, p.grad._data, self.state.setdefault(p, {}), group)
-                    p._count_write()
+            self.check(group)
+        for p, g, _ in changes:
+            _check_gradient(g, p._data)
+        for p, g, group in changes:
+            self._change(p, g, group)
+
+    def _change(self, p: Tensor, g: Array, options: Mapping[str, Any]) -> None:
+        dtype = _dtype_of_steps(p)
+        state = self.state.setdefault(p, {})
+        if self._state_readers is not None:  # the parameter may have been converted since
+            for key, value in state.items():
+                if isinstance(value, np.ndarray):
+                    state[key] = value.astype(dtype, copy=False)
+        x = p._data.astype(dtype, copy=False)
+        self.update(x, g.astype(dtype, copy=False), state, options)
+        if x is not p._data:
+            p._data[...] = x
+        p._count_write()
 
     def zero_grad(self) -> None:
         """Drop the gradients of all parameters: set their ``grad`` to None."""
@@ -157,7 +196,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over saved options and a copy of the saved state.
+        """Take over saved options and a copy of the saved state, in the parameters' precision.
 
         Parameters
         ----------
@@ -168,7 +207,8 @@ class Optimizer:
         ------
         ValueError
             If the groups, their options, or the names or shapes of what the steps remember are
-            those of another optimiser or of other parameters; nothing is changed then.
+            those of another optimiser or of other parameters, or if a value is none that steps
+            leave behind, such as a negative number of steps; nothing is changed then.
         """
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
             raise ValueError("state_dict: expected 'state' and 'param_groups', as state_dict gives")
@@ -180,6 +220,9 @@ class Optimizer:
             raise ValueError(
                 f"state_dict: expected groups of {sizes} parameters, got groups of {saved_sizes}"
             )
+        numbers = [number for group in saved for number in group["params"]]
+        if numbers != list(range(len(numbers))):
+            raise ValueError(f"state_dict: expected 'params' to count from 0, got {numbers}")
         for old, new in zip(self.param_groups, saved, strict=True):
             if set(old) != set(new):
                 raise ValueError(
@@ -187,19 +230,26 @@ class Optimizer:
                 )
             self.check(new)
         parameters = self._parameters()
-        _check_state(state_dict["state"], parameters, self._state_types)
+        state = _read_state(state_dict["state"], parameters, self._state_readers)
         # Nothing is written before all is known to fit.
         self.param_groups = [
             {**new, "params": old["params"]}
             for old, new in zip(self.param_groups, saved, strict=True)
         ]
-        self.state = {
-            parameters[i]: {
-                key: value.copy() if isinstance(value, np.ndarray) else value
-                for key, value in state.items()
-            }
-            for i, state in state_dict["state"].items()
-        }
+        self.state = state
+
+
+def _dtype_of_steps(p: Tensor) -> np.dtype[Any]:
+    return np.promote_types(p.dtype, np.float32)
+
+
+def _check_gradient(g: Array, x: Array) -> None:
+    if g.shape != x.shape:
+        raise ValueError(f"grad: expected the parameter's shape {x.shape}, got {g.shape}")
+    if g.dtype.kind != "f":
+        raise TypeError(f"grad: expected floating-point numbers, got {g.dtype}")
+    if not x.flags.writeable:
+        raise ValueError(f"params: a parameter of shape {x.shape} is read-only: make it of a copy")
 
 
 def _check_parameters(parameters: list[Any]) -> None:
@@ -232,40 +282,77 @@ def _check_saved_groups(groups: Any) -> None:
             raise ValueError(f"state_dict: expected a group with a list of 'params', got {group!r}")
 
 
-def _check_state(state: Any, parameters: list[Tensor], types: Mapping[str, type] | None) -> None:
-    if not isinstance(state, Mapping):
-        raise ValueError(f"state_dict: expected 'state' to be a dict, got {type(state).__name__}")
-    for i, own in state.items():
-        if i not in range(len(parameters)):
+def _read_state(
+    saved: Any, parameters: list[Tensor], readers: Mapping[str, StateReader] | None
+) -> dict[Tensor, dict[str, Any]]:
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"state_dict: expected 'state' to be a dict, got {type(saved).__name__}")
+    state: dict[Tensor, dict[str, Any]] = {}
+    for i, own in saved.items():
+        if not isinstance(i, Integral) or i not in range(len(parameters)):
             raise ValueError(f"state_dict: there is no parameter {i!r}")
         if not isinstance(own, Mapping):
             raise ValueError(f"state_dict: expected a dict for parameter {i}, got {own!r}")
-        if types is not None and own and set(own) != set(types):
-            raise ValueError(f"state_dict: expected the state {sorted(types)}, got {sorted(own)}")
-        for key, value in own.items():
-            if types is not None and not isinstance(value, types[key]):
-                raise ValueError(
-                    f"state_dict: {key} of parameter {i}: expected {types[key].__name__}, "
-                    f"got {value!r}"
-                )
-            if isinstance(value, np.ndarray) and value.shape != parameters[i].shape:
-                raise ValueError(
-                    f"state_dict: {key} of parameter {i} has shape {value.shape}, "
-                    f"expected {parameters[i].shape}"
-                )
+        if readers is not None and own and set(own) != set(readers):
+            raise ValueError(f"state_dict: expected the state {sorted(readers)}, got {sorted(own)}")
+        p = parameters[i]
+        state[p] = {
+            key: (_read_anything if readers is None else readers[key])(
+                f"state_dict: {key} of parameter {i}", value, p
+            )
+            for key, value in own.items()
+        }
+    return state
+
+
+def _read_anything(what: str, value: Any, p: Tensor) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.shape != p.shape:
+        raise ValueError(f"{what} has shape {value.shape}, expected {p.shape}")
+    return value.copy()
+
+
+def _read_count(what: str, value: Any, p: Tensor) -> int:
+    try:
+        count = as_int(what, value)
+    except TypeError:
+        raise ValueError(f"{what}: expected an integer, got {value!r}") from None
+    if not 0 <= count < 2**63:
+        raise ValueError(f"{what}: expected a number from 0 to 2**63 - 1, got {value!r}")
+    return count
+
+
+def _read_average(what: str, value: Any, p: Tensor) -> Array:
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{what}: expected an array, got {value!r}")
+    if value.dtype.kind not in "iuf":
+        raise ValueError(f"{what}: expected real numbers, got {value.dtype}")
+    refuse_masked(what, value)
+    saved: Array = np.asarray(_read_anything(what, value, p))
+    with np.errstate(over="ignore"):  # the new infinities tell
+        average = saved.astype(_dtype_of_steps(p), copy=False)
+    if average is not saved and (np.isinf(average) & ~np.isinf(saved)).any():
+        raise ValueError(f"{what}: a number is too large for {average.dtype}")
+    return average
+
+
+def _read_average_of_squares(what: str, value: Any, p: Tensor) -> Array:
+    average = _read_average(what, value, p)
+    if (average < 0).any():
+        raise ValueError(f"{what}: expected no negative number, got {average.min()}")
+    return average
 
 
 def _check_number(options: Mapping[str, Any], name: str) -> None:
-    if not isinstance(options[name], Real):
-        raise TypeError(f"{name}: expected a number, got {options[name]!r}")
-    if not math.isfinite(options[name]):
+    if not math.isfinite(as_number(name, options[name])):
         raise ValueError(f"{name}: expected a finite number, got {options[name]}")
 
 
 def _check_not_negative(options: Mapping[str, Any], *names: str) -> None:
     for name in names:
-        _check_number(options, name)
-        if options[name] < 0:
+        if not 0 <= as_number(name, options[name]) < math.inf:
+            _check_number(options, name)
             raise ValueError(f"{name}: expected a number >= 0, got {options[name]}")
 
 
@@ -305,7 +392,12 @@ class SGD(Optimizer):
 
     Notes
     -----
-    :math:`b` starts as the first :math:`d`, as in PyTorch.
+    * :math:`b` starts as the first :math:`d`, as in PyTorch.
+    * Within a step, numbers nearer to 0 than the smallest normal one, 1.2e-38 in float32 and
+      2.2e-308 in float64, count as 0 (on x86-64 and 64-bit Arm). Where the gradient stays 0, as
+      that of a class no longer near the margin, :math:`b` decays to such denormal numbers, with
+      which many processors calculate a hundred times slower. What :math:`b` loses is of their size,
+      which is below rounding for every parameter that is not nearly as small itself.
 
     Examples
     --------
@@ -319,7 +411,7 @@ class SGD(Optimizer):
     tensor(1., requires_grad=True)
     """
 
-    _state_types: ClassVar = {"momentum_buffer": np.ndarray}
+    _state_readers: ClassVar = {"momentum_buffer": _read_average}
 
     def __init__(
         self,
@@ -354,20 +446,23 @@ class SGD(Optimizer):
 
     def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
         """Change one parameter in place; see `Optimizer.update`."""
-        momentum, scratch = options["momentum"], np.empty_like(x)
-        d = g
-        if options["weight_decay"]:
-            d = np.multiply(x, options["weight_decay"], out=scratch)
-            d += g
-        if momentum:
-            b = state.get("momentum_buffer")
-            if b is None:
-                b = state["momentum_buffer"] = d.copy()
-            else:
-                b *= momentum
-                b += (1 - options["dampening"]) * d if options["dampening"] else d
-            d = d + momentum * b if options["nesterov"] else b
-        x -= np.multiply(d, options["lr"], out=scratch)
+        lr, weight_decay = float(options["lr"]), float(options["weight_decay"])
+        momentum, dampening = float(options["momentum"]), float(options["dampening"])
+        scratch = np.empty_like(x)
+        with Flushed():
+            d = g
+            if weight_decay:
+                d = np.multiply(x, weight_decay, out=scratch)
+                d += g
+            if momentum:
+                b = state.get("momentum_buffer")
+                if b is None:
+                    b = state["momentum_buffer"] = d.copy()
+                else:
+                    b *= momentum
+                    b += (1 - dampening) * d if dampening else d
+                d = d + momentum * b if options["nesterov"] else b
+            x -= np.multiply(d, lr, out=scratch)
 
 
 class Adam(Optimizer):
@@ -406,6 +501,16 @@ class Adam(Optimizer):
     --------
     AdamW : With the weight decay outside of the adaptive step.
 
+    Notes
+    -----
+    Within a step, numbers nearer to 0 than the smallest normal one, 1.2e-38 in float32 and 2.2e-308
+    in float64, count as 0 (on x86-64 and 64-bit Arm). Where the gradient stays 0, as that of a
+    class no longer near the margin, :math:`m` and :math:`v` decay to such denormal numbers, with
+    which many processors calculate a hundred times slower. What the averages lose is of their size:
+    for :math:`m` as in `SGD`, and the root of :math:`v` loses less than :math:`\epsilon` is rounded
+    by. Where :math:`\epsilon` is too small for that, below 1e-10 in float32 with the default
+    :math:`\beta_2`, denormal numbers are kept.
+
     References
     ----------
     D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015,
@@ -423,7 +528,11 @@ class Adam(Optimizer):
     tensor(1.5, requires_grad=True)
     """
 
-    _state_types: ClassVar = {"step": Integral, "exp_avg": np.ndarray, "exp_avg_sq": np.ndarray}
+    _state_readers: ClassVar = {
+        "step": _read_count,
+        "exp_avg": _read_average,
+        "exp_avg_sq": _read_average_of_squares,
+    }
 
     def __init__(
         self,
@@ -448,19 +557,53 @@ class Adam(Optimizer):
         betas = options["betas"]
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise ValueError(f"betas: expected two numbers, got {betas!r}")
-        for beta in betas:
-            if not isinstance(beta, Real):
-                raise TypeError(f"betas: expected two numbers, got {betas!r}")
-            if not 0 <= float(beta) < 1:
-                raise ValueError(
-                    f"betas: expected numbers from 0 to below 1, got {options['betas']}"
-                )
+        if not all(0 <= as_number("betas", beta) < 1 for beta in betas):
+            raise ValueError(f"betas: expected numbers from 0 to below 1, got {betas}")
 
     def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
         """Change one parameter in place; see `Optimizer.update`."""
-        if options["weight_decay"]:
-            g = g + options["weight_decay"] * x
-        _adam_step(x, g, state, options)
+        if not state:
+            state.update(step=0, exp_avg=np.zeros_like(x), exp_avg_sq=np.zeros_like(x))
+        state["step"] += 1
+        m, v, t = state["exp_avg"], state["exp_avg_sq"], state["step"]
+        lr, eps = float(options["lr"]), float(options["eps"])
+        weight_decay = float(options["weight_decay"])
+        beta1, beta2 = map(float, options["betas"])
+        root = math.sqrt(1 - beta2**t)
+
+        with Flushed(_outweighs(eps, beta2, x.dtype)):
+            g = self._decay(x, g, lr, weight_decay)
+
+            scratch = np.multiply(g, 1 - beta1, out=np.empty_like(x))  # an array if 0-d, too
+            m *= beta1
+            m += scratch
+
+            np.multiply(g, g, out=scratch)
+            scratch *= 1 - beta2
+            v *= beta2
+            v += scratch
+
+            # The formula with its two roots brought out, which spares a pass.
+            np.sqrt(v, out=scratch)
+            scratch += eps * root
+            np.divide(m, scratch, out=scratch)
+            scratch *= lr * root / (1 - beta1**t)
+            x -= scratch
+
+    def _decay(self, x: Array, g: Array, lr: float, weight_decay: float) -> Array:
+        """Return the gradient for the averages, after what the weight decay has done to `x`."""
+        return np.asarray(g + weight_decay * x) if weight_decay else g
+
+
+@lru_cache
+def _outweighs(eps: float, beta2: float, dtype: np.dtype[Any]) -> bool:
+    """Whether what flushing takes from the root of `v` is less than rounding beside `eps`.
+
+    A step takes less than the smallest normal number from `v`; of n steps ago, beta2**n of that is
+    left.
+    """
+    limits = np.finfo(dtype)
+    return math.sqrt(limits.tiny / (1 - beta2)) <= eps * float(limits.epsneg)
 
 
 class AdamW(Adam):
@@ -490,6 +633,10 @@ class AdamW(Adam):
     ValueError
         If an option is out of range.
 
+    Notes
+    -----
+    The smallest numbers count as 0, as in `Adam`.
+
     References
     ----------
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
@@ -517,31 +664,6 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
-        """Change one parameter in place; see `Optimizer.update`."""
-        x *= 1 - options["lr"] * options["weight_decay"]
-        _adam_step(x, g, state, options)
-
-
-def _adam_step(x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
-    if not state:
-        state.update(step=0, exp_avg=np.zeros_like(x), exp_avg_sq=np.zeros_like(x))
-    state["step"] += 1
-    m, v, t = state["exp_avg"], state["exp_avg_sq"], state["step"]
-    beta1, beta2 = options["betas"]
-
-    scratch = np.subtract(g, m, out=np.empty_like(x))  # out: an array for 0-d parameters too
-    scratch *= 1 - beta1
-    m += scratch
-
-    np.multiply(g, g, out=scratch)
-    scratch *= 1 - beta2
-    v *= beta2
-    v += scratch
-
-    np.sqrt(v, out=scratch)
-    scratch /= math.sqrt(1 - beta2**t)
-    scratch += options["eps"]
-    np.divide(m, scratch, out=scratch)
-    scratch *= options["lr"] / (1 - beta1**t)
-    x -= scratch
+    def _decay(self, x: Array, g: Array, lr: float, weight_decay: float) -> Array:
+        x *= 1 - lr * weight_decay
+        return g
