@@ -132,6 +132,17 @@ def test_no_rows_give_no_outputs_and_a_gradient_of_zero():
     assert not layer.weight.grad.numpy().any()
 
 
+@pytest.mark.parametrize(("n", "k", "c"), [(2, 0, 3), (2, 3, 0), (0, 3, 2), (2, 0, 0), (0, 0, 0)])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_layer_of_no_width_goes_forward_and_back(form, n, k, c):
+    x, layer = getattr(sparse, form)((n, k)), nn.Linear(k, c)
+    y = layer(x)
+    assert y.tolist() == [layer.bias.tolist()] * n
+    (g,) = lucid.grad((y * y).sum(), layer.weight, create_graph=True)
+    (g * g).sum().backward()
+    assert layer.weight.grad.shape == (c, k)
+
+
 def test_a_model_trains_on_sparse_features():
     lucid.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3))

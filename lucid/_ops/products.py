@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
 @primitive
 def _linear(x: Tensor, weight: Tensor) -> Result:
     def pullback(g: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        rows = x.reshape(-1, x.shape[-1])
-        g_rows = g.reshape(-1, weight.shape[0])
+        num_rows = math.prod(x.shape[:-1])  # -1 cannot be inferred where a row is empty
+        rows = x.reshape(num_rows, x.shape[-1])
+        g_rows = g.reshape(num_rows, weight.shape[0])
         return (
             g @ weight if x.requires_grad else None,
             g_rows.T @ rows if weight.requires_grad else None,
