@@ -56,6 +56,37 @@ def test_shared_parts_count_once():
     assert len(list(model.modules())) == len(list(Model().modules()))
 
 
+class Holder(nn.Module):
+    def __init__(self, parts):
+        self.heads = parts
+
+
+def colliding(first, second):
+    """Return parts of which two have one name."""
+    return [{1: first, "1": second}, {"a.b": first, "a": {"b": second}}]
+
+
+@pytest.mark.parametrize("parts", range(2))
+@pytest.mark.parametrize("make", [lambda: nn.Parameter(lucid.ones(1)), lambda: nn.Linear(1, 1)])
+def test_two_parameters_of_one_name_are_refused(parts, make):
+    model = Holder(colliding(make(), make())[parts])
+    for ask in (model.state_dict, lambda: list(model.parameters()), lambda: model.to("float64")):
+        with pytest.raises(ValueError, match=r"two parameters of this Holder have the name 'heads"):
+            ask()
+
+
+def test_a_parameter_that_comes_twice_under_one_name_counts_once():
+    p = nn.Parameter(lucid.ones(1))
+    assert list(Holder({1: p, "1": p}).state_dict()) == ["heads.1"]
+
+
+def test_a_name_may_hold_a_dot():
+    model = Holder({"a.b": nn.Parameter(lucid.ones(1)), "a": {"c": nn.Parameter(lucid.ones(1))}})
+    state = {"heads.a.b": [2.0], "heads.a.c": [3.0]}
+    model.load_state_dict(state)
+    assert {name: value.tolist() for name, value in model.state_dict().items()} == state
+
+
 def test_a_part_that_knows_its_owner_is_no_endless_walk():
     model = Model()
     model.act.owner = model

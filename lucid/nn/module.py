@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -73,7 +73,9 @@ class Module:
 
     Notes
     -----
-    What is reached by several attributes counts once, under the name found first.
+    What is reached by several attributes counts once, under the name found first. Two parameters of
+    one name, such as those under the keys 1 and ``"1"`` of a dict, are refused: each must have its
+    place in the state.
 
     Examples
     --------
@@ -132,7 +134,7 @@ class Module:
         options = self.extra_repr()
         parts = [
             f"({name}): {part!r}".replace("\n", "\n  ")
-            for name, part in _entries(vars(self))
+            for name, part in _entries(vars(self).items())
             if isinstance(part, Module)
         ]
         if not parts and "\n" not in options:
@@ -150,7 +152,7 @@ class Module:
         tuple of str and Module
         """
         seen: set[Module] = set()
-        for name, part in _entries(vars(self)):
+        for name, part in _entries(vars(self).items()):
             if isinstance(part, Module) and part not in seen:
                 seen.add(part)
                 yield name, part
@@ -196,13 +198,26 @@ class Module:
         Yields
         ------
         tuple of str and Parameter
+
+        Raises
+        ------
+        ValueError
+            If two parameters have the same name.
         """
         seen: set[Parameter] = set()
+        names: set[str] = set()
         for prefix, module in self.named_modules():
-            for name, part in _entries(vars(module)):
+            for own_name, part in _entries(vars(module).items()):
                 if isinstance(part, Parameter) and part not in seen:
+                    name = f"{prefix}.{own_name}" if prefix else own_name
+                    if name in names:
+                        raise ValueError(
+                            f"two parameters of this {type(self).__name__} have the name {name!r}: "
+                            f"rename an attribute or a key of a dict"
+                        )
+                    names.add(name)
                     seen.add(part)
-                    yield (f"{prefix}.{name}" if prefix else name), part
+                    yield name, part
 
     def parameters(self) -> Iterator[Parameter]:
         """Return each parameter, at every depth: what an optimiser takes.
@@ -370,15 +385,15 @@ def _real_numbers(name: str, value: TensorLike) -> Array:
     return array
 
 
-def _entries(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Parameter | Module]]:
+def _entries(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Parameter | Module]]:
     """Yield the parameters and modules among attributes, and inside lists, tuples and dicts."""
-    for name, value in attributes.items():
+    for name, value in named:
         if isinstance(value, Parameter | Module):
             yield name, value
         elif isinstance(value, list | tuple):
-            yield from _entries({f"{name}.{i}": item for i, item in enumerate(value)})
+            yield from _entries((f"{name}.{i}", item) for i, item in enumerate(value))
         elif isinstance(value, dict):
-            yield from _entries({f"{name}.{key}": item for key, item in value.items()})
+            yield from _entries((f"{name}.{key}", item) for key, item in value.items())
 
 
 def _walk(prefix: str, module: Module, seen: set[Module]) -> Iterator[tuple[str, Module]]:
