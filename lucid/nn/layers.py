@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
 from lucid import _ops
+from lucid._checks import as_int, as_number
 from lucid._creation import generator, ones, randn, zeros
+from lucid._ops.standardize import standardize
 from lucid._tensor import Tensor, TensorLike, as_tensor
 from lucid.nn.module import Module, Parameter
 
@@ -35,6 +37,13 @@ class Linear(Module):
     bias : Parameter or None
         Shape ``(C,)``.
 
+    Raises
+    ------
+    TypeError
+        If a number of features is not an integer.
+    ValueError
+        If it is negative.
+
     Notes
     -----
     * Both start uniformly distributed between :math:`-1/\sqrt{K}` and :math:`1/\sqrt{K}`, as in
@@ -55,17 +64,14 @@ class Linear(Module):
     (5, 2)
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
-        if in_features < 0 or out_features < 0:
-            raise ValueError(
-                f"in_features and out_features must not be negative, "
-                f"got {in_features} and {out_features}"
-            )
-        self.in_features = in_features
-        self.out_features = out_features
-        bound = 1 / math.sqrt(in_features) if in_features else 0.0
-        self.weight = Parameter(_uniform(bound, (out_features, in_features)))
-        self.bias = Parameter(_uniform(bound, (out_features,))) if bias else None
+    def __init__(
+        self, in_features: SupportsIndex, out_features: SupportsIndex, bias: bool = True
+    ) -> None:
+        self.in_features = k = _size("in_features", in_features)
+        self.out_features = c = _size("out_features", out_features)
+        bound = 1 / math.sqrt(k) if k else 0.0
+        self.weight = Parameter(_uniform(bound, (c, k)))
+        self.bias = Parameter(_uniform(bound, (c,))) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         """Return the outputs.
@@ -93,6 +99,19 @@ class Linear(Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+def _size(name: str, value: SupportsIndex) -> int:
+    size = as_int(name, value)
+    if size < 0:
+        raise ValueError(f"{name} must not be negative, got {size}")
+    return size
+
+
+def _floating(x: TensorLike) -> Tensor:
+    """Return a tensor whose integers, if it holds such, are float64, as those of a mean."""
+    x = as_tensor(x)
+    return x.to(np.float64) if x.dtype.kind in "biu" else x
 
 
 def _uniform(bound: float, shape: tuple[int, ...]) -> Tensor:
@@ -248,12 +267,15 @@ class Dropout(Module):
 
     Raises
     ------
+    TypeError
+        If `p` is not a number.
     ValueError
-        If `p` is not from 0 to 1.
+        If it is not from 0 to 1.
 
     Notes
     -----
-    `lucid.manual_seed` makes the choice repeatable.
+    * `lucid.manual_seed` makes the choice repeatable.
+    * Integers become float64, in evaluation mode too.
 
     Examples
     --------
@@ -267,9 +289,9 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
+        self.p = as_number("p", p)
+        if not 0 <= self.p <= 1:
             raise ValueError(f"p: expected a probability from 0 to 1, got {p}")
-        self.p = p
 
     def forward(self, x: TensorLike) -> Tensor:
         """Return the input, in training with random elements set to 0.
@@ -283,12 +305,13 @@ class Dropout(Module):
         Tensor
             The shape of `x`.
         """
-        x = as_tensor(x)
+        x = _floating(x)
         if not self.training or self.p == 0:
             return x
         kept = generator().random(x.shape) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
-        return x * Tensor(kept * x.dtype.type(scale))
+        factors = kept * np.promote_types(x.dtype, np.float32).type(scale)
+        return (x * Tensor(factors)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Return the layer's options.
@@ -310,7 +333,7 @@ class LayerNorm(Module):
     Parameters
     ----------
     normalized_shape : int or sequence of int
-        The lengths of these last axes.
+        The lengths of these last axes, at least one.
     eps : float, default 1e-5
         Added to the variance.
     elementwise_affine : bool, default True
@@ -324,6 +347,17 @@ class LayerNorm(Module):
         Shape ``normalized_shape``; starts with 1.
     bias : Parameter or None
         Shape ``normalized_shape``; starts with 0.
+
+    Raises
+    ------
+    TypeError
+        If a length is not an integer, or `eps` is not a number.
+    ValueError
+        If a length or `eps` is negative, or there is no length.
+
+    Notes
+    -----
+    Mean and variance are float64, float16 is computed in float32, and integers become float64.
 
     References
     ----------
@@ -340,16 +374,20 @@ class LayerNorm(Module):
 
     def __init__(
         self,
-        normalized_shape: int | Sequence[int],
+        normalized_shape: SupportsIndex | Sequence[SupportsIndex],
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        if isinstance(normalized_shape, int):
-            normalized_shape = (normalized_shape,)
-        self.normalized_shape = tuple(normalized_shape)
-        self.eps = eps
-        shape = self.normalized_shape
+        if isinstance(normalized_shape, np.ndarray):
+            normalized_shape = normalized_shape.tolist()
+        sizes = normalized_shape if isinstance(normalized_shape, Sequence) else [normalized_shape]
+        self.normalized_shape = shape = tuple(_size("normalized_shape", size) for size in sizes)
+        if not shape:
+            raise ValueError("normalized_shape: expected at least one length, got none")
+        self.eps = as_number("eps", eps)
+        if not 0 <= self.eps < math.inf:
+            raise ValueError(f"eps: expected a number >= 0, got {eps}")
         self.weight = Parameter(ones(shape)) if elementwise_affine else None
         self.bias = Parameter(zeros(shape)) if elementwise_affine and bias else None
 
@@ -368,22 +406,28 @@ class LayerNorm(Module):
 
         Raises
         ------
+        TypeError
+            If `x` holds complex numbers.
         ValueError
             If the last axes have other lengths.
         """
-        x = as_tensor(x)
-        axes = tuple(range(-len(self.normalized_shape), 0))
-        if x.shape[x.ndim + axes[0] :] != self.normalized_shape:
+        x = _floating(x)
+        if x.dtype.kind != "f":
+            raise TypeError(f"x: expected real numbers, got {x.dtype}")
+        ndim = len(self.normalized_shape)
+        if x.shape[-ndim:] != self.normalized_shape:
             raise ValueError(
                 f"x: expected shape (..., {', '.join(map(str, self.normalized_shape))}), "
                 f"got {x.shape}"
             )
-        centred = x - x.mean(axes, keepdims=True)
-        variance = (centred * centred).mean(axes, keepdims=True)
-        y = centred / (variance + self.eps).sqrt()
+        rows = x.reshape(*x.shape[:-ndim], math.prod(self.normalized_shape))
+        dtype = x.dtype
+        y = standardize(rows.to(np.promote_types(dtype, np.float32)), eps=self.eps)
+        y = y.reshape(x.shape)
         if self.weight is not None:
             y = y * self.weight
-        return y if self.bias is None else y + self.bias
+            dtype = np.promote_types(dtype, self.weight.dtype)
+        return (y if self.bias is None else y + self.bias).to(dtype)
 
     def extra_repr(self) -> str:
         """Return the layer's options.
@@ -413,6 +457,13 @@ class Embedding(Module):
     weight : Parameter
         Shape ``(num_embeddings, embedding_dim)``; starts with standard normal values.
 
+    Raises
+    ------
+    TypeError
+        If one of the two is not an integer.
+    ValueError
+        If one of them is negative.
+
     Examples
     --------
     >>> import lucid
@@ -422,10 +473,10 @@ class Embedding(Module):
     (2, 2, 3)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.weight = Parameter(randn(num_embeddings, embedding_dim))
+    def __init__(self, num_embeddings: SupportsIndex, embedding_dim: SupportsIndex) -> None:
+        self.num_embeddings = _size("num_embeddings", num_embeddings)
+        self.embedding_dim = _size("embedding_dim", embedding_dim)
+        self.weight = Parameter(randn(self.num_embeddings, self.embedding_dim))
 
     def forward(self, indices: TensorLike) -> Tensor:
         """Return the vector of each index.
