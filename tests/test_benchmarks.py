@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lucid
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RUN = [sys.executable, str(BENCHMARKS / "run.py")]
 sys.path.insert(0, str(BENCHMARKS))
 
 import ablation  # noqa: E402
 import contenders  # noqa: E402
+import epochs  # noqa: E402
 import exact  # noqa: E402
 import summary  # noqa: E402
 import table  # noqa: E402
@@ -216,3 +219,36 @@ def test_a_wrong_name_is_answered_in_one_line():
     done = subprocess.run([*RUN, "--case", "1000"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "a case is NxCxP-randn or NxCxP-trained, got '1000'" in done.stderr
+
+
+def test_every_epoch_of_every_training_is_timed(tmp_path):
+    rows = "".join(f"{i % 3} {i % 4}:1 {i % 5}:0.5\n" for i in range(40))
+    (tmp_path / "data.txt").write_text(f"40 5 3\n{rows}")
+    wanted = ["--epochs", "3", "--optimizer", "Adam", "--optimizer", "AdamW"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / "epochs.py"),
+            "data.txt",
+            "--json",
+            "times.json",
+            *wanted,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.count("| data.txt | Adam") == 2, done.stderr
+    report = json.loads((tmp_path / "times.json").read_text())
+    assert [(each["optimizer"], len(each["seconds"])) for each in report] == [
+        ("Adam", 3),
+        ("AdamW", 3),
+    ]
+
+
+def test_denormal_numbers_among_those_kept_are_counted():
+    x = lucid.zeros(4, requires_grad=True)
+    optimizer = lucid.optim.SGD([x], momentum=0.9)
+    kept = np.array([1e-40, 0, 1, 1e-30], np.float32)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": {0: {"momentum_buffer": kept}}})
+    assert epochs.denormal_share(optimizer) == 0.25
