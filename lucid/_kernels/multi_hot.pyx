@@ -34,6 +34,23 @@ cdef int64_t fill_row(const uint8_t* row, Py_ssize_t C, int64_t* columns) noexce
     return k
 
 
+cdef int64_t fill_tight_row(
+    const uint8_t* row, Py_ssize_t C, int64_t* columns, int64_t room
+) noexcept nogil:
+    """As `fill_row` where there may be room for fewer columns than the row has, or return -1."""
+    cdef int64_t[8 * WORDS + 1] part
+    cdef Py_ssize_t first, i
+    cdef int64_t k = 0, ones
+    for first from 0 <= first < C by 8 * WORDS:
+        ones = fill_row(row + first, min(C - first, <Py_ssize_t>(8 * WORDS)), part)
+        if ones > room - k:
+            return -1
+        for i in range(ones):
+            columns[k + i] = first + part[i]
+        k += ones
+    return k
+
+
 def count(const uint8_t[:, ::1] matrix, int64_t[::1] indptr):
     """Write to `indptr`, of N + 1 entries, how many ones there are in all rows before each."""
     cdef Py_ssize_t n, j, C = matrix.shape[1]
@@ -47,8 +64,21 @@ def count(const uint8_t[:, ::1] matrix, int64_t[::1] indptr):
 
 
 def fill(const uint8_t[:, ::1] matrix, int64_t[::1] columns):
-    """Write the columns of all ones, row after row; `columns` must have room for one more."""
-    cdef Py_ssize_t n
-    cdef int64_t k = 0
+    """Write the columns of all ones, row after row; `columns` must have room for one more.
+
+    Raises RuntimeError where there are more ones or fewer: another thread may have written to the
+    matrix since they were counted.
+    """
+    cdef Py_ssize_t n, C = matrix.shape[1]
+    cdef int64_t k = 0, ones, room = columns.shape[0] - 1
     for n in range(matrix.shape[0]):
-        k += fill_row(&matrix[n, 0], matrix.shape[1], &columns[k])
+        if C <= room - k:
+            k += fill_row(&matrix[n, 0], C, &columns[k])
+            continue
+        ones = fill_tight_row(&matrix[n, 0], C, &columns[k], room - k)
+        if ones < 0:
+            k = ones
+            break
+        k += ones
+    if k != room:
+        raise RuntimeError("the matrix changed while it was read")
