@@ -31,10 +31,8 @@ def checked_csr(name: str, matrix: Any) -> Any:
     """
     if matrix.ndim != 2:
         raise ValueError(f"{name} must be a matrix of two axes, got shape {matrix.shape}")
-    if matrix.format in _INDICES:
-        matrix = _copied(name, matrix)
-    else:
-        matrix = matrix.tocsr()  # these are converted without a look at their indices
+    # The other forms are converted without a look at their indices.
+    matrix = _copied(name, matrix) if matrix.format in _INDICES else matrix.tocsr()
     fault = _fault_of_coo(matrix) if matrix.format == "coo" else _fault_of_compressed(matrix)
     if fault:
         raise ValueError(f"{name} is not a valid {matrix.format} matrix: {fault}")

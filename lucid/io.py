@@ -7,14 +7,18 @@ findings become arrays, or an error that names the file and the line. Checkpoint
 """
 
 import codecs
-import gzip
+import errno
+import math
 import os
-import zlib
-from collections.abc import Iterator, Mapping
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, SupportsIndex
+from functools import partial
+from io import BytesIO
+from typing import Any, BinaryIO, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +42,22 @@ __all__ = [
 
 _Path = str | os.PathLike[str]
 
-_GZIP_MAGIC = b"\x1f\x8b"
+#: How a compressed file begins, and the name of its form.
+_COMPRESSED = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"))
+#: How other files begin that are sooner or later taken for data.
+_FOREIGN = (
+    (b"PK", "a zip archive: unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4: unpack it first"),
+    (b"]\0\0", "compressed with lzma: unpack it first"),
+    (b"\x1f\x9d", "compressed with compress: unpack it first"),
+    (codecs.BOM_UTF16_LE, "UTF-16 text: write it as UTF-8"),
+    (codecs.BOM_UTF16_BE, "UTF-16 text: write it as UTF-8"),
+)
+_PIECE = 1 << 18  # bytes that are read or unpacked at once
+#: A small file that would fill the memory is refused: no data file is packed so tightly.
+_LARGEST_RATIO, _ALWAYS_ALLOWED = 100, 1 << 27
 _LARGEST_INDEX = 2**31 - 1
 _LARGEST_SIZE = 2**63 - 2  # of what a caller asks for: the scanner adds 1 to it
 
@@ -82,7 +101,7 @@ class Dataset:
 
 
 def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
-    """Read a file in the text form of the Extreme Classification Repository [1]_.
+    r"""Read a file in the text form of the Extreme Classification Repository [1]_.
 
     The first line is ``rows features labels``; each further line is a row,
     ``label,label,... feature:value feature:value ...``, all counted from 0. A row without labels
@@ -91,7 +110,7 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     Parameters
     ----------
     path : str or path
-        Plain text or gzip, told apart by the first bytes.
+        Plain text, or compressed with gzip, bzip2 or xz, told apart by the first bytes.
     dtype : {numpy.float32, numpy.float64}
         The type of the feature values.
 
@@ -104,18 +123,24 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     ------
     DataFileError
         If the file is not of that form. The message names the file, the line and what is wrong.
+    OSError
+        If it cannot be read, or is no regular file.
     ImportError
-        If SciPy is not installed.
+        If SciPy is not installed, or this Python was built without what unpacks the file.
 
     Notes
     -----
     * A label that a line lists twice is one label.
     * A feature that a line lists twice is stored twice, which SciPy reads as the sum.
     * Each value is the double nearest to the text, then rounded to `dtype`; ``nan``, ``inf`` and
-      what overflows `dtype` are errors.
+      what overflows `dtype` are errors. float32 rounds whole numbers beyond 2**24 (16,777,216):
+      it makes neighbouring time stamps one, which float64 tells apart.
     * An empty line is a row without labels and features, except behind the last row that the
       header promises.
     * There are no comments: a ``#`` is an error.
+    * The text is ASCII, its lines end in ``\n`` or ``\r\n``. A UTF-8 byte-order mark is skipped.
+    * A compressed file may be one stream or several, one after the other. One that unpacks to more
+      than 128 MiB and more than 100 times its size is refused before it fills the memory.
 
     References
     ----------
@@ -125,7 +150,7 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     Examples
     --------
     >>> with open("tiny.txt", "w") as file:
-    ...     _ = file.write("2 3 4\\n0,3 1:0.5\\n 0:1 2:-2.5e-1\\n")
+    ...     _ = file.write("2 3 4\n0,3 1:0.5\n 0:1 2:-2.5e-1\n")
     >>> data = read_xmc("tiny.txt")
     >>> data.labels.to_padded()
     array([[ 0,  3],
@@ -134,13 +159,13 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     array([[ 0.  ,  0.5 ,  0.  ],
            [ 1.  ,  0.  , -0.25]], dtype=float32)
     """
-    text = _read_bytes(path)
-    header, newline, _ = text.partition(b"\n")
-    sizes = header.split()
+    text = _read_text(path)
+    header = BytesIO(text).readline()
+    sizes = header.split(maxsplit=3)
     if len(sizes) != 3 or not all(s.isdigit() and len(s) < 19 for s in sizes):
         raise DataFileError(
             f"{path}:1: the header must be three numbers, `rows features labels`, "
-            f"got {_shown(header)}"
+            f"got {_shown(header.strip())}"
         )
     rows, num_features, num_classes = map(int, sizes)
     if not 1 <= num_features <= _LARGEST_INDEX or not 1 <= num_classes <= _LARGEST_INDEX:
@@ -156,7 +181,7 @@ def read_xmc(path: _Path, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     return _scan(
         path,
         text,
-        start=len(header) + len(newline),
+        start=len(header),
         rows=rows,
         num_features=num_features,
         num_classes=num_classes,
@@ -180,7 +205,7 @@ def read_svmlight(
     Parameters
     ----------
     path : str or path
-        Plain text or gzip, told apart by the first bytes.
+        Plain text, or compressed with gzip, bzip2 or xz, told apart by the first bytes.
     num_features, num_classes : int, optional
         The sizes ``F`` and ``C``; by default one more than the largest index in the file. Give
         them for a test file, which may lack the last ones.
@@ -201,8 +226,8 @@ def read_svmlight(
         what is wrong.
     TypeError, ValueError
         If `num_features` or `num_classes` is no integer, or not positive.
-    ImportError
-        If SciPy is not installed.
+    OSError, ImportError
+        As from `read_xmc`.
 
     Notes
     -----
@@ -219,7 +244,7 @@ def read_svmlight(
     """
     data = _scan(
         path,
-        _read_bytes(path),
+        _read_text(path),
         start=0,
         rows=None,
         num_features=_size("num_features", num_features),
@@ -256,10 +281,13 @@ def _scan(
     real = np.dtype(dtype)
     if real not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {real}")
-    capacity = text.count(b"\n") + 1 if rows is None else rows
-    labels = np.empty(text.count(b",") + capacity, dtype=np.int64)
+    # The shortest label and the shortest row take two bytes, the shortest feature, `1:1 `, takes
+    # four: a file of nothing but commas or colons asks for no more memory than one of data.
+    half, quarter = (len(text) + 1) // 2, (len(text) + 1) // 4
+    capacity = min(text.count(b"\n") + 1, half) if rows is None else rows
+    labels = np.empty(min(text.count(b",") + capacity, half), dtype=np.int64)
     label_indptr = np.empty(capacity + 1, dtype=np.int64)
-    features = np.empty(text.count(b":"), dtype=np.int64)
+    features = np.empty(min(text.count(b":"), quarter), dtype=np.int64)
     feature_indptr = np.empty(capacity + 1, dtype=np.int64)
     values = np.empty(features.size, dtype=real)
 
@@ -302,32 +330,118 @@ def _scan(
     )
 
 
-def _read_bytes(path: _Path) -> bytes:
-    """Return the content of a file, unpacked if it is a gzip file, without a byte-order mark."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:  # one from reading, not opening, names no file
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    if not content:
+def _read_text(path: _Path) -> bytes:
+    """Return the text of a file, unpacked if it is compressed, without a byte-order mark."""
+    with _opened(path) as file:
+        start = file.read(8)
+        file.seek(0)
+        forms = [form for magic, form in _COMPRESSED if start.startswith(magic)]
+        text = _unpacked(path, file, forms[0]) if forms else file.read()
+    if not text:
         raise DataFileError(f"{path}:1: the file is empty")
-    if not content.startswith(_GZIP_MAGIC):
-        return content.removeprefix(codecs.BOM_UTF8)
-    try:
-        return gzip.decompress(content).removeprefix(codecs.BOM_UTF8)
-    except (EOFError, OSError, zlib.error) as error:
-        unpacked = zlib.decompressobj(wbits=31)
-        try:
-            lines = unpacked.decompress(content).count(b"\n")
-        except zlib.error:
-            lines = 0
+    for magic, what in _FOREIGN:
+        if text.startswith(magic):
+            raise DataFileError(f"{path}:1: this is {what}")
+    if text.startswith(b"ustar", 257):
+        raise DataFileError(f"{path}:1: this is a tar archive: unpack it first")
+    if b"\r" in text and (stray := re.search(rb"\r(?!\n|\Z)", text)):
+        line = text.count(b"\n", 0, stray.start()) + 1
         raise DataFileError(
-            f"{path}:{lines + 1}: the gzip file is truncated or damaged here: {error}"
+            f"{path}:{line}: a carriage return inside of a line: lines must end in \\n or \\r\\n"
+        )
+    return text.removeprefix(codecs.BOM_UTF8)
+
+
+@contextmanager
+def _opened(path: _Path) -> Iterator[BinaryIO]:
+    """Open a regular file to read; every OSError names it."""
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe; a device
+                raise OSError(errno.EINVAL, "not a regular file")
+            yield file
+    except OSError as error:  # one from reading, not opening, names no file
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe too, which else would open only once somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _largest_content(file: BinaryIO) -> int:
+    """Return how many bytes a file may unpack to."""
+    return max(_ALWAYS_ALLOWED, _LARGEST_RATIO * os.fstat(file.fileno()).st_size)
+
+
+def _unpacked(path: _Path, file: BinaryIO, form: str) -> bytes:
+    try:
+        new = _decompressor(form)
+    except ImportError as error:
+        raise ImportError(
+            f"{path} is compressed with {form}, which this Python was built without: "
+            "unpack the file first"
+        ) from error
+    unpacked, limit = BytesIO(), _largest_content(file)
+    try:
+        for piece in _pieces(file, new):
+            unpacked.write(piece)
+            if unpacked.tell() > limit:
+                raise DataFileError(
+                    f"{path}: unpacks to more than {_LARGEST_RATIO} times its size, as no data "
+                    "file does: to read it all the same, unpack it first"
+                )
+    except (DataFileError, MemoryError):
+        raise
+    except Exception as error:  # each codec has errors of its own
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk
+        line = unpacked.getvalue().count(b"\n") + 1
+        raise DataFileError(
+            f"{path}:{line}: the {form} file is truncated or damaged here: {error}"
         ) from None
+    return unpacked.getvalue()
+
+
+def _decompressor(form: str) -> Callable[[], Any]:
+    # Imported here, because a Python may be built without them.
+    if form == "gzip":
+        import zlib
+
+        return partial(zlib.decompressobj, wbits=31)
+    if form == "bzip2":
+        import bz2
+
+        return bz2.BZ2Decompressor
+    import lzma
+
+    return lzma.LZMADecompressor
+
+
+def _pieces(file: BinaryIO, new: Callable[[], Any]) -> Iterator[bytes]:
+    """Unpack a file of one stream, or of several, as `cat` and parallel compressors make them.
+
+    Python's own file objects for bzip2 and xz take a damaged second stream for the end of the file.
+    """
+    packed = file.read(_PIECE)
+    while packed:
+        stream = new()
+        while not stream.eof:
+            yield stream.decompress(packed, _PIECE)
+            packed = getattr(stream, "unconsumed_tail", b"")  # zlib gives back what it has not read
+            if not packed and getattr(stream, "needs_input", not stream.eof):
+                packed = file.read(_PIECE)
+                if not packed:
+                    raise EOFError("it ends in the middle of a stream")
+        packed = stream.unused_data.lstrip(b"\0")  # there may be zeros between streams
+        while not packed and (more := file.read(_PIECE)):
+            packed = more.lstrip(b"\0")
 
 
 def _shown(token: bytes) -> str:
     text = token[:40].decode(errors="replace")
-    return repr(text + "..." if len(token) > 40 else text)
+    hint = " (with NUL bytes: it is UTF-16, or no text)" if "\0" in text else ""
+    return repr(text + "..." if len(token) > 40 else text) + hint
 
 
 def _sparse() -> Any:
@@ -335,6 +449,12 @@ def _sparse() -> Any:
 
 
 # SciPy's own files.
+
+#: The arrays of a matrix, and the kinds of numbers that each may hold.
+_NPZ_PARTS = {
+    "data": "biufc",
+    **dict.fromkeys(("indices", "indptr", "offsets", "row", "col", "coords", "shape"), "iu"),
+}
 
 
 def read_npz_pair(features: _Path, labels: _Path) -> Dataset:
@@ -355,7 +475,10 @@ def read_npz_pair(features: _Path, labels: _Path) -> Dataset:
     ------
     DataFileError
         If a file is not of that form, its matrix has indices out of range or values that are not
-        finite, or the two have different numbers of rows.
+        finite, or the two have different numbers of rows; if one would fill the memory: if it
+        unpacks to more than 128 MiB and more than 100 times its size, or has as many more rows.
+    OSError
+        If a file cannot be read, or is no regular file.
     ImportError
         If SciPy is not installed.
 
@@ -390,15 +513,45 @@ def _naming(path: _Path) -> Iterator[None]:
 
 
 def _load_npz(path: _Path) -> Any:
+    """Load a matrix, after a look at whether it can be as large as it says."""
     sparse = _sparse()
-    try:
-        return sparse.load_npz(path)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # zipfile, pickle, numpy and scipy each have errors of their own
-        raise DataFileError(
-            f"{path}: not a file that scipy.sparse.save_npz wrote: {error}"
-        ) from error
+    with _opened(path) as file:
+        limit = _largest_content(file)
+        try:
+            _check_parts(file, limit)
+            file.seek(0)
+            matrix = sparse.load_npz(file)
+            if 8 * matrix.shape[0] > limit:
+                raise ValueError(f"it is too small a file for {matrix.shape[0]} rows")
+        except MemoryError:
+            raise
+        except Exception as error:  # zipfile, pickle, numpy and scipy each have errors of their own
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # of the disk; that other one is of places that the file does not have
+            raise DataFileError(
+                f"{path}: not a file that scipy.sparse.save_npz wrote: {error}"
+            ) from error
+    return matrix
+
+
+def _check_parts(file: BinaryIO, limit: int) -> None:
+    """Check the headers of the arrays in an ``.npz`` file; no memory is asked for before."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(member.file_size for member in archive.infolist()) > limit:
+            raise ValueError(f"it unpacks to more than {_LARGEST_RATIO} times its size")
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if name not in _NPZ_PARTS:
+                continue
+            with archive.open(member) as part:
+                version, _ = np.lib.format.read_magic(part)
+                read_header = getattr(np.lib.format, f"read_array_header_{min(version, 2)}_0")
+                shape, _, dtype = read_header(part)
+                size = member.file_size - part.tell()
+            if dtype.kind not in _NPZ_PARTS[name]:
+                raise ValueError(f"{name} holds {dtype}")
+            if math.prod(shape) * dtype.itemsize != size:
+                raise ValueError(f"{name} has another length than its shape {shape}")
 
 
 # Checkpoints.
@@ -490,7 +643,9 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
     ------
     DataFileError
         If the file is not a whole ``safetensors`` file, or holds a type that NumPy lacks, such as
-        bfloat16.
+        bfloat16, or a shape, such as one of 65 axes.
+    OSError
+        If it cannot be read, or is no regular file.
     ImportError
         If safetensors is not installed.
 
@@ -504,7 +659,7 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
            [0., 1.]])
     """
     safetensors = require("safetensors", extra="cli", purpose="loading a checkpoint")
-    with open(path, "rb"):
+    with _opened(path):
         pass  # a missing file is an OSError that names it, not an error of safetensors
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -519,4 +674,6 @@ def _read_array(path: _Path, file: Any, name: str) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = file.get_tensor(name)
     except (AttributeError, TypeError) as error:  # safetensors asks NumPy for the type by its name
         raise DataFileError(f"{path}: {name} has a type that NumPy lacks: {error}") from error
+    except ValueError as error:
+        raise DataFileError(f"{path}: {name} has a shape that NumPy lacks: {error}") from error
     return array

@@ -1,9 +1,19 @@
 """Data files and checkpoints: what is read, how errors are worded, what a failed save leaves."""
 
+import bz2
 import gzip
+import io
+import itertools
+import json
+import lzma
 import math
 import os
 import struct
+import sys
+import tarfile
+import tracemalloc
+import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -67,7 +77,12 @@ def test_xmc_text_gives_features_and_labels(file, text):
     assert rows_of(data.labels) == LABELS
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+#: How to pack, and what the form is called.
+PACKS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+packed = pytest.mark.parametrize(("form", "pack"), PACKS.items(), ids=PACKS)
+
+
+@pytest.mark.parametrize("pack", [bytes, *PACKS.values()])
 def test_a_byte_order_mark_is_skipped(file, pack):
     assert rows_of(read_xmc(file(pack(b"\xef\xbb\xbf" + TEXT.encode()))).labels) == LABELS
 
@@ -77,13 +92,30 @@ def test_indices_are_those_that_most_readers_of_sparse_matrices_want(file):
     assert (features.indices.dtype, features.indptr.dtype) == (np.int32, np.int32)
 
 
-def test_gzip_is_told_by_content_not_by_name(file):
-    assert rows_of(read_xmc(file(gzip.compress(TEXT.encode()))).labels) == LABELS
+@packed
+def test_a_compressed_file_is_told_by_content_not_by_name(file, form, pack):
+    assert rows_of(read_xmc(file(pack(TEXT.encode()))).labels) == LABELS
 
 
-def test_a_gzip_file_may_have_several_members(file):
+@packed
+def test_svmlight_files_may_be_compressed(file, form, pack):
+    assert rows_of(read_svmlight(file(pack(b"0,2 1:5\n"))).labels) == [[0, 2]]
+
+
+@packed
+@pytest.mark.parametrize("padding", [b"", bytes(8), bytes(600_000)])
+def test_a_compressed_file_may_have_several_streams(file, form, pack, padding):
     halves = TEXT.encode()[:20], TEXT.encode()[20:]
-    assert rows_of(read_xmc(file(b"".join(map(gzip.compress, halves)))).labels) == LABELS
+    assert rows_of(read_xmc(file(padding.join(map(pack, halves)))).labels) == LABELS
+
+
+@packed
+def test_a_compressed_file_is_read_in_pieces(file, form, pack):
+    rows = 100_000
+    text = f"{rows} 9 9\n" + "".join(f"{n % 9} {n % 7}:{n * n}\n" for n in range(rows))
+    data = read_xmc(file(pack(text.encode())), dtype=np.float64)
+    assert data.labels.indices.tolist() == [n % 9 for n in range(rows)]
+    assert data.features.data.tolist() == [n * n for n in range(rows)]
 
 
 def test_shapes_come_from_the_header(file):
@@ -324,22 +356,124 @@ def test_long_words_are_cut_in_messages(file):
         read_xmc(file("1 2 2\n" + "x" * 1000))
 
 
-def test_a_truncated_gzip_file_is_named_with_the_line_it_reaches(file):
-    whole = gzip.compress(b"9000 2 2\n" + b"0 0:1\n" * 9000)
-    with pytest.raises(DataFileError, match=r"data\.txt:\d+: the gzip file is truncated"):
-        read_xmc(file(whole[:-20]))
+def lines_of_noise(rows):
+    """Return lines that hardly shrink, so that a packed file is read in many pieces."""
+    numbers = np.random.default_rng(0).random(rows)
+    return f"{rows} 2 2\n".encode() + b"".join(b"0 0:%.17g\n" % x for x in numbers)
 
 
-def test_a_damaged_gzip_file_is_a_data_file_error(file):
-    whole = bytearray(gzip.compress(TEXT.encode()))
+@packed
+def test_a_truncated_file_is_named_with_the_line_it_reaches(file, form, pack):
+    whole = pack(lines_of_noise(90_000))
+    with pytest.raises(DataFileError, match=rf"data\.txt:\d+: the {form} file is trunc") as caught:
+        read_xmc(file(whole[: len(whole) // 2]))
+    line = int(str(caught.value).split(":")[1])
+    assert 20_000 < line < 60_000
+
+
+@packed
+def test_a_file_is_truncated_also_where_no_more_than_its_last_bytes_are_gone(file, form, pack):
+    whole = pack(TEXT.encode())
+    for size in (1, 4, 8):
+        with pytest.raises(DataFileError, match=f"the {form} file is truncated or damaged here"):
+            read_xmc(file(whole[:-size]))
+
+
+@packed
+def test_a_damaged_file_is_a_data_file_error(file, form, pack):
+    whole = bytearray(pack(TEXT.encode()))
     whole[20] ^= 255
-    with pytest.raises(DataFileError, match="truncated or damaged"):
+    with pytest.raises(DataFileError, match=f"the {form} file is truncated or damaged here"):
         read_xmc(file(bytes(whole)))
 
 
-def test_a_missing_file_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_xmc(tmp_path / "none.txt")
+@packed
+def test_a_damaged_second_stream_is_not_the_end_of_the_file(file, form, pack):
+    second = bytearray(pack(b"1 2:1\n"))
+    second[0] ^= 255
+    with pytest.raises(DataFileError, match=rf":2: the {form} file is truncated or damaged here"):
+        read_svmlight(file(pack(b"0 1:1\n") + bytes(second)))
+
+
+@packed
+def test_a_file_that_unpacks_to_far_more_than_itself_is_refused(file, form, pack, monkeypatch):
+    monkeypatch.setattr(lucid.io, "_ALWAYS_ALLOWED", 1 << 20)
+    with pytest.raises(DataFileError, match=r"data\.txt: unpacks to more than 100 times its size"):
+        read_xmc(file(pack(bytes(1 << 24))))
+
+
+@packed
+def test_a_small_file_may_unpack_to_far_more_than_itself(file, form, pack):
+    rows = 100_000
+    assert len(read_svmlight(file(pack(b"0 1:1\n" * rows)))) == rows
+
+
+@pytest.mark.parametrize(("form", "module"), [("gzip", "zlib"), ("bzip2", "bz2"), ("xz", "lzma")])
+def test_a_python_without_what_unpacks_a_file_says_so(file, monkeypatch, form, module):
+    path = file(PACKS[form](TEXT.encode()))
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"data\.txt is compressed with {form}, which this Pyth"):
+        read_xmc(path)
+
+
+def zipped(text):
+    with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+        archive.writestr("data.txt", text)
+    return packed.getvalue()
+
+
+def tarred(text):
+    with tarfile.open(fileobj=(packed := io.BytesIO()), mode="w:gz") as archive:
+        member = tarfile.TarInfo("data.txt")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("read", [read_xmc, read_svmlight])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (zipped(TEXT), ":1: this is a zip archive: unpack it first"),
+        (tarred(TEXT), ":1: this is a tar archive: unpack it first"),
+        (b"7z\xbc\xaf\x27\x1c", ":1: this is a 7z archive"),
+        (b"\x28\xb5\x2f\xfd\0", ":1: this is compressed with zstd"),
+        (lzma.compress(TEXT.encode(), lzma.FORMAT_ALONE), ":1: this is compressed with lzma"),
+        (TEXT.encode("utf-16"), ":1: this is UTF-16 text: write it as UTF-8"),
+        (TEXT.encode("utf-16-le"), ":1: .* \\(with NUL bytes: it is UTF-16, or no text\\)"),
+        (TEXT.replace("\n", "\r"), ":1: a carriage return inside of a line: lines must end in"),
+        ("1 4 6\n0 1:0.5\r1 1:2\n", ":2: a carriage return inside of a line"),
+    ],
+    ids=["zip", "tar.gz", "7z", "zstd", "lzma", "utf-16", "utf-16 unmarked", "cr", "a cr"],
+)
+def test_what_is_no_text_is_said_in_words(file, read, content, words):
+    with pytest.raises(DataFileError, match=words) as caught:
+        read(file(content))
+    assert "data.txt" in str(caught.value)
+
+
+def test_a_carriage_return_may_be_all_that_is_left_of_the_last_line_end(file):
+    assert rows_of(read_xmc(file("1 4 6\r\n0,5 1:0.5\r")).labels) == [[0, 5]]
+
+
+READERS = [read_xmc, read_svmlight, load_checkpoint, lambda path: read_npz_pair(path, path)]
+READER_NAMES = ["xmc", "svmlight", "checkpoint", "npz"]
+
+
+@pytest.mark.parametrize("read", READERS, ids=READER_NAMES)
+def test_what_is_no_regular_file_is_an_os_error_that_names_it(tmp_path, read):
+    pipe, nothing, folder = tmp_path / "pipe", tmp_path / "nothing", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path, words in (
+        (pipe, "not a regular file"),
+        (os.devnull, "not a regular file"),
+        (nothing, "No such file"),
+        (folder, "Is a directory"),
+    ):
+        with pytest.raises(OSError, match=words) as caught:
+            read(path)
+        assert caught.value.filename == str(path)
 
 
 @given(st.binary(max_size=60))
@@ -351,6 +485,32 @@ def test_no_bytes_do_worse_than_a_data_file_error(scratch, noise):
         return
     assert data.features.shape == (2, 3)
     assert np.isfinite(data.features.data).all()
+
+
+@pytest.mark.parametrize("read", [read_xmc, read_svmlight])
+def test_a_short_text_never_holds_more_than_there_is_room_for(file, read):
+    pieces = ("0", ":", ",", " ", "\n", "#", "0:0")
+    header = "2 3 3\n" if read is read_xmc else ""
+    for words in itertools.product(pieces, repeat=4):
+        try:
+            data = read(file(header + "".join(words)), **({} if header else {"zero_based": True}))
+        except DataFileError:
+            continue
+        assert data.labels.indices.size + data.features.nnz <= 4
+
+
+@pytest.mark.parametrize("read", [read_xmc, read_svmlight])
+@pytest.mark.parametrize("filler", [b",", b":", b"\n", b"1 ", b"0:0 ", b" ", b"0"])
+def test_memory_is_bounded_by_the_size_of_the_file_whatever_fills_it(file, read, filler):
+    size = 1_000_000
+    path = file(b"9 9 9\n" + filler * (size // len(filler)))
+    tracemalloc.start()
+    try:
+        with suppress(DataFileError):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 * size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float16, "c16"])
@@ -413,6 +573,79 @@ def test_npz_labels_of_nan_are_named(tmp_path):
     files = npz_pair_with(tmp_path, "y", "csr_array", data=[1.0, np.nan, 1.0])
     with pytest.raises(DataFileError, match=r"y\.npz: the matrix must not hold NaN"):
         read_npz_pair(*files)
+
+
+ONE = {"data": np.ones(1), "row": np.zeros(1, np.int32), "col": np.zeros(1, np.int32)}
+
+
+@pytest.mark.parametrize("rows", [10**9, 10**18])
+def test_an_npz_file_is_refused_more_rows_than_it_could_fill(tmp_path, rows):
+    path = tmp_path / "x.npz"
+    np.savez(path, format=np.array(b"coo"), shape=np.array([rows, 1]), **ONE)
+    with pytest.raises(DataFileError, match=rf"x\.npz: .* too small a file for {rows} rows"):
+        read_npz_pair(path, path)
+
+
+def test_an_npz_file_may_have_many_empty_rows(tmp_path):
+    path = tmp_path / "x.npz"
+    sparse.save_npz(path, sparse.coo_array((2_000_000, 3)))
+    assert len(read_npz_pair(path, path)) == 2_000_000
+
+
+def test_an_npz_file_that_unpacks_to_far_more_than_itself_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(lucid.io, "_ALWAYS_ALLOWED", 1 << 20)
+    path = tmp_path / "x.npz"
+    sparse.save_npz(path, sparse.csr_array((10**6, 1)))
+    with pytest.raises(DataFileError, match=r"x\.npz: .* unpacks to more than 100 times its size"):
+        read_npz_pair(path, path)
+
+
+def test_an_array_of_an_npz_file_must_be_as_long_as_it_claims(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, format=np.array(b"coo"), shape=np.array([1, 1]), **ONE)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["data.npy"] = parts["data.npy"].replace(b"(1,), }       ", b"(10000000,), }")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataFileError, match=r"x\.npz: .* data has another length than its shape"):
+        read_npz_pair(path, path)
+
+
+@pytest.mark.parametrize(
+    ("form", "parts", "words"),
+    [
+        ("csr_array", {"indices": [0.0, 1.7, 2.0]}, "indices holds float64"),
+        ("csc_array", {"indptr": [0.0, 1.0, 2.0, 3.0]}, "indptr holds float64"),
+        ("coo_array", {"row": [True, False, True]}, "row holds bool"),
+        ("csr_array", {"shape": [3.0, 3.0]}, "shape holds float64"),
+        ("csr_array", {"shape": [3, -3]}, "not a file that scipy"),
+        ("csr_array", {"shape": 3}, "not a file that scipy"),
+        ("csr_array", {"data": ["a", "b", "c"]}, "data holds <U1"),
+        ("csr_array", {"data": np.array([None] * 3)}, "data holds object"),
+        ("csr_array", {"data": np.ones((3, 1))}, "not a file that scipy"),
+        ("csr_array", {"indptr": 0}, "not a file that scipy"),
+        ("bsr_array", {"data": np.zeros((3, 1, 0))}, "the matrix is not a valid bsr matrix"),
+        ("bsr_array", {"data": np.zeros((3, 2, 2))}, "not a "),
+        ("csr_array", {"format": b"lil"}, "not a file that scipy"),
+    ],
+)
+def test_npz_files_of_parts_that_make_no_matrix_are_named(tmp_path, form, parts, words):
+    files = npz_pair_with(tmp_path, "x", form, **parts)
+    with pytest.raises(DataFileError, match=rf"x\.npz: .*{words}"):
+        read_npz_pair(*files)
+
+
+def test_a_place_that_an_npz_file_does_not_have_is_an_error_of_the_file(tmp_path):
+    path = tmp_path / "x.npz"
+    sparse.save_npz(path, sparse.csr_array(FEATURES))
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\5\6")  # the end record: 16 bytes on, the place of the directory
+    content[end + 16 : end + 20] = b"\xff\xff\xff\x7f"
+    path.write_bytes(content)
+    with pytest.raises(DataFileError, match=r"x\.npz: not a file that scipy"):
+        read_npz_pair(path, path)
 
 
 def test_another_file_is_no_npz_file(file):
@@ -550,6 +783,15 @@ def test_a_checkpoint_of_a_type_that_numpy_lacks_is_named(file, dtype):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("shape", [[1] * 100, [0, 2**62, 2**62]])
+def test_a_checkpoint_of_a_shape_that_numpy_lacks_is_named(file, shape):
+    size = 0 if 0 in shape else 4
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    path = file(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(DataFileError, match=r"data\.txt: a has a shape that NumPy lacks"):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"no", b"\x10" + bytes(40)])
 def test_a_file_that_is_no_checkpoint_is_named(file, content):
     with pytest.raises(DataFileError, match=r"data\.txt: not a whole safetensors file"):
@@ -562,11 +804,6 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(DataFileError, match="not a whole safetensors file"):
         load_checkpoint(path)
-
-
-def test_a_missing_checkpoint_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load_checkpoint(tmp_path / "none.safetensors")
 
 
 def test_what_is_no_regular_file_is_never_replaced(tmp_path):
