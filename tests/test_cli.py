@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,14 +11,18 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import lucid
 from lucid import cli, metrics
 from lucid.cli import data, model, training
-from lucid.io import load_checkpoint
+from lucid.cli.errors import UsageError
+from lucid.io import Dataset, load_checkpoint
 
-for package in ("scipy", "rich", "safetensors", "matplotlib", "threadpoolctl"):
+for package in ("rich", "safetensors", "matplotlib", "threadpoolctl"):
     pytest.importorskip(package)
+sparse = pytest.importorskip("scipy.sparse")
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +89,7 @@ def test_training_is_that_of_pytorch(files, loss, optimizer, hidden):
     steps = make(net.parameters(), lr=training.LEARNING_RATES[loss][optimizer])
 
     center, scale = ranker.center.detach().numpy(), ranker.scale.detach().numpy()
-    x = torch.tensor((split.train.features.toarray() - center) / scale)
+    x = torch.tensor(((split.train.features.toarray() - center) / scale).astype(np.float32))
     width = split.train.labels.num_classes
     padded = torch.tensor(split.train.labels.to_padded(width))
     multi_hot = torch.tensor(split.train.labels.to_multi_hot().astype(np.float32))
@@ -126,13 +131,150 @@ def test_a_loss_that_is_no_longer_finite_stops_the_training(files):
         train_model(training.Settings(lr=1e39), split)
 
 
-def test_mostly_nonzero_features_are_centred_and_others_keep_their_zeros():
-    from scipy.sparse import csr_array
+# Scaling.
 
-    ranker = model.Ranker(3, 2)
-    ranker.fit_scaling(csr_array([[-60.0, 0, 5], [-62.0, 0, 5], [-64.0, 4, 5]], dtype=np.float32))
+
+def fitted(features, num_classes=2):
+    ranker = model.Ranker(features.shape[1], num_classes)
+    ranker.fit_scaling(features)
+    return ranker
+
+
+def column(values, dtype=np.float64):
+    return sparse.csr_array(np.array(values, dtype=dtype)[:, np.newaxis])
+
+
+def scaled(ranker, features):
+    """Return scaled features as a list of rows, whichever form they come in."""
+    return sparse.coo_array(ranker.scaled(features)).toarray().tolist()
+
+
+def test_mostly_nonzero_features_are_centred_and_others_keep_their_zeros():
+    ranker = fitted(sparse.csr_array([[-60.0, 0, 5], [-62.0, 0, 5], [-64.0, 4, 5]]))
     assert ranker.center.tolist() == [-62, 0, 5]
-    assert ranker.scale.tolist() == [4, 4, 1]
+    assert ranker.scale.tolist() == [4, 4, math.inf]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [1.7e9, 0.1, -1e30, 1e-30, 3e38])
+def test_the_mean_of_a_constant_feature_is_the_constant(value, dtype):
+    features = column([value] * 1001, dtype)
+    assert fitted(features).center.tolist() == features.data[:1].tolist()
+
+
+@given(st.lists(st.floats(-1e308, 1e308), min_size=1, max_size=50))
+def test_a_mean_is_never_outside_of_what_it_is_the_mean_of(values):
+    assume(max(values) - min(values) < math.inf)
+    center = fitted(column(values)).center.item()
+    assert center == 0 or min(values) <= center <= max(values)
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0, 1.7e9, -1e30])
+@pytest.mark.parametrize("later", [0.0, 5.0, 1e30])
+def test_a_feature_that_does_not_vary_is_zero_also_where_it_varies_after_all(constant, later):
+    assert scaled(fitted(column([constant] * 7)), column([later])) == [[0]]
+
+
+def test_training_is_the_same_with_and_without_a_feature_that_does_not_vary(files):
+    plain = data.load(*files, seed=0)
+    rows, width = plain.train.features.shape
+    constant = sparse.csr_array(np.full((rows, 1), 1.7e9))
+    more = Dataset(sparse.hstack([plain.train.features, constant], "csr"), plain.train.labels)
+    lucid.manual_seed(0)
+    rankers = model.Ranker(width, 8), model.Ranker(width + 1, 8)
+    weight, bias = (part.numpy() for part in rankers[1].net.state_dict().values())
+    rankers[0].net.load_state_dict({"weight": weight[:, :width], "bias": bias})
+    losses = []
+    for ranker, dataset in zip(rankers, (plain.train, more), strict=True):
+        ranker.fit_scaling(dataset.features)
+        steps = training.train(ranker, dataset, training.Settings(epochs=3))
+        losses.append([step.loss for step in steps])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_time_stamps_are_told_apart():
+    seconds = column(1.7e9 + np.arange(5))
+    assert scaled(fitted(seconds), seconds) == [[-0.5], [-0.25], [0], [0.25], [0.5]]
+
+
+def test_time_stamps_of_a_file_are_told_apart(tmp_path):
+    lines = [f"{k % 2} 0:{1_700_000_000 + k}" for k in range(4)]
+    (tmp_path / "stamps.txt").write_text("\n".join(["4 1 2", *lines]))
+    features = data.read_nonempty(tmp_path / "stamps.txt").features
+    assert features.toarray().ravel().tolist() == [1.7e9 + k for k in range(4)]
+
+
+def test_a_range_beyond_float32_is_a_range():
+    features = column([3e38, -3e38], np.float32)
+    assert scaled(fitted(features), features) == [[0.5], [-0.5]]
+
+
+def test_a_range_beyond_float64_is_named():
+    with pytest.raises(UsageError, match=r"feature 0 is from -1e\+308 to 1e\+308: too far apart"):
+        fitted(column([1e308, -1e308]))
+
+
+def test_a_feature_of_one_row_keeps_its_zeros():
+    features = column([0, 0, 0, -8e5, 0])
+    assert scaled(fitted(features), features) == [[0], [0], [0], [-1], [0]]
+
+
+def test_features_that_are_stored_in_parts_or_as_zeros_are_scaled_as_others():
+    parts = sparse.csr_array(
+        (np.array([1.0, 2.0, 0.0, 5.0]), np.array([0, 0, 0, 0]), np.array([0, 2, 3, 4])), (3, 1)
+    )
+    plain = column([3.0, 0.0, 5.0])
+    assert scaled(fitted(parts), parts) == scaled(fitted(plain), plain)
+
+
+# Scores.
+
+ROWS = np.array([[0.5, 0.0, 1.0], [0.0, 2.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.asarray,
+        np.float32,
+        np.ndarray.tolist,
+        np.asfortranarray,
+        lucid.tensor,
+        lambda x: (2 * x).astype(np.int8) / 2,
+        *(getattr(sparse, f"{name}_array") for name in ("csr", "csc", "coo", "lil")),
+        sparse.csr_matrix,
+    ],
+)
+def test_scores_take_features_in_every_form(form):
+    ranker = fitted(sparse.csr_array([[-60.0, 0, 5], [-62.0, 0, 5], [-64.0, 4, 6]]))
+    expected = ranker.scores(sparse.csr_array(ROWS))
+    np.testing.assert_allclose(ranker.scores(form(ROWS)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.coo_array])
+def test_scores_leave_the_features_as_they_are(form):
+    features = form(ROWS)
+    fitted(sparse.csr_array(ROWS)).scores(features)
+    assert np.array_equal(sparse.coo_array(features).toarray(), ROWS)
+
+
+@pytest.mark.parametrize(
+    ("features", "error", "message"),
+    [
+        (np.ones((5, 4)), ValueError, r"shape \(N, 3\), .*, got \(5, 4\)$"),
+        (sparse.csr_array((5, 2)), ValueError, r"shape \(N, 3\), .*, got \(5, 2\)$"),
+        (np.ones(3), ValueError, r"got \(3,\); one row is features\[np\.newaxis\]"),
+        (1.0, ValueError, r"got \(\)"),
+        ([[1.0], [1.0, 2.0]], ValueError, "features must have rows of one length"),
+        ([["a", "b", "c"]], TypeError, "features must hold real numbers, got <U1"),
+        (np.ones((1, 3), complex), TypeError, "features must hold real numbers, got complex128"),
+        ([[1.0, np.nan, 0.0]], ValueError, "features must be finite"),
+        (sparse.csr_array([[np.inf, 0.0, 0.0]]), ValueError, "features must be finite"),
+    ],
+)
+def test_what_is_not_features_is_refused_in_words(features, error, message):
+    with pytest.raises(error, match=message):
+        model.Ranker(3, 2).scores(features)
 
 
 def test_metrics_over_parts_are_those_of_all_rows(files, monkeypatch):
@@ -256,6 +398,13 @@ def test_a_plot_takes_the_ranking_loss_alone_after_an_epoch(files, tmp_path, mon
         (["evaluate", "{folder}/bad.txt", "{train}"], "bad.txt: not a whole safetensors file"),
         (["evaluate", "{folder}/m.safetensors", "{folder}/one.txt"], "the model has (3, 2)"),
         (["evaluate", "{folder}/foreign.safetensors", "{train}"], "not a model that"),
+        (["evaluate", "{folder}/m.safetensors", "{folder}/bare.txt"], "bare.txt: no row has a lab"),
+        (["evaluate", "{folder}/m.safetensors", "{folder}/full.txt"], "full.txt: each row has all"),
+        (["train", "{folder}/bare.txt"], "bare.txt: no row has a label"),
+        (["train", "{folder}/few.txt"], "few.txt, a random 20% held out (--test FILE takes anoth"),
+        (["train", "{folder}/few.txt", "--test", "{folder}/bare.txt"], "bare.txt: no row has a l"),
+        (["train", "{folder}/bare.txt", "--test", "{folder}/few.txt"], "bare.txt: no row has a l"),
+        (["train", "{folder}/far.txt"], "feature 1 is from -1e+308 to 1e+308: too far apart to"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, arguments, message):
@@ -263,6 +412,10 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, argu
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "norow.txt").write_text("0 2 2\n")
     (tmp_path / "one.txt").write_text("1 1 1\n0 0:1\n")
+    (tmp_path / "bare.txt").write_text("9 3 2\n" + " 0:1\n" * 9)
+    (tmp_path / "full.txt").write_text("2 3 2\n0,1 0:1\n 0:1\n")
+    (tmp_path / "few.txt").write_text("9 3 2\n0 0:1\n" + "0,1 0:1\n" * 8)
+    (tmp_path / "far.txt").write_text("9 3 2\n" + "0 1:1e308\n" * 5 + "1 1:-1e308\n" * 4)
     model.save(tmp_path / "m.safetensors", model.Ranker(3, 2))
     lucid.io.save_checkpoint(tmp_path / "foreign.safetensors", {"w": np.ones(2)})
     places = {"folder": tmp_path, "train": files[0], "test": files[1]}
@@ -305,6 +458,30 @@ def test_a_models_sizes_are_looked_at_before_memory_is_asked_for(tmp_path):
         lucid.io.save_checkpoint(path, arrays, {"lucid ranker": json.dumps(sizes)})
         with pytest.raises(lucid.io.DataFileError, match="do not fit together: the sizes are"):
             model.load(path)
+
+
+@pytest.mark.parametrize("size", [10**400, -6, 0, True, 6.0, "6", None])
+def test_a_models_sizes_must_be_counts(tmp_path, size):
+    path = tmp_path / "m.safetensors"
+    model.save(path, model.Ranker(1, 5))
+    sizes = {"num_features": size, "num_classes": 5, "hidden": 0}
+    lucid.io.save_checkpoint(
+        path, lucid.io.load_checkpoint(path)[0], {"lucid ranker": json.dumps(sizes)}
+    )
+    with pytest.raises(lucid.io.DataFileError, match=r"m\.safetensors: .* do not fit together"):
+        model.load(path)
+
+
+def test_a_hidden_layer_is_not_made_beside_a_layer_that_is_never_used(monkeypatch):
+    made, real = [], lucid.nn.Linear.__init__
+
+    def count(self, *sizes):
+        made.append(sizes)
+        real(self, *sizes)
+
+    monkeypatch.setattr(lucid.nn.Linear, "__init__", count)
+    model.Ranker(6, 5, hidden=3)
+    assert made == [(6, 3), (3, 5)]
 
 
 def test_a_plot_that_fails_leaves_the_old_one(files, tmp_path, monkeypatch, capsys):

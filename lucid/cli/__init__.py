@@ -130,6 +130,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
             f"{arguments.file}: its header says {data.sizes(test)} (features, labels), the model "
             f"has {(ranker.num_features, ranker.num_classes)}"
         )
+    data.check_ranks(test, arguments.file)
     display.print_metrics(training.evaluate(ranker, test), len(test))
     return 0
 
@@ -202,8 +203,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         type=_file_name,
         metavar="FILE",
-        help="in the text form of the Extreme Classification Repository, plain or gzip; without "
-        "it, data is made from the seed",
+        help="in the text form of the Extreme Classification Repository, plain or "
+        "compressed with gzip, bzip2 or xz; without it, data is made from the seed",
     )
     command.add_argument(
         "--test",

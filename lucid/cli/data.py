@@ -30,7 +30,7 @@ def load(train: _Path | None, test: _Path | None, seed: int) -> Split:
     Raises
     ------
     DataFileError
-        If a file is malformed, holds no row, or the two do not fit each other.
+        If a file is malformed, holds no row or nothing to rank, or the two do not fit each other.
     UsageError
         If there is nothing to train or to test on.
     """
@@ -47,15 +47,34 @@ def load(train: _Path | None, test: _Path | None, seed: int) -> Split:
             f"{test}: its header says {sizes(test_data)} (features, labels), "
             f"that of {train} {sizes(data)}"
         )
+    check_ranks(data, str(train))
+    check_ranks(test_data, str(test))
     return Split(data, test_data, str(train), str(test))
 
 
 def read_nonempty(path: _Path) -> Dataset:
     """Read a file in the repository's text form that has at least one row."""
-    data = read_xmc(path)
+    data = read_xmc(path, dtype=np.float64)  # as the scaling computes
     if len(data) == 0:
         raise DataFileError(f"{path}:1: the file holds no row")
     return data
+
+
+def check_ranks(data: Dataset, origin: str) -> None:
+    """Refuse rows whose metrics are what they are whatever the scores.
+
+    Raises
+    ------
+    DataFileError
+        If no row has a label, or each row without labels or with all of them.
+    """
+    lengths = data.labels.lengths()
+    if not lengths.any():
+        raise DataFileError(f"{origin}: no row has a label, so there is nothing to rank")
+    if np.isin(lengths, (0, data.labels.num_classes)).all():
+        raise DataFileError(
+            f"{origin}: each row has all labels or none, so there is nothing to rank"
+        )
 
 
 def sizes(data: Dataset) -> tuple[int, int]:
@@ -64,18 +83,30 @@ def sizes(data: Dataset) -> tuple[int, int]:
 
 
 def hold_out(data: Dataset, seed: int, origin: str) -> Split:
-    """Set a random fifth of the rows apart for the test."""
+    """Set a random fifth of the rows apart for the test.
+
+    Raises
+    ------
+    DataFileError
+        If one of the parts holds nothing to rank.
+    UsageError
+        If there are too few rows.
+    """
     num_test = int(len(data) * TEST_SHARE)
     if num_test == 0:
         raise UsageError(f"{origin}: too few rows to hold some out for a test; give --test FILE")
+    check_ranks(data, origin)
     order = np.random.default_rng(seed).permutation(len(data))
     test, train = order[:num_test], order[num_test:]
-    return Split(
+    split = Split(
         Dataset(data.features[train], data.labels[train]),
         Dataset(data.features[test], data.labels[test]),
         origin,
         f"a random {TEST_SHARE:.0%} held out",
     )
+    check_ranks(split.train, f"{origin}, without {split.test_origin}")
+    check_ranks(split.test, f"{origin}, {split.test_origin} (--test FILE takes another)")
+    return split
 
 
 def generate(

@@ -116,7 +116,7 @@ def check_finite(model: Ranker, data: Dataset) -> None:
     FloatingPointError
         If a parameter, or a score of the first rows, is no longer finite.
     """
-    values = [parameter.detach().numpy() for parameter in model.parameters()]
+    values = [parameter.detach().numpy() for parameter in model.net.parameters()]
     values.append(model.scores(data.features[:EVALUATION_ROWS]))
     if not all(np.isfinite(value).all() for value in values):
         raise FloatingPointError("the last step broke the model; a smaller --lr may help")
