@@ -568,6 +568,8 @@ def save_checkpoint(
     ----------
     path : str or path
         A file that is there already is replaced in one step; if saving fails, it stays as it was.
+        A process that is killed while it saves leaves ``.lucid-<16 digits>.tmp`` beside it, which
+        the next save into the folder removes.
     arrays : mapping of str to array_like
         For instance ``model.state_dict()``.
     metadata : mapping of str to str, optional
