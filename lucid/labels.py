@@ -273,7 +273,7 @@ class Labels:
             )
         if matrix.dtype.kind not in "biuf":
             raise TypeError(f"{name} must hold bools or real numbers, got {matrix.dtype}")
-        csr = own_csr(name, matrix)
+        csr = checked_csr(name, matrix)
         if csr.shape[1] == 0:
             raise ValueError(f"{name} must have shape (N, C) with C >= 1, got shape {csr.shape}")
         values = csr.data[: csr.nnz]
@@ -787,15 +787,6 @@ def _refuse_sparse(name: str, values: Any) -> None:
         raise TypeError(
             f"{name} must not be sparse, got {type(values).__name__}: use Labels.from_csr"
         )
-
-
-def own_csr(name: str, matrix: Any) -> Any:
-    """Return a sparse matrix in CSR form and memory of its own, to be worked on in place."""
-    csr = checked_csr(name, matrix)
-    # Made anew, since a flag may still call entries sorted that no longer are; and looked at again,
-    # since SciPy goes where the indices point, and another thread may have changed the caller's.
-    csr = type(csr)((csr.data, csr.indices, csr.indptr), shape=csr.shape, copy=True)
-    return checked_csr(name, csr)
 
 
 def _dense(name: str, values: Any) -> npt.NDArray[Any]:

@@ -26,8 +26,9 @@ import numpy.typing as npt
 from lucid._checks import as_array, as_int, guess_of, kind_of
 from lucid._kernels import ranking
 from lucid._optional import is_sparse
+from lucid._sparse import checked_csr
 from lucid._threads import get_num_threads
-from lucid.labels import Labels, any_form, as_labels, is_array_like, own_csr
+from lucid.labels import Labels, any_form, as_labels, is_array_like
 
 __all__ = [
     "coverage_error",
@@ -87,7 +88,7 @@ class _SparseRows(_Rows):
     """The same where few scores of a row are stored: no other class is in the ranking."""
 
     def __init__(self, scores: Any, labels: Any) -> None:
-        csr = own_csr("scores", scores)
+        csr = checked_csr("scores", scores)
         csr.sum_duplicates()
         entries = slice(csr.indptr[-1])
         stored, self.column = csr.data[entries], csr.indices[entries]

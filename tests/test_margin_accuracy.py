@@ -86,7 +86,7 @@ def test_a_queue_of_more_than_a_block_is_summed_as_exactly(labels):
     top = 1.9999 * 2.0 ** np.floor(np.log2(labels)) / labels  # products just below a power of two
     step = 2.0**-37 * labels
     x = np.full(2560 + max(labels, 512), -5.0)
-    for block, active in enumerate([127, 127, 127, 127, 128]):  # few enough to be queued, in all 636
+    for block, active in enumerate([127, 127, 127, 127, 128]):  # so few are queued
         x[512 * block : 512 * block + active] = top - step * rng.random(active)
     target = np.arange(len(x) - labels, len(x))
     x[target] = 1 + top - 2 * step - step * rng.random(labels)
