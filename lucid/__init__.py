@@ -27,7 +27,7 @@ from lucid._dtypes import (
     int64,
     uint8,
 )
-from lucid._graph import is_grad_enabled, no_grad
+from lucid._grad_mode import is_grad_enabled, no_grad
 from lucid._margin import multilabel_margin
 from lucid._ops import (
     abs,

@@ -12,12 +12,12 @@ freed at once by reference counting, walked or not.
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lucid._grad_mode import grad_mode
 
 if TYPE_CHECKING:
     from lucid._tensor import Tensor
@@ -27,75 +27,20 @@ if TYPE_CHECKING:
 Pullback = Callable[["Tensor", "Tensor"], "Sequence[Tensor | None]"]
 
 
-class _GradMode(threading.local):
-    enabled: bool = True
-
-
-#: Whether ops record what they do: a flag for each thread.
-grad_mode = _GradMode()
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without recording: a context manager, and a decorator when called.
-
-    What is computed inside does not require a gradient and keeps no graph alive. The setting
-    belongs to the thread that makes it.
-
-    Yields
-    ------
-    None
-
-    Examples
-    --------
-    >>> import lucid
-    >>> x = lucid.tensor(3.0, requires_grad=True)
-    >>> with lucid.no_grad():
-    ...     y = x * 2
-    >>> y.requires_grad
-    False
-    >>> @lucid.no_grad()
-    ... def double(x):
-    ...     return x * 2
-    >>> double(x).requires_grad
-    False
-    """
-    before = grad_mode.enabled
-    grad_mode.enabled = False
-    try:
-        yield
-    finally:
-        grad_mode.enabled = before
-
-
-def is_grad_enabled() -> bool:
-    """Return whether ops in this thread record what a backward pass needs.
-
-    Returns
-    -------
-    bool
-        False inside `no_grad`, True elsewhere.
-
-    Examples
-    --------
-    >>> import lucid
-    >>> lucid.is_grad_enabled()
-    True
-    """
-    return grad_mode.enabled
-
-
 _numbers = itertools.count()
 
 
 class Node:
     """How one tensor was made: from which inputs, and how its gradient goes back to them."""
 
-    __slots__ = ("inputs", "number", "pullback", "version")
+    __slots__ = ("inputs", "name", "number", "pullback", "version")
 
-    def __init__(self, inputs: tuple[Tensor, ...], pullback: Pullback, output: Tensor) -> None:
+    def __init__(
+        self, inputs: tuple[Tensor, ...], pullback: Pullback, output: Tensor, name: str
+    ) -> None:
         self.inputs = inputs
         self.pullback: Pullback | None = pullback
+        self.name = name  # of the op, for errors
         self.number = next(_numbers)
         self.version = _version(inputs, output)
 
@@ -112,15 +57,27 @@ class Node:
                 "clone() it before the change, or change it after backward()"
             )
         gradients = self.pullback(gradient, output)
+        if not isinstance(gradients, (tuple, list)):
+            raise TypeError(
+                f"{self.name}: a pullback must return a tuple with a Tensor or None for each "
+                f"input, got {_what(gradients)}"
+            )
         if len(gradients) != len(self.inputs):
             raise RuntimeError(
-                f"a pullback gave {len(gradients)} gradients for {len(self.inputs)} inputs"
+                f"{self.name}: a pullback gave {len(gradients)} gradients for "
+                f"{len(self.inputs)} inputs"
             )
         return gradients
 
     def free(self) -> None:
         self.pullback = None
         self.inputs = ()
+
+
+def _what(x: Any) -> str:
+    """Return what to call in an error that which should be a Tensor, or several."""
+    shape = getattr(x, "shape", None)
+    return type(x).__name__ if shape is None else f"a {type(x).__name__} of shape {shape}"
 
 
 def _version(inputs: tuple[Tensor, ...], output: Tensor) -> int:
@@ -163,7 +120,7 @@ def backpropagate(
             for x, gx in zip(node.inputs, node.pull(g, y)):  # noqa: B905 (pull checks the lengths)
                 if gx is None or not x.requires_grad or (path is not None and x not in path):
                     continue
-                gx = _fit(gx, x)
+                gx = _fit(gx, x, node)
                 if x in gradients:
                     gradients[x] = gradients[x] + gx
                     continue
@@ -192,7 +149,7 @@ def pull_to_leaf(y: Tensor, g: Tensor) -> dict[Tensor, Tensor]:
     grad_mode.enabled = False
     try:
         (gx,) = node.pull(g, y)
-        gradients = {} if gx is None else {x: _own(_fit(gx, x), g)}
+        gradients = {} if gx is None else {x: _own(_fit(gx, x, node), g)}
     finally:
         grad_mode.enabled = before
     node.free()
@@ -204,14 +161,26 @@ def _own(gx: Tensor, g: Tensor) -> Tensor:
     return gx.clone() if gx._data is g._data or gx._data.base is not None else gx
 
 
-def _fit(gradient: Tensor, x: Tensor) -> Tensor:
+def _fit(gradient: Tensor, x: Tensor, node: Node) -> Tensor:
     """Undo the broadcasting and the change of dtype that `x` went through in an op."""
-    if gradient._data.shape == x._data.shape and gradient._data.dtype == x._data.dtype:
-        return gradient
+    try:
+        shape = gradient._data.shape
+        if shape == x._data.shape and gradient._data.dtype == x._data.dtype:
+            return gradient
+    except AttributeError:
+        raise TypeError(
+            f"{node.name}: a pullback must return Tensors, got {_what(gradient)}: "
+            f"compute with tensors, not with their arrays"
+        ) from None
     new = gradient.ndim - x.ndim
+    if new < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[new:], strict=True)):
+        raise ValueError(
+            f"{node.name}: a pullback gave a gradient of shape {shape} for an input of shape "
+            f"{x.shape}: expected that shape, or one that it broadcasts to"
+        )
     stretched = tuple(
         axis
-        for axis, size in enumerate(gradient.shape)
+        for axis, size in enumerate(shape)
         if axis < new or (size != 1 and x.shape[axis - new] == 1)
     )
     if stretched:

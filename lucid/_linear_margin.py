@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lucid._features import add_transposed_times, times_transposed
 from lucid._margin import margin_of
+from lucid._reduction import pairwise_sum
 from lucid.labels import Labels
 
 Array = npt.NDArray[Any]
@@ -132,7 +133,7 @@ def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients
     if gradients.weight is not None:
         add_transposed_times(g, x, out=gradients.weight[tile])
     if gradients.bias is not None:
-        gradients.bias[tile] += g.sum(axis=0)
+        gradients.bias[tile] += pairwise_sum(g, axis=0)
     if gradients.features is not None:
         # g @ weight; in this order OpenBLAS's threads wait less for each other.
         gradients.features[...] += (weight[tile].T @ g.T).T
@@ -223,6 +224,6 @@ class _Rows:
                 add_transposed_times(g, self.x, out=of_weight)
                 gradients.weight[classes] += of_weight
             if gradients.bias is not None:
-                gradients.bias[classes] += g.sum(axis=0)
+                gradients.bias[classes] += pairwise_sum(g, axis=0)
             if gradients.features is not None:
                 gradients.features[...] += g @ self.weight[classes]

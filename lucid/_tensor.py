@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._checks import refuse_masked
-from lucid._graph import Node, backpropagate, between, grad_mode, pull_to_leaf
+from lucid._grad_mode import grad_mode
+from lucid._graph import Node, backpropagate, between, pull_to_leaf
+from lucid._reduction import Axis
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -232,6 +234,15 @@ class Tensor:
                 raise TypeError(
                     f"grad: only a floating-point tensor can have one, this one is {self.dtype}"
                 )
+            if grad._data.shape != self._data.shape:
+                raise ValueError(
+                    f"grad: expected the tensor's shape {self.shape}, got {grad.shape}"
+                )
+            if grad._data.dtype != self._data.dtype:
+                raise TypeError(
+                    f"grad: expected the tensor's dtype {self.dtype}, got {grad.dtype}: "
+                    f"convert it with .to({str(self.dtype)!r})"
+                )
         self._grad = grad
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -416,10 +427,6 @@ class Tensor:
         def astype(self, dtype: npt.DTypeLike) -> Tensor: ...
 
 
-#: The axis or axes of a reduction; None for all of them.
-Axis: TypeAlias = int | tuple[int, ...] | None
-
-
 def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
     Tensor.__init__(tensor, data)
@@ -474,6 +481,8 @@ def _seed(output: Tensor, gradient: TensorLike | None) -> Tensor:
             return _ONES[data.dtype]
         return Tensor(np.ones(data.shape, data.dtype))
     seed = as_tensor(gradient)
+    if seed is not gradient:  # the caller may go on writing into an array
+        seed = Tensor(seed._data.copy())
     if seed._data.shape != data.shape:
         raise ValueError(
             f"gradient: expected the tensor's shape {data.shape}, got {seed._data.shape}"

@@ -1,6 +1,9 @@
 """Backward passes: what accumulates where, what is freed when, what is refused."""
 
+import asyncio
 import gc
+import inspect
+import re
 import threading
 import weakref
 
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import lucid
+from lucid import nn
 
 
 def variable(*values, shape=None):
@@ -194,6 +198,23 @@ def test_a_gradient_is_a_tensor():
         x.grad = np.ones(1)
 
 
+def test_a_gradient_has_the_tensors_shape():
+    x = variable(1.0, 2.0, 3.0)
+    with pytest.raises(ValueError, match=r"grad: expected the tensor's shape \(3,\), got \(2, 3\)"):
+        x.grad = lucid.zeros(2, 3, dtype=lucid.float64)
+    assert x.grad is None
+
+
+def test_a_gradient_has_the_tensors_dtype():
+    x = lucid.tensor([1.0], requires_grad=True)
+    with pytest.raises(
+        TypeError, match=r"dtype float32, got float64: convert .* \.to\('float32'\)"
+    ):
+        x.grad = lucid.ones(1, dtype=lucid.float64)
+    x.grad = lucid.ones(1, dtype=lucid.float64).to("float32")
+    assert x.grad.tolist() == [1]
+
+
 def test_integers_have_no_gradient():
     x = lucid.tensor([1])
     with pytest.raises(TypeError, match="grad: only a floating-point tensor can have one"):
@@ -357,13 +378,96 @@ def test_a_retained_graph_allows_a_second_backward():
     assert x.grad.tolist() == [4]
 
 
+# What a primitive returns
+
+
 def test_a_pullback_with_too_few_gradients_is_refused():
     @lucid.primitive
     def broken(x, y):
         return x.detach().numpy() + y.detach().numpy(), lambda g, z: (g,)
 
-    with pytest.raises(RuntimeError, match="gave 1 gradients for 2 inputs"):
+    with pytest.raises(RuntimeError, match="broken: a pullback gave 1 gradients for 2 inputs"):
         broken(variable(1.0), variable(1.0)).backward()
+
+
+@lucid.primitive
+def double(x, *, pullback):
+    return x.detach().numpy() * 2, pullback
+
+
+through = pytest.mark.parametrize(
+    "f", [lambda y: y, lambda y: y * 1], ids=["one_op", "two_ops"]
+)  # a loss of one leaf takes a short cut back
+
+
+@through
+@pytest.mark.parametrize(
+    ("pullback", "got"),
+    [
+        (lambda g, y: g * 2, r"got a Tensor of shape \(1,\)"),
+        (lambda g, y: (g * 2).sum(), r"got a Tensor of shape \(\)"),
+        (lambda g, y: g.numpy() * 2, r"got a ndarray of shape \(1,\)"),
+        (lambda g, y: 2.0, "got float"),
+        (lambda g, y: None, "got NoneType"),
+    ],
+)
+def test_a_pullback_returns_a_tuple(f, pullback, got):
+    x = variable(1.0)
+    with pytest.raises(TypeError, match=f"double: a pullback must return a tuple .*{got}"):
+        f(double(x, pullback=pullback)).backward()
+    assert x.grad is None
+
+
+@through
+@pytest.mark.parametrize(
+    ("pullback", "got"),
+    [
+        (lambda g, y: (g.numpy() * 2,), r"got a ndarray of shape \(1,\)"),
+        (lambda g, y: (2.0,), "got float"),
+    ],
+)
+def test_a_pullback_returns_tensors(f, pullback, got):
+    with pytest.raises(TypeError, match=f"double: a pullback must return Tensors, {got}"):
+        f(double(variable(1.0), pullback=pullback)).backward()
+
+
+@through
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (3,), (1, 6), (), (2, 1)])
+def test_a_pullback_returns_gradients_of_the_inputs_shapes(f, shape):
+    wrong = lucid.ones(*shape, dtype=lucid.float64)
+    message = f"double: a pullback gave a gradient of shape {shape} for an input of shape (2, 3)"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        f(double(variable(shape=(2, 3)), pullback=lambda g, y: (wrong,))).sum().backward()
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 3), (2, 3)])
+def test_a_pullback_may_return_what_the_inputs_shape_broadcasts_to(shape):
+    x = variable(shape=(2, 3))
+    g = lucid.ones(*shape, dtype=lucid.float64)
+    double(x, pullback=lambda *_: [g]).sum().backward()
+    assert x.grad.sum().item() == g.size
+
+
+@pytest.mark.parametrize(
+    ("result", "got"),
+    [
+        (np.ones(2), "ndarray"),
+        (lucid.ones(2), "Tensor"),
+        (3.0, "float"),
+        (None, "NoneType"),
+        ((np.ones(2),), r"\(ndarray\)"),
+        ((np.ones(2), None, None), r"\(ndarray, NoneType, NoneType\)"),
+        ((np.ones(2), np.ones(2)), r"\(ndarray, ndarray\)"),
+    ],
+)
+def test_a_primitive_returns_a_value_and_its_pullback(result, got):
+    @lucid.primitive
+    def bare(x):
+        return result
+
+    message = f"bare: a primitive must return a tuple of its value and its pullback.*, got {got}"
+    with pytest.raises(TypeError, match=message):
+        bare(variable(1.0, 2.0))
 
 
 def write(x):
@@ -395,6 +499,81 @@ def test_a_result_written_into_after_its_use_is_refused():
     write(y)
     with pytest.raises(RuntimeError, match="modified in place"):
         y.backward()
+
+
+INDICES = {
+    "tensor": lambda i: (lucid.from_numpy(i),) * 2,
+    "tuple_of_tensors": lambda i: ((lucid.from_numpy(i), slice(None)), lucid.from_numpy(i)),
+    "array": lambda i: (i, i),
+    "array_in_a_tuple": lambda i: ((..., i, None, slice(None)), i),
+    "list": lambda i: (listed := i.tolist(), listed),
+}
+
+
+@pytest.mark.parametrize("make", INDICES.values(), ids=INDICES)
+@pytest.mark.parametrize(
+    ("index", "place", "value"),
+    [([0, 1], 0, 2), ([True, True, False], 2, True)],
+    ids=["integers", "mask"],
+)
+def test_the_gradient_goes_to_what_was_chosen_whatever_becomes_of_the_index(
+    make, index, place, value
+):
+    x = variable(shape=(3, 1))
+    index, memory = make(np.array(index))
+    y = x[index]
+    memory[place] = value
+    y.sum().backward()
+    assert x.grad.tolist() == [[1], [1], [0]]
+
+
+def test_an_embedding_is_trained_where_it_was_looked_up():
+    layer, indices = nn.Embedding(4, 1), lucid.tensor([0, 1])
+    y = layer(indices)
+    indices[0] = 3
+    y.sum().backward()
+    assert layer.weight.grad.tolist() == [[1], [1], [0], [0]]
+
+
+def test_an_empty_list_chooses_nothing():
+    x = variable(1.0, 2.0)
+    x[[]].sum().backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (lambda x, a: x * a, [3, 4]),
+        (lambda x, a: a / x, [-3, -1]),
+        (lambda x, a: lucid.where(a > 3, x, 0), [0, 1]),
+        (lambda x, a: lucid.where(a, x, 0), [1, 1]),
+        (lambda x, a: x @ a, [3, 4]),
+        (lambda x, a: lucid.linear(a, x.reshape(1, 2)), [3, 4]),
+        (lambda x, a: lucid.maximum(x, a), [0, 0]),
+        (lambda x, a: x.clip(max=a), [1, 1]),
+    ],
+)
+def test_a_numpy_array_may_be_written_into_between_its_use_and_backward(f, expected):
+    x, a = variable(1.0, 2.0), np.array([3.0, 4.0])
+    y = f(x, a).sum()
+    a[...] = 0.0
+    y.backward()
+    assert x.grad.tolist() == expected
+
+
+def test_an_array_is_not_copied_where_nothing_is_recorded():
+    a = np.ones(2)
+    assert np.shares_memory(lucid.reshape(a, 2, 1).numpy(), a)
+    with lucid.no_grad():
+        assert lucid.concatenate([variable(1.0), a]).tolist() == [1, 1, 1]
+
+
+def test_a_gradient_to_start_with_may_be_written_into_afterwards():
+    x, start = variable(3.0), np.ones(1)
+    (slope,) = lucid.grad(x * x, x, start, create_graph=True)
+    start[...] = 7.0
+    assert lucid.grad(slope, x)[0].tolist() == [2]
 
 
 def test_writing_before_the_use_is_fine():
@@ -448,6 +627,213 @@ def test_no_grad_decorates_recursive_functions():
 
     descend(2)
     assert modes == [False] * 3
+    assert lucid.is_grad_enabled()
+
+
+def test_no_grad_decorates_without_parentheses_too():
+    @lucid.no_grad
+    def mode(x, *, y):
+        """Text."""
+        return x, y, lucid.is_grad_enabled()
+
+    assert mode(1, y=2) == (1, 2, False)
+    assert (mode.__name__, mode.__doc__) == ("mode", "Text.")
+    assert lucid.is_grad_enabled()
+
+
+def test_no_grad_decorates_methods():
+    class Model:
+        @lucid.no_grad()
+        def mode(self):
+            return self, lucid.is_grad_enabled()
+
+        @staticmethod
+        @lucid.no_grad
+        def static():
+            return lucid.is_grad_enabled()
+
+    model = Model()
+    assert model.mode() == (model, False)
+    assert not model.static()
+
+
+def test_one_no_grad_object_serves_again_and_within_itself():
+    off = lucid.no_grad()
+    for _ in range(2):
+        with off:
+            with off:
+                assert not lucid.is_grad_enabled()
+            assert not lucid.is_grad_enabled()
+        assert lucid.is_grad_enabled()
+
+
+def test_one_no_grad_object_serves_several_threads():
+    off, inside, done, seen = lucid.no_grad(), threading.Event(), threading.Event(), []
+
+    def other():
+        with off:
+            inside.set()
+            done.wait()
+        seen.append(lucid.is_grad_enabled())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait()
+    with off:
+        done.set()
+        thread.join()
+        assert not lucid.is_grad_enabled()
+    assert lucid.is_grad_enabled()
+    assert seen == [True]
+
+
+@pytest.mark.parametrize("what", [True, "x", int])
+def test_no_grad_decorates_functions_only(what):
+    with pytest.raises(TypeError, match="no_grad: expected a function or a method, got"):
+        lucid.no_grad(what)
+
+
+def test_a_generator_under_no_grad_records_nothing_and_what_is_between_its_steps_is_recorded():
+    w = variable(1.0)
+
+    @lucid.no_grad()
+    def doubles():
+        yield w * 2
+        yield w * 2
+
+    for y in doubles():
+        assert not y.requires_grad
+        assert (w * 2).requires_grad
+
+
+def test_a_generator_under_no_grad_is_driven_as_without():
+    modes = []
+
+    @lucid.no_grad
+    def echo(first):
+        sent = yield first
+        modes.append(lucid.is_grad_enabled())
+        try:
+            yield sent
+        except ZeroDivisionError:
+            modes.append(lucid.is_grad_enabled())
+        try:
+            yield "caught"
+        finally:
+            modes.append(lucid.is_grad_enabled())
+        return "end"
+
+    steps = echo("first")
+    assert inspect.isgeneratorfunction(echo)
+    assert (next(steps), steps.send("sent"), steps.throw(ZeroDivisionError())) == (
+        "first",
+        "sent",
+        "caught",
+    )
+    with pytest.raises(StopIteration) as stop:
+        next(steps)
+    assert stop.value.value == "end"
+    assert modes == [False, False, False]
+    closed = echo("first")
+    for _ in range(2):
+        next(closed)
+    closed.throw(ZeroDivisionError())
+    closed.close()
+    assert modes == [False] * 6
+    assert lucid.is_grad_enabled()
+
+
+def test_an_error_in_a_generator_under_no_grad_comes_out():
+    @lucid.no_grad
+    def broken():
+        yield 1
+        raise ZeroDivisionError
+
+    steps = broken()
+    next(steps)
+    with pytest.raises(ZeroDivisionError):
+        next(steps)
+    assert lucid.is_grad_enabled()
+
+
+def test_generators_that_end_out_of_order_leave_the_mode_as_it_was():
+    def pause():
+        with lucid.no_grad():
+            yield
+
+    first, second = pause(), pause()
+    next(first)
+    next(second)
+    first.close()
+    assert not lucid.is_grad_enabled()
+    second.close()
+    assert lucid.is_grad_enabled()
+
+
+def test_coroutines_under_no_grad_leave_others_recording():
+    modes = {"quiet": [], "other": []}
+
+    async def look(name):
+        for _ in range(3):
+            modes[name].append(lucid.is_grad_enabled())
+            await asyncio.sleep(0)
+        return name
+
+    quiet = lucid.no_grad(look)
+
+    async def main():
+        return await asyncio.gather(quiet("quiet"), look("other"))
+
+    assert inspect.iscoroutinefunction(quiet)
+    assert asyncio.run(main()) == ["quiet", "other"]
+    assert modes == {"quiet": [False] * 3, "other": [True] * 3}
+
+
+def test_an_error_is_caught_within_a_coroutine_under_no_grad():
+    @lucid.no_grad
+    async def patient():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return lucid.is_grad_enabled()
+
+    async def main():
+        task = asyncio.ensure_future(patient())
+        await asyncio.sleep(0)
+        task.cancel()
+        return await task
+
+    assert asyncio.run(main()) is False
+    assert lucid.is_grad_enabled()
+
+
+def test_an_asynchronous_generator_under_no_grad_is_driven_as_without():
+    modes = []
+
+    @lucid.no_grad
+    async def echo(first):
+        await asyncio.sleep(0)
+        modes.append(lucid.is_grad_enabled())
+        sent = yield first
+        try:
+            yield sent
+        except ZeroDivisionError:
+            yield "caught"
+        finally:
+            modes.append(lucid.is_grad_enabled())
+
+    async def main():
+        found = [y async for y in echo(1)]
+        steps = echo(1)
+        found += [await steps.asend(None), await steps.asend(2)]
+        found.append(await steps.athrow(ZeroDivisionError()))
+        modes.append(not lucid.is_grad_enabled())
+        await steps.aclose()
+        return found
+
+    assert inspect.isasyncgenfunction(echo)
+    assert asyncio.run(main()) == [1, None, 1, 2, "caught"]
+    assert modes == [False] * 5
     assert lucid.is_grad_enabled()
 
 

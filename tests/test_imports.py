@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "lucid"
 #: the only rule is that there is no cycle.
 LAYERS = [
     ("lucid._kernels", "lucid._atomic", "lucid._optional", "lucid._dtypes", "lucid._warnings"),
-    ("lucid._checks", "lucid._sparse", "lucid._threads"),
+    ("lucid._checks", "lucid._sparse", "lucid._threads", "lucid._grad_mode"),
     ("lucid.labels",),
     ("lucid._buffers", "lucid._reduction", "lucid._features"),
     ("lucid._margin", "lucid._soft_margin"),

@@ -194,6 +194,33 @@ def test_float16_is_computed_in_float32():
     assert loss.item() == np.float16(expected)
 
 
+def test_the_gradient_of_the_bias_is_exact_over_many_rows():
+    n = 100_000
+    labels = Labels.from_lists([[0]] * n, 2)
+    bias = lucid.zeros(2, requires_grad=True)
+    loss = F.linear_multilabel_margin_loss(
+        np.zeros((n, 1), "f"), np.zeros((2, 1), "f"), bias, labels
+    )
+    (loss * 0.1).backward()
+    np.testing.assert_allclose(bias.grad, [-0.05, 0.05], rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["data", "indices", "indptr"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_sparse_features_may_be_written_into_before_backward(part, reduction, create_graph):
+    features, weight = sparse.csr_array(FEATURES), lucid.tensor(WEIGHT, requires_grad=True)
+
+    def loss():
+        return F.linear_multilabel_margin_loss(features, weight, BIAS, LABELS, reduction).sum()
+
+    (expected,) = lucid.grad(loss(), weight, create_graph=create_graph)
+    changed = loss()
+    getattr(features, part)[:] = 0
+    (found,) = lucid.grad(changed, weight, create_graph=create_graph)
+    np.testing.assert_array_equal(found.detach(), expected.detach())
+
+
 def test_a_nan_logit_gives_nan_in_its_row_only():
     features = FEATURES.copy()
     features[1, 0] = np.nan

@@ -332,6 +332,13 @@ def test_the_gradient_scales_with_what_comes_after():
     np.testing.assert_allclose(x.grad.numpy(), -3 * gradient, rtol=1e-15)
 
 
+def test_a_float16_gradient_too_small_for_it_can_be_scaled_up():
+    x = lucid.zeros(64, 3000, dtype=lucid.float16, requires_grad=True)
+    loss = F.multilabel_margin_loss(x, np.zeros((64, 1), int))
+    (loss.to(lucid.float32) * 4096).backward()  # without it, 1 / (64 * 3000) in steps of 6e-8
+    assert x.grad[0, 1].item() == np.float16(4096 / (64 * 3000))
+
+
 def test_each_row_takes_its_own_upstream_gradient():
     x = lucid.tensor(X, requires_grad=True)
     F.multilabel_margin_loss(x, TARGET, "none").backward(np.array([2.0, -1.0]))

@@ -309,7 +309,7 @@ def read_only(*values):
 def test_a_parameter_of_a_read_only_array_can_be_trained():
     array = read_only(1.0)
     p = nn.Parameter(array)
-    p.grad = lucid.tensor([1.0])
+    p.grad = lucid.tensor([1.0], dtype=p.dtype)
     lucid.optim.SGD([p], lr=0.5).step()
     assert (p.tolist(), array.tolist()) == ([0.5], [1])
 

@@ -235,7 +235,7 @@ def test_a_state_for_other_parameters_is_refused():
 def test_a_step_between_forward_and_backward_is_noticed():
     x = parameter(1.0)
     optimizer = optim.SGD([x])
-    x.grad = lucid.tensor([1.0])
+    x.grad = lucid.tensor([1.0], dtype=x.dtype)
     loss = (x * x).sum()
     optimizer.step()
     with pytest.raises(RuntimeError, match="modified in place"):
@@ -245,7 +245,7 @@ def test_a_step_between_forward_and_backward_is_noticed():
 def test_groups_have_options_of_their_own():
     x, y = parameter(1.0), parameter(1.0)
     optimizer = optim.SGD([{"params": [x]}, {"params": y, "lr": 0.5}], lr=0.25)
-    x.grad = y.grad = lucid.tensor([1.0])
+    x.grad = y.grad = lucid.tensor([1.0], dtype=x.dtype)
     optimizer.step()
     assert (x.tolist(), y.tolist()) == ([0.75], [0.5])
 
@@ -254,14 +254,14 @@ def test_the_learning_rate_can_be_changed_between_steps():
     x = parameter(1.0)
     optimizer = optim.SGD([x], lr=0.25)
     optimizer.param_groups[0]["lr"] = 0.5
-    x.grad = lucid.tensor([1.0])
+    x.grad = lucid.tensor([1.0], dtype=x.dtype)
     optimizer.step()
     assert x.tolist() == [0.5]
 
 
 def test_a_learning_rate_may_be_any_real_number():
     x = parameter(1.0)
-    x.grad = lucid.tensor([1.0])
+    x.grad = lucid.tensor([1.0], dtype=x.dtype)
     optim.SGD([x], lr=Fraction(1, 4), momentum=np.float32(0.5)).step()
     assert x.tolist() == [0.75]
 

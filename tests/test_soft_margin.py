@@ -95,6 +95,27 @@ def test_the_dtype_is_that_of_the_logits(dtype):
     assert loss.dtype == x.grad.dtype == dtype
 
 
+def test_a_float16_gradient_too_small_for_it_can_be_scaled_up():
+    x = lucid.zeros(64, 3000, dtype=lucid.float16, requires_grad=True)
+    loss = F.multilabel_soft_margin_loss(x, np.zeros(x.shape))
+    (loss.to(lucid.float32) * 4096).backward()  # without it, 0.5 / (64 * 3000) in steps of 6e-8
+    assert (x.grad == np.float16(0.5 * 4096 / (64 * 3000))).numpy().all()
+
+
+@pytest.mark.parametrize("change", ["target", "weight"])
+def test_target_and_weight_may_be_written_into_before_backward(change):
+    def second_derivative(write):
+        x = lucid.tensor(X, requires_grad=True)
+        arrays = {"target": TARGET.astype(float), "weight": np.array([1.0, 2.0, 3.0])}
+        loss = F.multilabel_soft_margin_loss(x, **arrays)
+        if write:
+            arrays[change][...] = 0.5
+        (slope,) = lucid.grad(loss, x, create_graph=True)
+        return slope.tolist(), lucid.grad((slope * slope).sum(), x)[0].tolist()
+
+    assert second_derivative(write=True) == second_derivative(write=False)
+
+
 @pytest.mark.parametrize("target", [TARGET.astype(bool), TARGET.astype("u1"), TARGET.tolist()])
 def test_targets_of_every_real_kind(target):
     expected = F.multilabel_soft_margin_loss(X, TARGET)

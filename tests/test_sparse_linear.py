@@ -101,10 +101,26 @@ def test_the_values_take_the_dtype_of_the_weight(values, dtype):
     np.testing.assert_allclose(y.detach(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_float16_weight_gets_a_float16_gradient():
-    weight = lucid.tensor(WEIGHT, "float16", requires_grad=True)
-    lucid.linear(sparse.csr_array(DENSE), weight).sum().backward()
-    assert weight.grad.dtype == "float16"
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_float16_layer_is_computed_in_float32_and_rounded_once(bias):
+    x = sparse.csr_array(DENSE)
+    half = [lucid.tensor(a, "float16", requires_grad=True) for a in (WEIGHT, BIAS)[: 1 + bias]]
+    single = [lucid.tensor(t.detach().numpy(), "float32", requires_grad=True) for t in half]
+    y, wide = lucid.linear(x, *half), lucid.linear(x, *single)
+    np.testing.assert_array_equal(y.detach(), wide.to("float16").detach(), strict=True)
+    y.sum().backward()
+    wide.sum().backward()
+    for t, peer in zip(half, single, strict=True):
+        np.testing.assert_array_equal(t.grad, peer.grad.to("float16"), strict=True)
+
+
+@pytest.mark.parametrize("part", ["data", "indices", "indptr"])
+def test_features_may_be_written_into_between_their_use_and_backward(part):
+    x, weight = sparse.csr_array(DENSE), lucid.tensor(WEIGHT, requires_grad=True)
+    y = lucid.linear(x, weight, BIAS)
+    getattr(x, part)[:] = 0
+    (y**3).sum().backward()
+    np.testing.assert_array_equal(weight.grad, outputs_and_gradients(sparse.csr_array(DENSE))[1])
 
 
 def test_the_gradient_has_the_memory_order_of_the_weight():

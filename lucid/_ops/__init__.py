@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lucid._graph import grad_mode
+from lucid._grad_mode import grad_mode
 from lucid._ops.arithmetic import (
     add,
     divide,

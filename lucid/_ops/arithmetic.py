@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lucid._ops.elementwise import log, where
-from lucid._ops.primitive import Result, primitive
+from lucid._ops.primitive import Result, primitive, rounded_once
 from lucid._tensor import Tensor
 
 
@@ -55,6 +57,7 @@ def subtract(x: Tensor, y: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def multiply(x: Tensor, y: Tensor) -> Result:
     """Return ``x * y`` for each element.
 
@@ -80,6 +83,7 @@ def multiply(x: Tensor, y: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def divide(x: Tensor, y: Tensor) -> Result:
     """Return ``x / y`` for each element.
 
@@ -105,6 +109,7 @@ def divide(x: Tensor, y: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def power(x: Tensor, y: Tensor) -> Result:
     r"""Return :math:`x^y` for each element.
 
@@ -119,8 +124,9 @@ def power(x: Tensor, y: Tensor) -> Result:
 
     Notes
     -----
-    :math:`x^0` is 1 for every `x`, so its slope in `x` is 0, at ``x = 0`` too; the slope of
-    :math:`0^y` in `y` is 0.
+    :math:`x^0` is 1 for every `x`, so its slope in `x` is 0, for 0, infinity and NaN too. The slope
+    in `y` of :math:`0^y` is 0 for ``y >= 0`` and :math:`-\infty` below; that of :math:`\infty^y` is
+    0 for ``y < 0``.
 
     Examples
     --------
@@ -129,9 +135,27 @@ def power(x: Tensor, y: Tensor) -> Result:
     tensor([1., 4., 9.])
     """
     return x._data**y._data, lambda g, z: (
-        g * y * x ** where(y == 0, 1, y - 1) if x.requires_grad else None,
-        g * z * log(where(x == 0, 1, x)) if y.requires_grad else None,
+        g * _monomial(y, x, y - 1) if x.requires_grad else None,
+        g * _slope_in_exponent(z, x, y) if y.requires_grad else None,
     )
+
+
+@primitive
+@rounded_once
+def _monomial(c: Tensor, x: Tensor, y: Tensor) -> Result:
+    """c x^y, which is 0 for c = 0 whatever x^y is: derivatives of a power have this form."""
+    return c._data * x._data ** np.where(c._data == 0, 0, y._data), lambda g, z: (
+        g * x**y if c.requires_grad else None,
+        g * _monomial(c * y, x, y - 1) if x.requires_grad else None,
+        g * _slope_in_exponent(z, x, y) if y.requires_grad else None,
+    )
+
+
+def _slope_in_exponent(z: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return z log(x), the slope of z = c x^y in y, and 0 where x^y goes to 0 faster."""
+    at_end = (x._data == 0) | (x._data == np.inf)
+    flat = at_end & ((z._data == 0) | ((x._data == 0) & (y._data == 0)))
+    return z * log(where(flat, 1, x))
 
 
 @primitive

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid._ops.primitive import Result, primitive
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid._ops.primitive import Result, primitive, rounded_once
+from lucid._tensor import Array, Tensor, TensorLike, as_tensor
 
 
 @primitive
+@rounded_once
 def exp(x: Tensor) -> Result:
     r"""Return :math:`e^x` for each element.
 
@@ -54,6 +56,7 @@ def log(x: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def sqrt(x: Tensor) -> Result:
     r"""Return :math:`\sqrt{x}` for each element.
 
@@ -75,6 +78,7 @@ def sqrt(x: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def tanh(x: Tensor) -> Result:
     r"""Return the hyperbolic tangent of each element.
 
@@ -96,6 +100,7 @@ def tanh(x: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def sigmoid(x: Tensor) -> Result:
     r"""Return :math:`1 / (1 + e^{-x})` for each element.
 
@@ -172,6 +177,7 @@ def abs(x: Tensor) -> Result:
 
 
 @primitive
+@rounded_once
 def maximum(x: Tensor, y: Tensor) -> Result:
     """Return the larger one of each pair of elements.
 
@@ -186,7 +192,8 @@ def maximum(x: Tensor, y: Tensor) -> Result:
 
     Notes
     -----
-    NaN where either is NaN. Where both are equal, each gets half of the gradient, as in PyTorch.
+    NaN where either is NaN, and both gradients are. Where both are equal, each gets half of the
+    gradient, as in PyTorch.
 
     Examples
     --------
@@ -194,10 +201,13 @@ def maximum(x: Tensor, y: Tensor) -> Result:
     >>> lucid.maximum(lucid.tensor([1.0, 4.0]), lucid.tensor([3.0, 2.0]))
     tensor([3., 4.])
     """
-    return np.maximum(x._data, y._data), lambda g, _: _to_winner(g, x > y, x == y)
+    return np.maximum(x._data, y._data), lambda g, _: _to_winner(
+        g, x, y, x._data > y._data, x._data < y._data
+    )
 
 
 @primitive
+@rounded_once
 def minimum(x: Tensor, y: Tensor) -> Result:
     """Return the smaller one of each pair of elements.
 
@@ -212,7 +222,8 @@ def minimum(x: Tensor, y: Tensor) -> Result:
 
     Notes
     -----
-    NaN where either is NaN. Where both are equal, each gets half of the gradient, as in PyTorch.
+    NaN where either is NaN, and both gradients are. Where both are equal, each gets half of the
+    gradient, as in PyTorch.
 
     Examples
     --------
@@ -220,12 +231,19 @@ def minimum(x: Tensor, y: Tensor) -> Result:
     >>> lucid.minimum(lucid.tensor([1.0, 4.0]), lucid.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    return np.minimum(x._data, y._data), lambda g, _: _to_winner(g, x < y, x == y)
+    return np.minimum(x._data, y._data), lambda g, _: _to_winner(
+        g, x, y, x._data < y._data, x._data > y._data
+    )
 
 
-def _to_winner(g: Tensor, first_wins: Tensor, tie: Tensor) -> tuple[Tensor, Tensor]:
-    first = where(tie, g / 2, where(first_wins, g, 0))
-    return first, g - first
+def _to_winner(
+    g: Tensor, x: Tensor, y: Tensor, x_wins: Array, y_wins: Array
+) -> tuple[Tensor | None, Tensor | None]:
+    shared = where(x._data == y._data, g / 2, g.dtype.type(math.nan))
+    return (
+        where(x_wins, g, where(y_wins, 0, shared)) if x.requires_grad else None,
+        where(y_wins, g, where(x_wins, 0, shared)) if y.requires_grad else None,
+    )
 
 
 @primitive
@@ -258,13 +276,25 @@ def where(condition: Tensor, x: Tensor, y: Tensor) -> Result:
 
 
 @primitive
-def _clip(x: Tensor, *, min: float | None, max: float | None) -> Result:
-    def pullback(g: Tensor, _: Tensor) -> tuple[Tensor]:
+def _clip(x: Tensor, *, min: Any, max: Any) -> Result:
+    def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
         low = -math.inf if min is None else min
         high = math.inf if max is None else max
-        return (where((low <= x._data) & (x._data <= high), g, 0),)
+        within = (low <= x._data) & (x._data <= high)
+        return (where(within, g, where(np.isnan(y._data), g.dtype.type(math.nan), 0)),)
 
     return np.clip(x._data, min, max), pullback
+
+
+def _bound(name: str, bound: Any) -> Any:
+    """Return what a tensor is clipped at: as it is now, for the backward pass needs it again."""
+    if isinstance(bound, Tensor):
+        raise TypeError(
+            f"clip: {name} must be a number or an array, got a Tensor: maximum and minimum take "
+            f"tensors"
+        )
+    is_number = bound is None or isinstance(bound, (int, float, np.generic))
+    return bound if is_number else np.array(bound)
 
 
 def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
@@ -287,7 +317,8 @@ def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> T
 
     Notes
     -----
-    The gradient passes where ``min <= x <= max``, as in PyTorch.
+    The gradient passes where ``min <= x <= max``, as in PyTorch. NaN stays NaN, with a gradient of
+    NaN.
 
     Examples
     --------
@@ -297,7 +328,7 @@ def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> T
     """
     if min is None and max is None:
         raise ValueError("clip: min or max must be given")
-    return _clip(x, min=min, max=max)
+    return _clip(x, min=_bound("min", min), max=_bound("max", max))
 
 
 @primitive

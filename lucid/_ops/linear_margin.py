@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lucid._graph import grad_mode
+from lucid._grad_mode import grad_mode
 from lucid._linear_margin import Gradients, Wanted, linear_margin_of
 from lucid._ops.elementwise import clone
 from lucid._ops.losses import multilabel_margin_loss

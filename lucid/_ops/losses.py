@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lucid._graph import Pullback, grad_mode
+from lucid._grad_mode import grad_mode
+from lucid._graph import Pullback
 from lucid._margin import margin_of
 from lucid._ops.elementwise import sigmoid
 from lucid._ops.primitive import Result, primitive
@@ -18,8 +19,20 @@ from lucid.labels import Labels
 @primitive
 def multilabel_margin_loss(x: Tensor, *, target: Any, reduction: str) -> Result:
     want_gradient = x.requires_grad and grad_mode.enabled
-    loss, gradient = margin_of(x._data, target, reduction, want_gradient)
-    return loss, None if gradient is None else _margin_pullback(x, gradient)
+    loss, gradient = margin_of(_single(x._data), target, reduction, want_gradient)
+    return _rounded(loss, x), None if gradient is None else _margin_pullback(x, gradient)
+
+
+def _single(x: Array) -> Array:
+    """Widen half precision: a gradient may be too small for it, and be scaled up afterwards."""
+    return x.astype(np.float32) if x.dtype.char == "e" else x
+
+
+def _rounded(loss: Array, x: Tensor) -> Array:
+    if x._data.dtype.char != "e":
+        return loss
+    with np.errstate(over="ignore"):
+        return loss.astype(np.float16)
 
 
 def _margin_pullback(x: Tensor, gradient: Array) -> Pullback:
@@ -60,16 +73,19 @@ def multilabel_soft_margin_loss(
     x: Tensor, *, target: Array | Labels, weight: Array, reduction: str
 ) -> Result:
     want_gradient = x.requires_grad and grad_mode.enabled
-    loss, gradient = soft_margin_of(x._data, target, weight, reduction, want_gradient)
+    wide = _single(x._data)
+    loss, gradient = soft_margin_of(wide, target, weight, reduction, want_gradient)
+    loss = _rounded(loss, x)
     if gradient is None:
         return loss, None
     value = gradient
+    weight = weight.copy()  # its owner may write into it
 
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
         if _is_one(g) and not grad_mode.enabled:
             return (Tensor(value),)
         per_row = g.reshape((*g.shape, 1)) if g.ndim else g
-        scale = gradient_scale(x._data, weight, reduction)
+        scale = gradient_scale(wide, weight, reduction)
         return (per_row * _soft_margin_gradient(x, gradient=value, scale=scale),)
 
     return loss, pullback

@@ -5,15 +5,29 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from lucid._graph import Node, Pullback, grad_mode
+from lucid._grad_mode import grad_mode
+from lucid._graph import Node, Pullback
 from lucid._tensor import Tensor, TensorLike, as_tensor
 
 P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
 Result = tuple[Any, Pullback | None]
+
+_HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+
+
+def rounded_once(forward: F) -> F:
+    """Mark the function of an op whose value or gradients take more than one step of arithmetic.
+
+    In half precision each step could overflow or lose digits: the op, and with it its pullback,
+    is computed in float32, and its value and the gradients of its inputs are rounded once.
+    """
+    forward.rounded_once = True  # type: ignore[attr-defined]
+    return forward
 
 
 @overload
@@ -65,6 +79,8 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
     >>> x.grad
     tensor(12.)
     """
+    name = getattr(forward, "__name__", repr(forward))
+    widens = getattr(forward, "rounded_once", False)
 
     @functools.wraps(forward)
     def op(*inputs: Any, **options: Any) -> Tensor:
@@ -72,15 +88,25 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
             if not isinstance(x, Tensor):
                 inputs = as_operands(inputs)
                 break
-        value, pullback = forward(*inputs, **options)
+        if widens:
+            for x in inputs:
+                dtype = x._data.dtype
+                if dtype is not _SINGLE and dtype.char == "e":  # the usual case first, and fast
+                    return _in_float32(op, inputs, options)
+        result = forward(*inputs, **options)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(_not_a_pair(name, result))
+        value, pullback = result
         output = Tensor(value)
         if output._data.base is not None:
             _share_version(output, inputs)
         if pullback is not None and grad_mode.enabled:
             for x in inputs:
                 if x.requires_grad:
+                    if not callable(pullback):
+                        raise TypeError(_not_a_pair(name, result))
                     output.requires_grad = True
-                    output._node = Node(inputs, pullback, output)
+                    output._node = Node(inputs, pullback, output, name)
                     break
         return output
 
@@ -89,21 +115,52 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
     return op
 
 
+def _in_float32(
+    op: Callable[..., Tensor], inputs: tuple[Tensor, ...], options: dict[str, Any]
+) -> Tensor:
+    """Compute an op of half precision in single, and round its result."""
+    output = op(*(x.to(_SINGLE) if x._data.dtype.char == "e" else x for x in inputs), **options)
+    promoted = np.result_type(*(x._data.dtype for x in inputs))  # half if no operand is wider
+    return output.to(_HALF) if promoted == _HALF and output._data.dtype == _SINGLE else output
+
+
+def _not_a_pair(name: str, result: Any) -> str:
+    got = type(result).__name__
+    if isinstance(result, tuple):
+        got = f"({', '.join(type(part).__name__ for part in result)})"
+    return (
+        f"{name}: a primitive must return a tuple of its value and its pullback, a function "
+        f"(None for an op without a gradient), got {got}"
+    )
+
+
 _NUMBERS = (float, int, bool)  # the very types: a numpy.float64 is a float, but has a dtype
 
 
 def as_operands(inputs: Sequence[TensorLike]) -> tuple[Tensor, ...]:
-    """Make tensors of an op's inputs; Python numbers take the dtype of what they meet."""
-    tensors = [as_tensor(x) for x in inputs if type(x) not in _NUMBERS]
-    numbers = [x for x in inputs if type(x) in _NUMBERS]
-    if not (tensors and numbers):
-        return tuple(as_tensor(x) for x in inputs)
-    dtype = tensors[0]._data.dtype
-    if dtype.kind != "f" or len(tensors) > 1:  # else the number has no say
-        dtype = np.result_type(*(x._data.dtype for x in tensors), *numbers)
+    """Make tensors of an op's inputs; Python numbers take the dtype of what they meet.
+
+    If the op will be recorded, it gets arrays of its own: the owner of an array may write into it
+    before the backward pass, and no version would tell.
+    """
+    recorded = grad_mode.enabled and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    tensors = [None if type(x) in _NUMBERS else _operand(x, recorded) for x in inputs]
+    dtypes = [x._data.dtype for x in tensors if x is not None]
+    dtype = dtypes[0] if dtypes else None
+    if dtype is not None and (dtype.kind != "f" or len(dtypes) > 1):  # else a number has no say
+        numbers = (x for x in inputs if type(x) in _NUMBERS)
+        dtype = np.result_type(*dtypes, *numbers)
     return tuple(
-        Tensor(np.array(x, dtype)) if type(x) in _NUMBERS else as_tensor(x) for x in inputs
+        y if y is not None else as_tensor(x) if dtype is None else Tensor(np.array(x, dtype))
+        for x, y in zip(inputs, tensors, strict=True)
     )
+
+
+def _operand(x: TensorLike, recorded: bool) -> Tensor:
+    tensor = as_tensor(x)
+    if recorded and tensor is not x and (tensor._data is x or tensor._data.base is not None):
+        return Tensor(tensor._data.copy())
+    return tensor
 
 
 def _share_version(output: Tensor, inputs: Sequence[Tensor]) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from lucid._features import add_transposed_times, as_csr, times_transposed
-from lucid._ops.primitive import Result, as_operands, primitive
+from lucid._ops.primitive import Result, as_operands, primitive, rounded_once
 from lucid._optional import is_sparse
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid._tensor import Array, Tensor, TensorLike
 
 # A product's gradient is as much work as the product: none is computed for a constant operand.
 
 
 @primitive
+@rounded_once
 def _matmul(x: Tensor, y: Tensor) -> Result:
     return x._data @ y._data, lambda g, _: (
         g @ y.transpose(-2, -1) if x.requires_grad else None,
@@ -66,28 +67,56 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
 
 
 @primitive
+@rounded_once
 def _linear(x: Tensor, weight: Tensor) -> Result:
-    def pullback(g: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        num_rows = math.prod(x.shape[:-1])  # -1 cannot be inferred where a row is empty
-        rows = x.reshape(num_rows, x.shape[-1])
-        g_rows = g.reshape(num_rows, weight.shape[0])
-        return (
-            g @ weight if x.requires_grad else None,
-            g_rows.T @ rows if weight.requires_grad else None,
-        )
-
-    return x._data @ weight._data.T, pullback
+    return x._data @ weight._data.T, lambda g, _: _layer_gradients(g, x, weight)
 
 
 @primitive
+@rounded_once
+def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Result:
+    product = x._data @ weight._data.T
+    return _plus(product, bias._data), lambda g, _: (*_layer_gradients(g, x, weight), g)
+
+
+def _layer_gradients(g: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    n = math.prod(x.shape[:-1])
+    rows, g_rows = x.reshape(n, x.shape[-1]), g.reshape(n, weight.shape[0])
+    return (
+        g @ weight if x.requires_grad else None,
+        g_rows.T @ rows if weight.requires_grad else None,
+    )
+
+
+@primitive
+@rounded_once
 def _sparse_linear(weight: Tensor, *, x: Any) -> Result:
     """The product of a constant CSR matrix and the transposed weight."""
-    product = np.empty((x.shape[0], len(weight)), x.dtype)
-    times_transposed(x, weight._data, out=product)
-    return product, lambda g, _: (_sparse_weight_gradient(g, x=x),)
+    return _sparse_product(x, weight._data), lambda g, _: (_sparse_weight_gradient(g, x=x),)
 
 
 @primitive
+@rounded_once
+def _sparse_affine(weight: Tensor, bias: Tensor, *, x: object) -> Result:
+    return _plus(_sparse_product(x, weight._data), bias._data), lambda g, _: (
+        _sparse_weight_gradient(g, x=x) if weight.requires_grad else None,
+        g,
+    )
+
+
+def _sparse_product(x: Any, weight: Array) -> Array:
+    product = np.empty((x.shape[0], len(weight)), x.dtype)
+    times_transposed(x, weight, out=product)
+    return product
+
+
+def _plus(product: Array, bias: Array) -> Array:
+    """Add in place where that is possible."""
+    return np.add(product, bias, out=product if bias.dtype == product.dtype else None)
+
+
+@primitive
+@rounded_once
 def _sparse_weight_gradient(g: Tensor, *, x: Any) -> Result:
     gradient = np.zeros((g.shape[1], x.shape[1]), x.dtype)
     add_transposed_times(g._data, x, out=gradient)
@@ -132,22 +161,23 @@ def linear(x: Any, weight: TensorLike, bias: TensorLike | None = None) -> Tensor
     >>> lucid.linear(lucid.tensor([1.0, 2.0]), lucid.tensor([[3.0, 0.0], [0.0, 5.0]]), [1.0, 1.0])
     tensor([ 4., 11.])
     """
+    layer = (weight,) if bias is None else (weight, bias)
     if is_sparse(x):
-        weight = as_tensor(weight)
+        weight, *rest = as_operands(layer)
         x = as_csr("linear: x", x, weight.dtype)
     else:
-        x, weight = as_operands((x, weight))
+        x, weight, *rest = as_operands((x, *layer))
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: expected x of shape (..., K) and weight of shape (C, K), "
             f"got {x.shape} and {weight.shape}"
         )
-    if bias is not None:
-        bias = as_tensor(bias)
-        if bias.shape != weight.shape[:1]:
-            raise ValueError(
-                f"linear: expected bias of shape (C,), C = {len(weight)} as in weight "
-                f"{weight.shape}, got {bias.shape}"
-            )
-    product = _sparse_linear(weight, x=x) if is_sparse(x) else _linear(x, weight)
-    return product if bias is None else product + bias
+    if not rest:
+        return _sparse_linear(weight, x=x) if is_sparse(x) else _linear(x, weight)
+    (b,) = rest
+    if b.shape != weight.shape[:1]:
+        raise ValueError(
+            f"linear: expected bias of shape (C,), C = {len(weight)} as in weight "
+            f"{weight.shape}, got {b.shape}"
+        )
+    return _sparse_affine(weight, b, x=x) if is_sparse(x) else _affine(x, weight, b)

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from lucid._ops.primitive import Result, primitive
+from lucid._ops.primitive import Result, primitive, rounded_once
 from lucid._ops.shaping import broadcast_to
-from lucid._tensor import Array, Axis, Tensor, TensorLike
+from lucid._reduction import Axis, pairwise_sum
+from lucid._tensor import Tensor, TensorLike
 
 
 def _axes(x: Tensor, axis: Axis) -> tuple[int, ...]:
@@ -23,8 +24,9 @@ def _keep_axes(reduced: Tensor, x: Tensor, axis: Axis) -> Tensor:
 
 
 @primitive
+@rounded_once
 def _sum(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
-    return np.sum(x._data, axis=axis, keepdims=keepdims), lambda g, _: (
+    return pairwise_sum(x._data, axis, keepdims), lambda g, _: (
         broadcast_to(_keep_axes(g, x, axis), x.shape),
     )
 
@@ -55,13 +57,13 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 @primitive
+@rounded_once
 def _mean(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     count = math.prod(x.shape[a] for a in _axes(x, axis))
-    if count:
-        value = np.mean(x._data, axis=axis, keepdims=keepdims)
-    else:  # NumPy would warn
-        value = np.sum(x._data, axis=axis, keepdims=keepdims) * math.nan
-    return value, lambda g, _: (broadcast_to(_keep_axes(g, x, axis) / count, x.shape),)
+    array = x._data if x._data.dtype.kind in "fc" else x._data.astype(np.float64)
+    total = pairwise_sum(array, axis, keepdims)
+    value = np.asarray(total / np.float64(count) if count else total * math.nan, total.dtype)
+    return value, lambda g, _: (broadcast_to(_keep_axes(g, x, axis) / (count or 1), x.shape),)
 
 
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -97,11 +99,13 @@ def _to_extremes(g: Tensor, extreme: Tensor, x: Tensor, axis: Axis) -> tuple[Ten
     """Share the gradient of a maximum or minimum among the elements that reach it."""
     hits = x._data == _keep_axes(extreme, x, axis)._data
     ties = hits.sum(axis=axis, keepdims=True)
-    shares: Array = (hits / np.maximum(ties, 1)).astype(x._data.dtype)
-    return (_keep_axes(g, x, axis) * shares,)
+    # No element equals an extreme of NaN: then all shares are NaN, for the NaN to be seen.
+    shares = hits / np.where(ties == 0, math.nan, ties)
+    return (_keep_axes(g, x, axis) * Tensor(shares.astype(x.dtype)),)
 
 
 @primitive
+@rounded_once
 def _max(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     return np.max(x._data, axis=axis, keepdims=keepdims), lambda g, y: _to_extremes(g, y, x, axis)
 
@@ -128,7 +132,8 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     Notes
     -----
-    NaN where an element is NaN. Elements that tie share the gradient, as with ``torch.amax``.
+    NaN where an element is NaN; the gradient of all elements is then, too. Elements that tie share
+    the gradient. Both are as with ``torch.amax``.
 
     Examples
     --------
@@ -140,6 +145,7 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 @primitive
+@rounded_once
 def _min(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     return np.min(x._data, axis=axis, keepdims=keepdims), lambda g, y: _to_extremes(g, y, x, axis)
 
@@ -166,7 +172,8 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     Notes
     -----
-    NaN where an element is NaN. Elements that tie share the gradient, as with ``torch.amin``.
+    NaN where an element is NaN; the gradient of all elements is then, too. Elements that tie share
+    the gradient. Both are as with ``torch.amin``.
 
     Examples
     --------
@@ -178,9 +185,10 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 @primitive
+@rounded_once
 def _softmax(x: Tensor, *, axis: int) -> Result:
     e = np.exp(x._data - np.max(x._data, axis=axis, keepdims=True, initial=-np.inf))
-    e /= np.sum(e, axis=axis, keepdims=True)
+    e /= pairwise_sum(e, axis, keepdims=True)
     return e, lambda g, y: (y * (g - sum(g * y, axis=axis, keepdims=True)),)
 
 
@@ -212,9 +220,10 @@ def softmax(x: TensorLike, axis: int = -1) -> Tensor:
 
 
 @primitive
+@rounded_once
 def _log_softmax(x: Tensor, *, axis: int) -> Result:
     shifted = x._data - np.max(x._data, axis=axis, keepdims=True, initial=-np.inf)
-    shifted -= np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    shifted -= np.log(pairwise_sum(np.exp(shifted), axis, keepdims=True))
     return shifted, lambda g, y: (g - y.exp() * sum(g, axis=axis, keepdims=True),)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lucid._ops.primitive import Result, as_operands, primitive
-from lucid._tensor import Tensor, TensorLike, as_index, as_tensor
+from lucid._grad_mode import grad_mode
+from lucid._ops.primitive import Result, as_operands, primitive, rounded_once
+from lucid._reduction import BLOCK, FEW
+from lucid._tensor import Array, Tensor, TensorLike, as_index, as_tensor
 
 
 @primitive
@@ -144,13 +146,16 @@ def _select(x: Tensor, *, index: Any) -> Result:
 
 
 @primitive
+@rounded_once
 def _scatter(x: Tensor, *, index: Any, shape: tuple[int, ...]) -> Result:
     """The transpose of selecting: zeros, with each element of `x` added where it came from."""
     total = np.zeros(shape, x._data.dtype)
-    if _may_repeat(index):
-        np.add.at(total, index, x._data)
-    else:
+    if not _may_repeat(index):
         total[index] = x._data
+    elif isinstance(index, np.ndarray) and _most_frequent(index) >= FEW:
+        _add_rows(total, index.ravel(), x._data.reshape(index.size, *shape[1:]))
+    else:
+        np.add.at(total, index, x._data)
     return total, lambda g, _: (_select(g, index=index),)
 
 
@@ -160,9 +165,49 @@ def _may_repeat(index: Any) -> bool:
     return any(np.ndim(part) and np.asarray(part).dtype != np.bool_ for part in parts)
 
 
+def _most_frequent(index: Array) -> int:
+    """Return at least half of how often the place occurs that an index names most often."""
+    if index.size < FEW:
+        return 0
+    index = index.ravel().astype(np.intp)
+    return int(np.bincount(index - index.min()).max())  # -1 is not counted as the last place
+
+
+def _add_rows(total: Array, index: Array, rows: Array) -> None:
+    """Add each row to the one of `total` that its index names, as carefully as any other sum.
+
+    Rows for the same place are added in blocks, and the sums of blocks likewise, until one is left.
+    """
+    index = index.astype(np.intp) % len(total)
+    order = np.argsort(index, kind="stable")
+    index, rows = index[order], rows[order]
+    while True:
+        first = np.flatnonzero(np.diff(index, prepend=-1))
+        if first.size == index.size:
+            break
+        place = np.arange(index.size) - np.repeat(first, np.diff(first, append=index.size))
+        starts = np.flatnonzero(place % BLOCK == 0)
+        index, rows = index[starts], np.add.reduceat(rows, starts, axis=0)
+    total[index] = rows
+
+
 def getitem(x: TensorLike, index: Any) -> Tensor:
     """Return ``x[index]``: everything that NumPy understands, and tensors as indices."""
-    return _select(x, index=as_index(index))
+    x, index = as_tensor(x), as_index(index)
+    if x.requires_grad and grad_mode.enabled:
+        parts = index if isinstance(index, tuple) else (index,)
+        parts = tuple(_constant(part) for part in parts)
+        index = parts if isinstance(index, tuple) else parts[0]
+    return _select(x, index=index)
+
+
+def _constant(index: Any) -> Any:
+    """Return a copy of what can change before the backward pass: an array, a list."""
+    if index is None or index is ... or isinstance(index, (int, slice, np.generic)):
+        return index
+    array = np.array(index)
+    is_empty_list = not array.size and isinstance(index, list)  # of no floats
+    return array.astype(np.intp) if is_empty_list else array
 
 
 @primitive
