@@ -661,21 +661,22 @@ def load_checkpoint(path: _Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
            [0., 1.]])
     """
     safetensors = require("safetensors", extra="cli", purpose="loading a checkpoint")
-    with _opened(path):
-        pass  # a missing file is an OSError that names it, not an error of safetensors
+    with _opened(path) as file:  # an OSError names the file, as one of safetensors does not
+        size = os.fstat(file.fileno()).st_size
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: _read_array(path, file, name) for name in file.keys()}  # noqa: SIM118
-            return arrays, file.metadata() or {}
+        with safetensors.safe_open(path, framework="numpy") as content:
+            np.empty(size, np.uint8)  # a MemoryError, where safetensors would panic
+            names = content.keys()
+            return {n: _read_array(path, content, n) for n in names}, content.metadata() or {}
     except safetensors.SafetensorError as error:
         raise DataFileError(f"{path}: not a whole safetensors file: {error}") from error
 
 
-def _read_array(path: _Path, file: Any, name: str) -> npt.NDArray[Any]:
+def _read_array(path: _Path, content: Any, name: str) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = file.get_tensor(name)
+        array: npt.NDArray[Any] = content.get_tensor(name)
     except (AttributeError, TypeError) as error:  # safetensors asks NumPy for the type by its name
-        raise DataFileError(f"{path}: {name} has a type that NumPy lacks: {error}") from error
+        raise DataFileError(f"{path}: {name:.60} has a type that NumPy lacks: {error}") from error
     except ValueError as error:
-        raise DataFileError(f"{path}: {name} has a shape that NumPy lacks: {error}") from error
+        raise DataFileError(f"{path}: {name:.60} has a shape that NumPy lacks: {error}") from error
     return array

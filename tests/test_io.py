@@ -792,6 +792,14 @@ def test_a_checkpoint_of_a_shape_that_numpy_lacks_is_named(file, shape):
         load_checkpoint(path)
 
 
+def test_a_checkpoint_that_is_larger_than_the_memory_is_a_memory_error(file, monkeypatch):
+    path = file("")
+    save_checkpoint(path, {"weight": np.ones(2)})
+    monkeypatch.setattr(lucid.io.os, "fstat", lambda _: os.stat_result((0o100644, *[2**62] * 9)))
+    with pytest.raises(MemoryError):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"no", b"\x10" + bytes(40)])
 def test_a_file_that_is_no_checkpoint_is_named(file, content):
     with pytest.raises(DataFileError, match=r"data\.txt: not a whole safetensors file"):
