@@ -258,6 +258,14 @@ def test_scores_leave_the_features_as_they_are(form):
     assert np.array_equal(sparse.coo_array(features).toarray(), ROWS)
 
 
+def test_scores_do_not_look_at_what_comes_after_the_last_entry():
+    ranker, features = fitted(sparse.csr_array(ROWS)), sparse.csr_array(ROWS)
+    expected = ranker.scores(features)
+    features.indices = np.append(features.indices, [99, -1]).astype(np.int32)
+    features.data = np.append(features.data, np.nan)
+    assert np.array_equal(ranker.scores(features), expected)
+
+
 @pytest.mark.parametrize(
     ("features", "error", "message"),
     [

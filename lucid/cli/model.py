@@ -112,7 +112,8 @@ class Ranker(nn.Module):
         """Return features of this model's width in float64: an array, or sparse in CSR form."""
         if is_sparse(features):
             x = as_csr("features", features, np.dtype(np.float64))
-            values = x.data[: x.nnz]
+            x.prune()  # there may be more room
+            values = x.data
         else:
             x = values = as_array("features", features)
             if x.dtype.kind not in "biuf":
