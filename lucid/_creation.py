@@ -72,6 +72,11 @@ def from_numpy(array: Array) -> Tensor:
     TypeError
         If `array` is not a NumPy array of numbers.
 
+    Notes
+    -----
+    What is written into the array between an operation on the tensor and its backward pass goes
+    unnoticed, and the gradient can be wrong. Operations on arrays themselves keep copies.
+
     Examples
     --------
     >>> import numpy as np

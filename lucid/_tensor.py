@@ -222,7 +222,7 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that `backward` has accumulated, of this tensor's shape and dtype."""
+        """What `backward` has accumulated; what is set must have this shape and dtype."""
         return self._grad
 
     @grad.setter

@@ -58,6 +58,7 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
     -------
     callable
         The same function for the user: it takes tensors, arrays and numbers, and returns a Tensor.
+        It raises a TypeError where `forward` returns anything but such a pair.
 
     Notes
     -----
@@ -65,6 +66,7 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
       from its argument rather than from around it, so that a graph is freed without the garbage
       collector.
     * Broadcasting needs no care: a gradient of the output's shape is summed to the input's shape.
+      One of another shape, or what is no Tensor, is refused in the backward pass.
     * A pullback may return `g` or a view of it, but not its inputs, nor one array twice.
 
     Examples
