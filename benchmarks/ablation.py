@@ -10,6 +10,7 @@ case does not use.
 
 import importlib.util
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,15 +29,15 @@ ROUNDS = 7
 
 #: What is switched off: the file, the text of the source, and what stands in its place.
 VARIANTS = {
-    "as it is": ("margin_row.pxd", "", ""),
+    "as it is": ("scan.pxd", "", ""),
     "no queue: blocks with few active scores are ranked whole": (
-        "margin_row.pxd",
-        "if 4 * active > m:",
+        "scan.pxd",
+        "if MANY * active > m:",
         "if active > 0:",
     ),
     "queue always: blocks with many active scores are packed too": (
-        "margin_row.pxd",
-        "if 4 * active > m:",
+        "scan.pxd",
+        "if MANY * active > m:",
         "if m <= SMALL:",
     ),
     "all thresholds are compared": ("ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 1 << 30"),
@@ -65,20 +66,19 @@ CASES = [
 def build(number: int, file: str, old: str, new: str, folder: Path) -> ModuleType:
     """Compile the kernel with ``old`` replaced by ``new`` in one of its files."""
     source = folder / "lucid" / "_kernels"
-    source.mkdir(parents=True)
-    for package in (source.parent, source):
-        (package / "__init__.py").touch()
-    for path in (*KERNELS.glob("*.pxd"), KERNELS / "margin.pyx"):
-        text = path.read_text()
-        if path.name == file and old:
-            assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
-            text = text.replace(old, new)
-        (source / path.name).write_text(text)
+    shutil.copytree(KERNELS, source, ignore=shutil.ignore_patterns("*.py*c*"))
+    (source.parent / "__init__.py").touch()
+    changed = source / "pairs" / file
+    text = changed.read_text()
+    if old:
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
+        changed.write_text(text.replace(old, new))
     name = f"variant{number}"
     c_file, library = folder / f"{name}.c", folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
     cython = [sys.executable, "-m", "cython", "-3", "-I", str(folder), "--module-name", name]
     subprocess.run([*cython, str(source / "margin.pyx"), "-o", str(c_file)], check=True)
-    flags = ["-O3", "-fPIC", "-shared", "-fopenmp", "-DNDEBUG", "-DCYTHON_INLINE=", "-w"]
+    flags = ["-O3", "-fPIC", "-shared", "-fopenmp", "-DNDEBUG", "-falign-loops=32", "-w"]
+    flags += ["-DCYTHON_INLINE=inline __attribute__((always_inline))"]
     flags += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-march=x86-64-v3"]
     include = sysconfig.get_paths()["include"]
     compiler = os.environ.get("CC", "cc")

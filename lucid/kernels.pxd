@@ -3,4 +3,4 @@
 # They are inline: your extension compiles them with its own flags and needs nothing of lucid when
 # it runs. For lucid's bits, leave -ffast-math and -march=native out, or add -ffp-contract=off.
 
-from lucid._kernels.margin_row cimport multilabel_margin_row
+from lucid._kernels.pairs.hinge cimport multilabel_margin_row

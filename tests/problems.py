@@ -6,13 +6,32 @@ share, and packs blocks where few scores are active. It compares scores with up 
 of these borders.
 """
 
+import re
 from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+
+def _limit(file: str, name: str) -> int:
+    """Return a number that the kernel's source gives a name."""
+    source = (files("lucid._kernels") / file).read_text()
+    (number,) = re.findall(rf"^ +{name} = (\d+(?: << \d+)?) ", source, re.MULTILINE)
+    value, _, shift = number.partition(" << ")
+    return int(value) << int(shift or 0)
+
+
+#: Columns that are ranked together, and those of one task when threads share a row.
+BLOCK = _limit("pairs/row.pxd", "BLOCK")
+SEGMENT = _limit("pairs/segments.pxd", "SEGMENT")
+
+#: Up to so many thresholds are compared, more go into a grid.
+FEW_BYTES = _limit("pairs/ranks.pxd", "FEW_BYTES")
+FEW = {"float32": FEW_BYTES // 4, "float64": FEW_BYTES // 8}
 
 
 class Problem(NamedTuple):
@@ -26,11 +45,12 @@ class Problem(NamedTuple):
 SIZES = {
     "one-small-row": (1, 5, 2),
     "many-small-rows": (700, 50, 5),
-    "a-block-and-one": (70, 513, 24),
+    "a-block-and-one": (70, BLOCK + 1, 24),
     "rows-of-blocks": (37, 1100, 10),
     "dozens-of-labels": (21, 2000, 90),
     "many-labels": (33, 1000, 300),
     "rows-over-segments": (2, 40_000, 12),
+    "segments-and-one": (1, 2 * SEGMENT + 1, 9),
     "a-shared-row": (1, 70_001, 20),
     "a-shared-row-with-a-grid": (1, 66_000, 900),
     "more-labels-than-a-segment": (1, 70_000, 33_000),

@@ -12,29 +12,37 @@ import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import Problem
+from problems import FEW, Problem
 
 from lucid._margin import multilabel_margin
 
-CLASSES = st.sampled_from([1, 2, 4, 8, 16, 64])
+CLASSES = st.sampled_from([1, 2, 4, 8, 16, 128])
+
+#: Labels of a row: some more than are compared one by one, of float32 scores too.
+MOST = FEW["float32"] + 16
 
 
 def scores(rows, classes):
-    """Multiples of 1/8 from -2.5 to 2.5, one for each byte that is drawn."""
+    """Multiples of 1/8 from -2.5 to 2.5: one for each byte that is drawn, or all from a seed."""
     size = rows * classes
-    return st.binary(min_size=size, max_size=size).map(
-        lambda drawn: (np.frombuffer(drawn, np.uint8).reshape(rows, classes) % 41 - 20.0) / 8
+    drawn = st.binary(min_size=size, max_size=size).map(lambda b: np.frombuffer(b, np.uint8))
+    random = st.integers(0, 2**32 - 1).map(
+        lambda seed: np.random.default_rng(seed).integers(0, 256, size)
     )
+    return (drawn | random).map(lambda values: (values.reshape(rows, classes) % 41 - 20.0) / 8)
 
 
 @st.composite
 def problems(draw, dtypes=("float32", "float64")):
-    """Up to 4 rows; of 64 classes up to 40 can be labels, more than are compared in pairs."""
+    """Up to 4 rows, some with more labels than are compared one by one."""
     rows, classes = draw(st.integers(1, 4)), draw(CLASSES)
     x = draw(scores(rows, classes)).astype(draw(st.sampled_from(dtypes)))
-    target = np.full((rows, 41), -1)
+    target = np.full((rows, MOST + 1), -1)
+    counts = st.integers(0, min(classes, MOST))
+    if classes > MOST:
+        counts |= st.integers(FEW["float32"] + 1, MOST)
     for n in range(rows):
-        count = draw(st.integers(0, min(classes, 40)))
+        count = draw(counts)
         first, step = draw(st.integers(0, classes - 1)), draw(st.sampled_from([1, 3, 7, 11]))
         # All different, since an odd step has no factor in common with a power of two.
         target[n, :count] = (first + step * np.arange(count)) % classes
@@ -58,7 +66,7 @@ def test_the_problems_have_active_inactive_and_tied_pairs():
             seen["active"] += int((difference > 0).sum())
             seen["inactive"] += int((difference < 0).sum())
             seen["tied"] += int((difference == 0).sum())
-            seen["rows with many labels"] += len(labels) > 24
+            seen[f"{x.dtype} rows with many labels"] += len(labels) > FEW[str(x.dtype)]
             seen["rows"] += 1
 
     collect()
@@ -66,7 +74,8 @@ def test_the_problems_have_active_inactive_and_tied_pairs():
     assert 0.2 * pairs < seen["active"] < 0.9 * pairs
     assert 0.1 * pairs < seen["inactive"]
     assert 0.01 * pairs < seen["tied"]
-    assert 0 < seen["rows with many labels"] < seen["rows"]
+    for dtype in FEW:
+        assert 0.01 * seen["rows"] < seen[f"{dtype} rows with many labels"] < 0.5 * seen["rows"]
 
 
 @given(problems(("float16", "float32", "float64")))

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import oracle
 import pytest
+from problems import SEGMENT
 
 import lucid
 import lucid.testing
@@ -435,3 +436,14 @@ def test_a_label_that_is_given_more_often_than_float32_counts(dtype):
     _, gradient = multilabel_margin(x, np.zeros((1, times), int), "none")
     expected = np.array([-times, times, 0]) / 3
     assert np.array_equal(gradient[0], expected.astype(dtype))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("column", [0, SEGMENT, 2 * SEGMENT, 3 * SEGMENT - 1])
+def test_a_label_given_twice_counts_twice_wherever_threads_share_its_row(column, threads):
+    lucid.set_num_threads(threads)
+    x = np.zeros((1, 3 * SEGMENT))
+    _, gradient = multilabel_margin(x, np.array([[column, column]]), "sum")
+    expected = np.full_like(x, 2 / x.size)
+    expected[0, column] = -2 * (x.size - 1) / x.size
+    assert np.array_equal(gradient, expected)

@@ -22,19 +22,14 @@ sorted, and each of the C scores looks up by bisection between which of them it 
 just been read is in the cache.
 """
 
-from cython.parallel cimport prange, threadid
-from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, malloc, qsort
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from lucid._kernels.machine cimport startable
-from lucid._kernels.reading cimport read_once
-
-ctypedef fused real:
-    float
-    double
+from lucid._kernels.driver cimport run
+from lucid._kernels.reals cimport real, search, sort
+from lucid._kernels.sharing cimport APART, read_once
 
 ctypedef fused whole:
     int32_t
@@ -47,7 +42,6 @@ cdef enum:
     SERIAL = 1 << 18        # comparisons below which one thread is faster than several
     PATIENCE = 1 << 20      # scores between two looks for Ctrl-C
     TASK = 1 << 14          # scores a thread takes at least: what it writes is far from the others'
-    PADDING = 128           # bytes between two threads' workspaces: no cache line in common
 
 
 cdef struct Counts:         # of one row, or of all: an entry for each label, or NULL if not asked for
@@ -176,24 +170,6 @@ cdef void count_few(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize
                 out.place[i] += count_ties(x, labels[i], score[i])
 
 
-cdef int ascending_float(const void* p, const void* q) noexcept nogil:
-    return ((<const float*>p)[0] > (<const float*>q)[0]) - ((<const float*>p)[0] < (<const float*>q)[0])
-
-
-cdef int ascending_double(const void* p, const void* q) noexcept nogil:
-    return ((<const double*>p)[0] > (<const double*>q)[0]) - ((<const double*>p)[0] < (<const double*>q)[0])
-
-
-cdef inline Py_ssize_t bisect(const real* thresholds, Py_ssize_t P, real score) noexcept nogil:
-    """The first of the ascending thresholds that is not below the score; P if there is none."""
-    cdef Py_ssize_t low = 0, size = P
-    while size > 0:
-        # No branch on the outcome, which no processor could predict.
-        low += (size - size // 2) * (thresholds[low + size // 2] < score)
-        size //= 2
-    return low
-
-
 cdef void count_many(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t P,
                      Counts out, Workspace work) noexcept nogil:
     cdef real* thresholds = <real*>work.thresholds
@@ -201,13 +177,13 @@ cdef void count_many(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssiz
     cdef Py_ssize_t i, j, l
     for i in range(P):
         thresholds[i] = x[labels[i]]
-    qsort(thresholds, P, sizeof(real), ascending_float if real is float else ascending_double)
+    sort(thresholds, P)
     memset(work.equal, 0, P * sizeof(int64_t))
     memset(work.between, 0, (P + 1) * sizeof(int64_t))
 
     i = 0                               # the next label: they ascend, as the columns do
     for j in range(C):
-        l = bisect(thresholds, P, x[j])
+        l = search(thresholds, 0, P, x[j])
         if l < P and thresholds[l] == x[j]:
             if i < P and labels[i] == j:
                 if out.place != NULL:
@@ -224,7 +200,7 @@ cdef void count_many(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssiz
         above += work.equal[l] + between
 
     for i in range(P):
-        l = bisect(thresholds, P, x[labels[i]])
+        l = search(thresholds, 0, P, x[labels[i]])
         if out.above != NULL:
             out.above[i] = work.between[l]
         if out.not_below != NULL:
@@ -235,43 +211,63 @@ cdef void count_many(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssiz
             out.place[i] += work.between[l]
 
 
-cdef inline Counts of_row(Counts all_rows, Py_ssize_t start) noexcept nogil:
+cdef enum:                  # why numbers mean nothing
+    FOUND_NAN = 1
+    REFUSED = 2             # labels are not what they were when they were checked
+
+
+cdef struct Problem:        # what was asked, and where the answers go
+    Py_ssize_t C
+    const int64_t* indices
+    const int64_t* indptr
+    Py_ssize_t size         # of indices
+    Py_ssize_t longest      # labels of a row
+    Counts out              # of all rows
+    int64_t* depth          # [N], or NULL if not asked for
+    Workspace* work         # one for each thread
+
+
+cdef inline Counts of_row(const Counts* out, Py_ssize_t start) noexcept nogil:
     cdef Counts row
-    row.above = all_rows.above + start if all_rows.above != NULL else NULL
-    row.not_below = all_rows.not_below + start if all_rows.not_below != NULL else NULL
-    row.labels_not_below = (
-        all_rows.labels_not_below + start if all_rows.labels_not_below != NULL else NULL
-    )
-    row.place = all_rows.place + start if all_rows.place != NULL else NULL
+    row.above = out.above + start if out.above != NULL else NULL
+    row.not_below = out.not_below + start if out.not_below != NULL else NULL
+    row.labels_not_below = out.labels_not_below + start if out.labels_not_below != NULL else NULL
+    row.place = out.place + start if out.place != NULL else NULL
     return row
+
+
+cdef inline bint any_of(const Counts* out) noexcept nogil:
+    return (out.above != NULL or out.not_below != NULL or out.labels_not_below != NULL
+            or out.place != NULL)
+
+
+cdef int count_row(const real* x, Py_ssize_t n, int thread, void* p) noexcept nogil:
+    """Write the numbers of one row: the task of a thread."""
+    cdef Problem* problem = <Problem*>p
+    cdef Workspace* work = &problem.work[thread]
+    cdef int64_t start = read_once(problem.indptr + n), end = read_once(problem.indptr + n + 1)
+    cdef Py_ssize_t C = problem.C, P = end - start
+    cdef Counts out
+    if not 0 <= start <= end <= problem.size or P > problem.longest:
+        return REFUSED
+    x += n * C
+    if has_nan(x, C):
+        return FOUND_NAN
+    if not read_labels(problem.indices + start, P, C, work.labels):
+        return REFUSED
+    if P > 0 and problem.depth != NULL:
+        problem.depth[n] = count_depth(x, C, work.labels, P)
+    if P > 0 and any_of(&problem.out):
+        out = of_row(&problem.out, start)
+        if P > FEW:
+            count_many(x, C, work.labels, P, out, work[0])
+        else:
+            count_few(x, C, work.labels, P, out)
+    return 0
 
 
 cdef inline int64_t* pointer(int64_t[::1] counts) noexcept:
     return NULL if counts is None else &counts[0]
-
-
-cdef enum:                  # what comes of a row
-    COUNTED = 0
-    FOUND_NAN = 1
-    REFUSED = 2             # its labels are not what they were when they were checked
-
-
-cdef int count_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t P, Counts out,
-                   int64_t* depth, Workspace work) noexcept nogil:
-    """Write the numbers of one row."""
-    if has_nan(x, C):
-        return FOUND_NAN
-    if not read_labels(labels, P, C, work.labels):
-        return REFUSED
-    if P > 0 and depth != NULL:
-        depth[0] = count_depth(x, C, work.labels, P)
-    if P > 0 and (out.above != NULL or out.not_below != NULL or out.labels_not_below != NULL
-                  or out.place != NULL):
-        if P > FEW:
-            count_many(x, C, work.labels, P, out, work)
-        else:
-            count_few(x, C, work.labels, P, out)
-    return COUNTED
 
 
 def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[::1] indptr,
@@ -281,63 +277,41 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
     """Write the numbers above to arrays of zeros: an entry for each label, `depth` for each row.
 
     The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range.
-    Return whether a score is NaN; the numbers mean nothing then. ValueError, with no word for
-    users, where the labels are not of that form.
+    Return whether a score is NaN; the numbers mean nothing then.
     """
-    cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], nnz = indices.shape[0], n, longest = 0
-    cdef Py_ssize_t first, last, step, rows
-    cdef int64_t start, end
-    cdef Counts out
-    cdef int64_t* depth_of_row = pointer(depth)
-    cdef Workspace* work = NULL
-    cdef char* memory = NULL
+    cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], longest = 0, n
+    cdef Problem problem
+    cdef char* memory
     cdef size_t size
-    cdef int outcome = COUNTED, of_row_n
-    cdef int* worst = &outcome          # all threads', which a plain variable in a prange is not
-    out.above, out.not_below = pointer(above), pointer(not_below)
-    out.labels_not_below, out.place = pointer(labels_not_below), pointer(place)
+    cdef int failure
     if indptr.shape[0] != N + 1:
         raise ValueError("shapes do not fit")
-    if C * (N + nnz) < SERIAL:
+    if C * (N + indices.shape[0]) < SERIAL:
         threads = 1
     for n in range(N):
         longest = max(longest, indptr[n + 1] - indptr[n])
-    longest = min(longest, nnz)
+    longest = min(longest, indices.shape[0])
+    problem.C, problem.longest, problem.depth = C, longest, pointer(depth)
+    problem.indices, problem.indptr, problem.size = &indices[0], &indptr[0], indices.shape[0]
+    problem.out.above, problem.out.not_below = pointer(above), pointer(not_below)
+    problem.out.labels_not_below, problem.out.place = pointer(labels_not_below), pointer(place)
 
-    size = ((4 if longest > FEW else 1) * longest + 1) * sizeof(int64_t) + PADDING
-    work = <Workspace*>malloc(threads * sizeof(Workspace))
+    size = ((4 if longest > FEW else 1) * longest + 1) * sizeof(int64_t) + APART
+    problem.work = <Workspace*>malloc(threads * sizeof(Workspace))
     memory = <char*>malloc(threads * size)
-    if work == NULL or memory == NULL:
-        free(work)
-        free(memory)
-        raise MemoryError()
-    for n in range(threads):
-        work[n].labels = <int64_t*>(memory + n * size)
-        work[n].thresholds = work[n].labels + longest
-        work[n].equal = work[n].labels + 2 * longest
-        work[n].between = work[n].labels + 3 * longest
-    threads = startable(threads)
-
-    step = max(1, PATIENCE // max(1, C))
-    rows = max(8, TASK // max(1, C))
     try:
-        for first from 0 <= first < N by step:
-            last = min(N, first + step)
-            for n in prange(first, last, nogil=True, num_threads=threads,
-                            schedule="dynamic", chunksize=rows):
-                start, end = read_once(&indptr[n]), read_once(&indptr[n + 1])
-                if 0 <= start <= end <= nnz and end - start <= longest:
-                    of_row_n = count_row(
-                        &scores[n, 0], C, &indices[0] + start, end - start, of_row(out, start),
-                        depth_of_row + n if depth_of_row != NULL else NULL, work[threadid()])
-                else:
-                    of_row_n = REFUSED
-                if of_row_n > COUNTED:
-                    worst[0] = of_row_n
-            if outcome == REFUSED:
-                raise ValueError("the labels were changed after they had been checked")
-            PyErr_CheckSignals()        # Ctrl-C
+        if problem.work == NULL or memory == NULL:
+            raise MemoryError(f"no memory for the workspace of rows with {longest} labels")
+        for n in range(threads):
+            problem.work[n].labels = <int64_t*>(memory + n * size)
+            problem.work[n].thresholds = problem.work[n].labels + longest
+            problem.work[n].equal = problem.work[n].labels + 2 * longest
+            problem.work[n].between = problem.work[n].labels + 3 * longest
+        failure = run(count_row[real], &scores[0, 0], &problem, N, max(8, TASK // max(1, C)),
+                      max(1, PATIENCE // max(1, C)), threads)
     finally:
-        free(work)
+        free(problem.work)
         free(memory)
-    return outcome == FOUND_NAN
+    if failure == REFUSED:
+        raise ValueError("the labels were changed after they had been checked")
+    return failure == FOUND_NAN

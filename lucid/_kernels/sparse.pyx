@@ -10,16 +10,12 @@ in it. The gradient goes the other way: it is summed up in a tile, then added to
 Threads share out the tiles. What one class gets does not depend on them, so the bits are the same.
 """
 
-from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from lucid._kernels.machine cimport startable
-
-ctypedef fused real:
-    float
-    double
+from lucid._kernels.driver cimport Task, run
+from lucid._kernels.reals cimport real
 
 cdef enum:
     TILE = 32               # classes: four vectors of float32
@@ -81,25 +77,46 @@ cdef void add_tile(const Rows* x, const real* g, Py_ssize_t C, Py_ssize_t first,
             column[i * D] += tile[k * TILE + i]
 
 
-cdef run(Rows* x, const real* factor, bint is_gradient, real* out, Py_ssize_t C, int threads):
+cdef struct Product:        # one of the two, and where it goes
+    const Rows* x
+    Py_ssize_t C
+    void* out               # real[N, C], or real[C, D] for the gradient
+    void* tiles             # real[threads, K, TILE]
+
+
+cdef int multiply(const real* weight, Py_ssize_t t, int thread, void* p) noexcept nogil:
+    """Multiply the tile t: the task of a thread."""
+    cdef Product* product = <Product*>p
+    cdef real* tile = <real*>product.tiles + thread * product.x.K * TILE
+    multiply_tile(product.x, weight, product.C, t * TILE, tile, <real*>product.out)
+    return 0
+
+
+cdef int add(const real* g, Py_ssize_t t, int thread, void* p) noexcept nogil:
+    cdef Product* product = <Product*>p
+    cdef real* tile = <real*>product.tiles + thread * product.x.K * TILE
+    add_tile(product.x, g, product.C, t * TILE, tile, <real*>product.out)
+    return 0
+
+
+cdef share_out(Task task, const Rows* x, const real* factor, real* out, Py_ssize_t C, int threads):
     """Share out the tiles of one of the two products: ``factor`` is the weight or the gradient g."""
-    cdef Py_ssize_t t, tiles = (C + TILE - 1) // TILE, size = x.K * TILE
+    cdef Py_ssize_t tiles = (C + TILE - 1) // TILE
+    cdef Product product
     cdef void* memory
-    cdef real* tile
     if C * (x.K + x.indptr[x.N]) < SERIAL:
         threads = 1
     threads = max(1, min(threads, tiles))
-    memory = calloc(threads * size * sizeof(real) + 64, 1)      # zeros: the last tile may lack classes
+    memory = calloc(threads * x.K * TILE * sizeof(real) + 64, 1)    # zeros: the last tile may lack classes
     if memory == NULL:
         raise MemoryError(f"no memory for {threads} tiles of {x.K} columns")
-    tile = <real*>((<uintptr_t>memory + 63) // 64 * 64)         # a row of 32 begins with a cache line
-    threads = startable(threads)
-    for t in prange(tiles, nogil=True, schedule="dynamic", num_threads=threads):
-        if is_gradient:
-            add_tile(x, factor, C, t * TILE, tile + threadid() * size, out)
-        else:
-            multiply_tile(x, factor, C, t * TILE, tile + threadid() * size, out)
-    free(memory)
+    product.x, product.C, product.out = x, C, out
+    product.tiles = <void*>((<uintptr_t>memory + 63) // 64 * 64)    # a row of 32 begins with a cache line
+    try:
+        # Few large chunks: two threads write to the same cache lines where their classes meet.
+        run(task, factor, &product, tiles, max(1, tiles // (4 * threads)), tiles, threads)
+    finally:
+        free(memory)
 
 
 cdef Rows rows_of(const int64_t[::1] places, const int64_t[::1] indptr, const int64_t[::1] columns,
@@ -124,7 +141,7 @@ def times_transposed(const real[::1] values, const int64_t[::1] places, const in
     x.values = &values[0]
     if out.shape[1] != weight.shape[0]:
         raise ValueError("shapes do not fit")
-    run(&x, &weight[0, 0], False, &out[0, 0], weight.shape[0], threads)
+    share_out(multiply[real], &x, &weight[0, 0], &out[0, 0], weight.shape[0], threads)
 
 
 def add_transposed_times(const real[:, ::1] g, const real[::1] values, const int64_t[::1] places,
@@ -135,4 +152,4 @@ def add_transposed_times(const real[:, ::1] g, const real[::1] values, const int
     x.values = &values[0]
     if out.shape[0] != g.shape[1]:
         raise ValueError("shapes do not fit")
-    run(&x, &g[0, 0], True, &out[0, 0], out.shape[0], threads)
+    share_out(add[real], &x, &g[0, 0], &out[0, 0], out.shape[0], threads)

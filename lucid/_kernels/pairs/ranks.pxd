@@ -12,15 +12,16 @@ There are two ways, and the number of thresholds decides between them.
 
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport qsort
 from libc.string cimport memset
 
-from lucid._kernels.comparing cimport compare_double, compare_float
-from lucid._kernels.sums cimport real
+from lucid._kernels.pairs.comparing cimport compare_double, compare_float
+from lucid._kernels.reals cimport real, search, sort
 
 cdef enum:
     FEW_BYTES = 256         # of thresholds, 64 or 32: for so many comparing takes no longer
-    MOST_SCORES = 1024      # ranked in one call
+    LANES = 8               # scores are ranked in multiples of so many
+    SLACK = 8               # entries behind thresholds and counts: for inf, for the lanes of sums
+    CROWDED = 16            # thresholds in a bucket, from which on they are sorted by more than insertion
     BUCKETS = 4             # for each threshold
     MOST_BUCKETS = 1 << 23  # their numbers stay exact in float32
 
@@ -28,8 +29,8 @@ cdef enum:
 cdef struct Thresholds:
     bint few                # whether scores are compared with each of them
     Py_ssize_t P            # how many
-    void* by_label          # real[P + 8]: in the order of the labels
-    void* ascending         # real[P + 8]: sorted, and closed by inf
+    void* by_label          # real[P + SLACK]: in the order of the labels
+    void* ascending         # real[P + SLACK]: sorted, and closed by inf
     void* tau               # the one of the two whose order the counts have
     # for the grid:
     Py_ssize_t buckets
@@ -40,14 +41,6 @@ cdef struct Thresholds:
 
 cdef inline Py_ssize_t count_buckets(Py_ssize_t P) noexcept nogil:
     return min(BUCKETS * P, MOST_BUCKETS)
-
-
-cdef inline int ascending_float(const void* p, const void* q) noexcept nogil:
-    return ((<const float*>p)[0] > (<const float*>q)[0]) - ((<const float*>p)[0] < (<const float*>q)[0])
-
-
-cdef inline int ascending_double(const void* p, const void* q) noexcept nogil:
-    return ((<const double*>p)[0] > (<const double*>q)[0]) - ((<const double*>p)[0] < (<const double*>q)[0])
 
 
 cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexcept nogil:
@@ -66,11 +59,11 @@ cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, r
         t.tau = t.by_label
     else:
         t.tau = t.ascending
-        sort(by_label, <real*>t.tau, low, high, t)
+        sort_into_buckets(by_label, <real*>t.tau, low, high, t)
 
 
-cdef inline void sort(const real* by_label, real* tau, real low, real high,
-                      Thresholds* t) noexcept nogil:
+cdef inline void sort_into_buckets(const real* by_label, real* tau, real low, real high,
+                                   Thresholds* t) noexcept nogil:
     """Sort the thresholds into buckets, then within each bucket."""
     cdef int32_t* start = t.start
     cdef Py_ssize_t i, k, b, P = t.P, buckets = count_buckets(P)
@@ -102,10 +95,9 @@ cdef inline void sort(const real* by_label, real* tau, real low, real high,
         b = t.bucket[i]
         start[b] -= 1
         tau[start[b]] = by_label[i]
-    if fullest > 16:                    # thresholds in clusters
+    if fullest > CROWDED:
         for b in range(buckets):
-            qsort(tau + start[b], start[b + 1] - start[b], sizeof(real),
-                  ascending_float if real is float else ascending_double)
+            sort(tau + start[b], start[b + 1] - start[b])
     for i in range(1, P):               # insertion: hardly anything is far from its place
         value = tau[i]
         k = i
@@ -114,19 +106,6 @@ cdef inline void sort(const real* by_label, real* tau, real low, real high,
             k -= 1
         tau[k] = value
     tau[P] = INFINITY
-
-
-cdef inline Py_ssize_t search(const real* tau, Py_ssize_t low, Py_ssize_t high,
-                              real value) noexcept nogil:
-    """The first of the sorted ``tau[low:high]`` that is not below ``value``."""
-    cdef Py_ssize_t middle
-    while low < high:
-        middle = (low + high) // 2
-        if value > tau[middle]:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 cdef inline Py_ssize_t rank_in_bucket(const real* tau, const int32_t* start, int32_t b,
@@ -142,7 +121,7 @@ cdef inline int64_t rank_by_grid(const real* v, Py_ssize_t m, const real* tau, c
                                  int32_t* rank, int32_t* count) noexcept nogil:
     """Rank ``m`` scores against many thresholds, adding to the histogram of ranks."""
     cdef real low = t.low, scale = t.scale, last = t.buckets - 1
-    cdef int64_t sum = 0
+    cdef int64_t sum_of_ranks = 0
     cdef Py_ssize_t j, r
     for j in range(m):
         rank[j] = bucket_of(v[j], low, scale, last)
@@ -150,8 +129,8 @@ cdef inline int64_t rank_by_grid(const real* v, Py_ssize_t m, const real* tau, c
         r = rank_in_bucket(tau, t.start, rank[j], v[j])
         rank[j] = <int32_t>r
         count[r] += 1
-        sum += r
-    return sum
+        sum_of_ranks += r
+    return sum_of_ranks
 
 
 cdef inline int64_t rank_by_comparing(const real* v, Py_ssize_t m, const real* tau, Py_ssize_t P,
@@ -165,7 +144,7 @@ cdef inline int64_t rank_by_comparing(const real* v, Py_ssize_t m, const real* t
 
 cdef inline int64_t rank_scores(const real* v, Py_ssize_t m, const Thresholds* t, int32_t* rank,
                                 int32_t* count) noexcept nogil:
-    """Rank ``m`` scores, a multiple of 8 and at most MOST_SCORES, and count them; the sum of their ranks."""
+    """Rank ``m`` scores, a multiple of LANES, and count them; the sum of their ranks."""
     cdef const real* tau = <const real*>t.tau
     if t.few:
         return rank_by_comparing(v, m, tau, t.P, rank, count)

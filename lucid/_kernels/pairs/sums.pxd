@@ -14,11 +14,8 @@ from libc.math cimport fabs, fma, isfinite
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
-from lucid._kernels.vectors cimport LUCID_FLOATS
-
-ctypedef fused real:
-    float
-    double
+from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
+from lucid._kernels.reals cimport real
 
 cdef extern from *:
     """

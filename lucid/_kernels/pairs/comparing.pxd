@@ -8,7 +8,7 @@ a loop, because it narrows comparisons to int32 one register at a time.
 
 from libc.stdint cimport int32_t, int64_t
 
-from lucid._kernels.vectors cimport LUCID_FLOATS
+from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
 
 cdef extern from *:
     """

@@ -7,7 +7,7 @@ no loop makes a compiler find.
 
 from libc.stdint cimport uint64_t
 
-from lucid._kernels.vectors cimport LUCID_FLOATS
+from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
 
 cdef extern from *:
     """

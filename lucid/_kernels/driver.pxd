@@ -1,0 +1,45 @@
+# cython: language_level=3
+"""The driver of all kernels that threads share: tasks in chunks, and a look for Ctrl-C now and then.
+
+A task is a row of scores, a segment of one, or a tile of classes. It is told which of the threads
+runs it, so that each thread has a workspace of its own.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange, threadid
+
+from lucid._kernels.machine cimport startable
+from lucid._kernels.reals cimport real
+
+# Returns 0, or why the problem cannot be solved.
+ctypedef int (*Task)(const real* x, Py_ssize_t i, int thread, void* problem) noexcept nogil
+
+
+cdef inline int run(Task task, const real* x, void* problem, Py_ssize_t tasks, Py_ssize_t chunk,
+                    Py_ssize_t patience, int threads) except -1:
+    """Run the tasks, ``chunk`` of them at a time by one thread, ``patience`` between two looks for Ctrl-C.
+
+    Returns 0, or what one of the tasks did, whereupon those after the next look are left out.
+    """
+    cdef Py_ssize_t first, last, i
+    cdef int failure = 0, outcome
+    cdef int* of_all = &failure         # which a plain variable in a prange is not
+    threads = startable(threads)
+    for first from 0 <= first < tasks by patience:
+        last = min(tasks, first + patience)
+        if threads == 1:                # small problems: entering a parallel region is felt
+            with nogil:
+                for i in range(first, last):
+                    outcome = task(x, i, 0, problem)
+                    if outcome != 0:
+                        failure = outcome
+        else:
+            for i in prange(first, last, nogil=True, schedule="dynamic", chunksize=chunk,
+                            num_threads=threads):
+                outcome = task(x, i, threadid(), problem)
+                if outcome != 0:
+                    of_all[0] = outcome
+        if failure != 0:
+            return failure
+        PyErr_CheckSignals()
+    return 0

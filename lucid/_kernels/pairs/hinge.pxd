@@ -1,0 +1,207 @@
+# cython: language_level=3, cdivision=True
+"""The multi-label ranking margin loss and its gradient, exact, in near-linear time.
+
+For one row x of C scores with labels t_1 .. t_P,
+
+    C * L = sum over labels i, over j not a label, of max(0, 1 - x[t_i] + x_j).
+
+**Counting instead of pairing.**  Let tau_i = x[t_i] - 1 (rounded), the threshold of label i. The
+pair (i, j) is active exactly when x_j > tau_i: rounding is symmetric in sign, and a difference of
+two floats is zero only when they are equal, so this is the sign of the rounded 1 - x[t_i] + x_j,
+bit for bit. Let
+
+    r_j = number of thresholds below x_j      (the rank of a negative j)
+    n_i = number of negatives above tau_i     (the count of a label i).
+
+Both are integers, and they are the gradient: dL/dx_j = r_j / C and dL/dx[t_i] = -n_i / C. With
+a = min tau the loss follows from them, in O(C + P):
+
+    C * L = sum_j r_j * (x_j - a)+  -  sum_i n_i * (tau_i - a).
+
+The labels are read in `row.pxd`, the scores in `scan.pxd`, which has them ranked by `ranks.pxd`.
+Here is what a rank is worth, summed up to the last bit by `sums.pxd`.
+
+**The same bits always.**  Counts are integers. Float sums run over fixed lanes within a block, over
+blocks within a segment, over segments within a row and over rows, in that order, whichever thread
+computes which part.
+
+**NaN and infinities.**  A NaN score is never "not above a", so it reaches the sum. What the counts
+cannot tell (inf - inf between a label and a negative, a NaN label) `settle` decides from which
+kinds of values occur. A row whose loss is NaN has NaN for its gradient.
+"""
+
+from libc.math cimport INFINITY, NAN, isfinite, isnan
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
+
+from lucid._kernels.pairs.ranks cimport Thresholds, close_counts, place_of, rank_of
+from lucid._kernels.pairs.row cimport (
+    BLOCK, Part, Row, allocate_part, allocate_row, count_blocks, find_labels, open_row,
+)
+from lucid._kernels.pairs.scan cimport pad, scan
+from lucid._kernels.pairs.segments cimport scan_row
+from lucid._kernels.pairs.sums cimport (
+    Sum, add, add_product, add_products, quotient, rounded_quotient,
+)
+from lucid._kernels.reals cimport real
+
+cdef extern from *:
+    const double SCALE "0x1p-64"
+
+
+cdef inline void hinge_add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                           const Row* row, Part* part) noexcept nogil:
+    add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
+
+
+cdef inline void put_gradient(real* out, double count, const Row* row) noexcept nogil:
+    """Write count / divisor, rounded once; a product with the inverse is as good for float32."""
+    if real is float:
+        out[0] = <float>(count * row.inverse)
+    else:
+        out[0] = rounded_quotient(count, row.divisor, row.inverse)
+
+
+cdef inline void hinge_put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
+                           real* gradient) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(m):
+        put_gradient(gradient + j, rank[j], row)
+
+
+cdef inline void hinge_scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
+                            real* grad, Part* part) noexcept nogil:
+    scan(x, start, stop, row, grad, part, hinge_add[real], hinge_put[real])
+
+
+cdef inline void hinge_close(const real* x, const Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
+    """From the ranks and counts of a whole row: C times its loss, and the gradient of its labels."""
+    cdef const Thresholds* t = &row.thresholds
+    cdef const real* tau = <const real*>t.tau
+    cdef int32_t* count = part.count
+    cdef real above[BLOCK]
+    cdef real a = <real>row.a
+    cdef Sum of_labels
+    cdef Py_ssize_t i, j, m
+    cdef int64_t counts, times
+    of_labels.hi, of_labels.lo = 0, 0
+    close_counts(t, count)
+    for i from 0 <= i < row.P by BLOCK:
+        m = min(BLOCK, row.P - i)
+        counts = 0
+        for j in range(m):              # a threshold below no score adds nothing, not even if it is inf
+            above[j] = tau[i + j] if count[i + j] > 0 else a
+            counts += count[i + j]
+        add_products(above, count + i, pad(above, m, a), counts, row.a, row.C, &of_labels)
+    loss[0] = part.total
+    add(loss, -of_labels.hi)
+    loss.lo -= of_labels.lo
+    if not row.finite or not isfinite(loss.hi) or not isfinite(loss.lo):
+        settle(x, row, count, loss)
+    if grad == NULL:
+        return
+    if isnan(loss.hi):
+        for i in range(row.C):
+            grad[i] = NAN
+    elif part.repeated:
+        # The scan left zeros at the labels: a label given m times counts m times, with one rounding.
+        for i in range(row.P):
+            tally(grad + row.labels[i], 1)
+        for i in range(row.P):
+            times = tally(grad + row.labels[i], 0)
+            if times > 0:               # not yet a gradient, whose sign is negative
+                put_gradient(grad + row.labels[i],
+                             times * <double>(-count[place_of(i, t, tau)]), row)
+    else:
+        for i in range(row.P):
+            put_gradient(grad + row.labels[i], -count[place_of(i, t, tau)], row)
+
+
+cdef inline int64_t tally(real* place, int64_t more) noexcept nogil:
+    """Add to a whole number that is kept in the memory of a gradient: a float32 ends at 2**24."""
+    cdef int32_t narrow
+    cdef int64_t wide
+    if real is float:
+        memcpy(&narrow, place, sizeof(narrow))
+        narrow += <int32_t>more
+        memcpy(place, &narrow, sizeof(narrow))
+        return narrow
+    else:
+        memcpy(&wide, place, sizeof(wide))
+        wide += more
+        memcpy(place, &wide, sizeof(wide))
+        return wide
+
+
+cdef inline void settle(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
+    """Decide between NaN, inf and the sum as it stands, by which values meet in pairs."""
+    cdef bint is_label[BLOCK]
+    cdef bint nan = False, high = False, low = False, any_negative = False
+    cdef bint label_nan = False, label_high = False, label_low = False
+    cdef Py_ssize_t i, b, j
+    cdef real value
+    for i in range(row.P):
+        value = x[row.labels[i]]
+        label_nan |= isnan(value)
+        label_high |= value == INFINITY
+        label_low |= value == -INFINITY
+    for b in range(count_blocks(row.C)):
+        find_labels(row, b, is_label)
+        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
+            if not is_label[j - b * BLOCK]:
+                any_negative = True
+                nan |= isnan(x[j])
+                high |= x[j] == INFINITY
+                low |= x[j] == -INFINITY
+    if nan or (label_nan and any_negative) or (high and label_high) or (low and label_low):
+        loss.hi, loss.lo = NAN, 0
+    elif high or (label_low and any_negative):
+        loss.hi, loss.lo = INFINITY, 0
+    elif not any_negative or row.a == INFINITY:
+        loss.hi, loss.lo = 0, 0
+    elif not isfinite(loss.hi) or not isfinite(loss.lo):
+        sum_scaled(x, row, count, loss)
+
+
+cdef inline void sum_scaled(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
+    """Sum up finite scores whose float64 sum overflows on the way, as their 2**-64th parts."""
+    cdef const real* tau = <const real*>row.thresholds.tau
+    cdef bint is_label[BLOCK]
+    cdef Py_ssize_t i, b, j
+    cdef Sum total
+    total.hi, total.lo = 0, 0
+    for i in range(row.P):
+        if count[i] > 0:
+            add_product(&total, -count[i], SCALE * tau[i])
+    for b in range(count_blocks(row.C)):
+        find_labels(row, b, is_label)
+        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
+            if x[j] > <real>row.a and not is_label[j - b * BLOCK]:
+                add_product(&total, rank_of(x[j], &row.thresholds), SCALE * x[j])
+    loss.hi = (total.hi + total.lo) / SCALE     # inf beyond the largest float64
+    loss.lo = 0
+
+
+cdef inline int multilabel_margin_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t K,
+                                      real* grad, double* loss) noexcept nogil:
+    """The loss of one row and, unless ``grad`` is NULL, its gradient: for kernels of your own.
+
+    ``labels`` are K class indices, ended earlier by a -1. Returns 0; -1 when a label is out of
+    range, -2 when there is no memory: nothing is written then.
+    """
+    cdef Row row
+    cdef Part part
+    cdef Sum total
+    cdef int status = -2
+    part.count = NULL
+    if allocate_row(&row, K, C) and allocate_part(&part, K):
+        status = -1
+        if open_row(x, C, labels, K, False, C, &row):
+            scan_row(x, &row, grad, &part, hinge_scan[real])
+            hinge_close(x, &row, grad, &part, &total)
+            loss[0] = quotient(&total, C)
+            status = 0
+    free(row.block_start)
+    free(part.count)
+    return status
