@@ -29,23 +29,23 @@ ROUNDS = 7
 
 #: What is switched off: the file, the text of the source, and what stands in its place.
 VARIANTS = {
-    "as it is": ("scan.pxd", "", ""),
+    "as it is": ("pairs/scan.pxd", "", ""),
     "no queue: blocks with few active scores are ranked whole": (
-        "scan.pxd",
+        "pairs/scan.pxd",
         "if MANY * active > m:",
         "if active > 0:",
     ),
     "queue always: blocks with many active scores are packed too": (
-        "scan.pxd",
+        "pairs/scan.pxd",
         "if MANY * active > m:",
         "if m <= SMALL:",
     ),
-    "all thresholds are compared": ("ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 1 << 30"),
-    "all thresholds go into a grid": ("ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 0 "),
-    "two buckets a threshold": ("ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 2 "),
-    "eight buckets a threshold": ("ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 8 "),
+    "all thresholds are compared": ("pairs/ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 1 << 30"),
+    "all thresholds go into a grid": ("pairs/ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 0 "),
+    "two buckets a threshold": ("pairs/ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 2 "),
+    "eight buckets a threshold": ("pairs/ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 8 "),
     "no first step without a branch": (
-        "ranks.pxd",
+        "pairs/ranks.pxd",
         "    r += value > tau[r]                 # without",
         "                                        # without",
     ),
@@ -68,7 +68,7 @@ def build(number: int, file: str, old: str, new: str, folder: Path) -> ModuleTyp
     source = folder / "lucid" / "_kernels"
     shutil.copytree(KERNELS, source, ignore=shutil.ignore_patterns("*.py*c*"))
     (source.parent / "__init__.py").touch()
-    changed = source / "pairs" / file
+    changed = source / file
     text = changed.read_text()
     if old:
         assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"

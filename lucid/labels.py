@@ -338,6 +338,8 @@ class Labels:
         indptr = _indptr_of(np.fromiter(map(len, lists), np.int64, count=len(lists)))
         flat = list(chain.from_iterable(lists))
         try:
+            if not {bool, np.bool_}.isdisjoint(map(type, flat)):  # NumPy makes 1 of it beside ints
+                raise TypeError(f"{name} must hold integers, got bool")
             labels = _integers(name, flat, ndim=1)
         except (TypeError, ValueError):
             for i, row in enumerate(lists):

@@ -848,3 +848,9 @@ def test_strings_are_not_multi_hot():
 def test_a_multi_hot_form_without_a_column_is_named():
     with pytest.raises(ValueError, match=r"multi_hot must have .* C >= 1, got shape \(2, 0\)"):
         Labels.from_multi_hot(np.zeros((2, 0)))
+
+
+@pytest.mark.parametrize("rows", [[[True]], [[True], [1, 2]], [[0], [np.True_, 1]]])
+def test_a_bool_in_a_list_is_not_a_class(rows):
+    with pytest.raises(TypeError, match="rows must hold integers, got bool"):
+        Labels.from_lists(rows, 3)

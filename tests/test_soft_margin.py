@@ -201,3 +201,14 @@ def test_the_module_calls_the_function_with_its_options():
 
 def test_the_module_prints_its_options():
     assert repr(nn.MultiLabelSoftMarginLoss()) == "MultiLabelSoftMarginLoss(reduction='mean')"
+
+
+@pytest.mark.parametrize("name", ["target", "weight"])
+def test_a_constant_that_requires_a_gradient_is_refused(name):
+    x = lucid.zeros(2, 3, requires_grad=True)
+    arguments = {"target": lucid.zeros(2, 3), "weight": lucid.ones(3)}
+    arguments[name].requires_grad_()
+    with pytest.raises(ValueError, match=f"{name} must not require a gradient"):
+        F.multilabel_soft_margin_loss(x, **arguments)
+    with lucid.no_grad():
+        F.multilabel_soft_margin_loss(x, **arguments)

@@ -17,6 +17,7 @@ from lucid._checks import (
     check_weight,
 )
 from lucid._features import as_csr
+from lucid._grad_mode import is_grad_enabled
 from lucid._margin import labels_for
 from lucid._ops import linear_margin, losses
 from lucid._optional import is_sparse
@@ -238,8 +239,8 @@ def multilabel_soft_margin_loss(
     TypeError
         If `x` is not floating-point.
     ValueError
-        If shapes do not fit, a target is outside 0 to 1, a label is out of range or `reduction` is
-        none of the three.
+        If shapes do not fit, a target is outside 0 to 1, a label is out of range, a target or
+        weight requires a gradient, or `reduction` is none of the three.
 
     See Also
     --------
@@ -277,4 +278,9 @@ def _soft_target(target: Any, x: Array) -> Array | Labels:
 
 
 def _values(name: str, x: TensorLike) -> Array:
-    return x._data if isinstance(x, Tensor) else as_array(name, x)
+    """Return a constant argument as an array."""
+    if not isinstance(x, Tensor):
+        return as_array(name, x)
+    if x.requires_grad and is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return x._data
