@@ -145,24 +145,30 @@ def as_operands(inputs: Sequence[TensorLike]) -> tuple[Tensor, ...]:
     If the op will be recorded, it gets arrays of its own: the owner of an array may write into it
     before the backward pass, and no version would tell.
     """
-    recorded = grad_mode.enabled and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-    tensors = [None if type(x) in _NUMBERS else _operand(x, recorded) for x in inputs]
-    dtypes = [x._data.dtype for x in tensors if x is not None]
-    dtype = dtypes[0] if dtypes else None
-    if dtype is not None and (dtype.kind != "f" or len(dtypes) > 1):  # else a number has no say
-        numbers = (x for x in inputs if type(x) in _NUMBERS)
-        dtype = np.result_type(*dtypes, *numbers)
-    return tuple(
-        y if y is not None else as_tensor(x) if dtype is None else Tensor(np.array(x, dtype))
-        for x, y in zip(inputs, tensors, strict=True)
-    )
-
-
-def _operand(x: TensorLike, recorded: bool) -> Tensor:
-    tensor = as_tensor(x)
-    if recorded and tensor is not x and (tensor._data is x or tensor._data.base is not None):
-        return Tensor(tensor._data.copy())
-    return tensor
+    operands: list[Any] = []
+    dtypes, arrays = [], []
+    for x in inputs:
+        if type(x) in _NUMBERS:
+            operands.append(x)
+            continue
+        y = x if isinstance(x, Tensor) else as_tensor(x)
+        if y is not x:
+            arrays.append(len(operands))
+        operands.append(y)
+        dtypes.append(y._data.dtype)
+    if len(dtypes) < len(operands):
+        dtype = dtypes[0] if dtypes else None
+        if dtype is not None and (dtype.kind != "f" or len(dtypes) > 1):  # else no number has a say
+            dtype = np.result_type(*dtypes, *(x for x in operands if type(x) in _NUMBERS))
+        for i, x in enumerate(operands):
+            if type(x) in _NUMBERS:
+                operands[i] = as_tensor(x) if dtype is None else Tensor(np.array(x, dtype))
+    if arrays and grad_mode.enabled and any(y.requires_grad for y in operands):
+        for i in arrays:
+            data = operands[i]._data
+            if data is inputs[i] or data.base is not None:
+                operands[i] = Tensor(data.copy())
+    return tuple(operands)
 
 
 def _share_version(output: Tensor, inputs: Sequence[Tensor]) -> None:
