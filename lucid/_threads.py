@@ -74,6 +74,8 @@ def set_num_threads(n: SupportsIndex) -> None:
       would keep those from running that it waits for. ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY``,
       set in the environment before Python starts, sets how long they loop; lucid sets the first,
       where neither is set, only while it loads GNU OpenMP.
+    * Linux often wakes a thread on the processor of the one that woke it, where it waits for its
+      turn although another is idle. It is then moved, at most once in 20 ms.
     * Where the system lets no more threads be created, because of a limit on processes or memory,
       a call runs on fewer.
 

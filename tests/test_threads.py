@@ -54,6 +54,30 @@ def test_more_threads_than_the_machine_has_give_the_same_bits():
         assert a.tobytes() == b.tobytes()
 
 
+AFFINITIES = """
+import glob
+import numpy as np
+import lucid
+
+def allowed():
+    files = glob.glob("/proc/self/task/*/status")
+    return [line for f in files for line in open(f) if line.startswith("Cpus_allowed_list")]
+
+before = set(allowed())
+lucid.set_num_threads(4)
+for _ in range(200):
+    lucid.multilabel_margin(np.zeros((500, 200), "f4"), np.zeros((500, 1), int))
+assert len(allowed()) >= 4 and set(allowed()) == before
+"""
+
+
+@needs_openmp
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="where threads may run is there")
+def test_threads_that_are_moved_apart_may_still_run_anywhere(fresh_python):
+    ended = fresh_python(AFFINITIES)
+    assert ended.returncode == 0, ended.stderr
+
+
 FEW_THREADS = """
 import resource
 import numpy as np
@@ -109,12 +133,12 @@ def test_idle_threads_soon_sleep_unless_the_environment_says_otherwise(fresh_pyt
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose")
     if "GOMP_SPINCOUNT" not in shown.stderr:
         pytest.skip("another OpenMP than GNU's")
-    assert "GOMP_SPINCOUNT = '500'" in shown.stderr
+    assert "GOMP_SPINCOUNT = '2000'" in shown.stderr
     assert shown.stdout.strip() == "False"  # and nobody else finds it
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", GOMP_SPINCOUNT="77")
     assert "GOMP_SPINCOUNT = '77'" in shown.stderr
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", OMP_WAIT_POLICY="passive")
-    assert "GOMP_SPINCOUNT = '500'" not in shown.stderr
+    assert "GOMP_SPINCOUNT = '2000'" not in shown.stderr
 
 
 # After a fork.

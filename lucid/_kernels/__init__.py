@@ -15,7 +15,7 @@ from contextlib import contextmanager
 #: 300,000: idle threads would keep others from the cores, between two calls those of NumPy's matrix
 #: products (`benchmarks/million_classes.py`), and beside a busy program the very threads that they
 #: wait for (`benchmarks/threads.py`).
-_SPINS = "500"
+_SPINS = "2000"
 
 
 @contextmanager

@@ -6,9 +6,9 @@ runs it, so that each thread has a workspace of its own.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, prange, threadid
 
-from lucid._kernels.machine cimport startable
+from lucid._kernels.machine cimport processor, startable, stay_apart
 from lucid._kernels.reals cimport real
 
 # Returns 0, or why the problem cannot be solved.
@@ -22,7 +22,7 @@ cdef inline int run(Task task, const real* x, void* problem, Py_ssize_t tasks, P
     Returns 0, or what one of the tasks did, whereupon those after the next look are left out.
     """
     cdef Py_ssize_t first, last, i
-    cdef int failure = 0, outcome
+    cdef int failure = 0, outcome, home
     cdef int* of_all = &failure         # which a plain variable in a prange is not
     threads = startable(threads)
     for first from 0 <= first < tasks by patience:
@@ -34,11 +34,14 @@ cdef inline int run(Task task, const real* x, void* problem, Py_ssize_t tasks, P
                     if outcome != 0:
                         failure = outcome
         else:
-            for i in prange(first, last, nogil=True, schedule="dynamic", chunksize=chunk,
-                            num_threads=threads):
-                outcome = task(x, i, threadid(), problem)
-                if outcome != 0:
-                    of_all[0] = outcome
+            home = processor()
+            with nogil, parallel(num_threads=threads):
+                if threadid() != 0:
+                    stay_apart(home)
+                for i in prange(first, last, schedule="dynamic", chunksize=chunk):
+                    outcome = task(x, i, threadid(), problem)
+                    if outcome != 0:
+                        of_all[0] = outcome
         if failure != 0:
             return failure
         PyErr_CheckSignals()

@@ -54,6 +54,38 @@ cdef extern from *:
     #define lucid_created_at_once(threads) (threads)
     #endif
 
+    /* A thread that wakes up is often put on the processor of the one that woke it, though another is
+       idle: a virtual machine's idle processors do not look it. There it stays, waiting for its turn. */
+    #ifdef __linux__
+    #include <sched.h>
+    #include <time.h>
+    static _Thread_local long long lucid_moved;     /* when, in ns: beside a busy processor it brings nothing */
+
+    static int lucid_processor(void) { return sched_getcpu(); }
+
+    static void lucid_stay_apart(int from)
+    {
+        cpu_set_t own, others;
+        struct timespec now;
+        long long ns;
+        if (sched_getcpu() != from)
+            return;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        ns = now.tv_sec * 1000000000LL + now.tv_nsec;
+        if (ns - lucid_moved < 20000000 || sched_getaffinity(0, sizeof own, &own) != 0
+                || CPU_COUNT(&own) < 2 || from < 0 || from >= CPU_SETSIZE)
+            return;
+        lucid_moved = ns;
+        others = own;
+        CPU_CLR(from, &others);
+        if (sched_setaffinity(0, sizeof others, &others) == 0)
+            sched_setaffinity(0, sizeof own, &own);
+    }
+    #else
+    static int lucid_processor(void) { return -1; }
+    static void lucid_stay_apart(int from) { (void)from; }
+    #endif
+
     /* OpenMP has threads of its own for each thread that calls it. */
     static _Thread_local int lucid_wanted, lucid_had;
     """
@@ -61,6 +93,18 @@ cdef extern from *:
     int lucid_has_x86_64_v3() nogil
     int lucid_created_at_once(int threads) nogil
     int lucid_wanted, lucid_had
+    int lucid_processor() noexcept nogil
+    void lucid_stay_apart(int processor) noexcept nogil
+
+
+cdef int processor() noexcept nogil:
+    """Which processor runs this thread."""
+    return lucid_processor()
+
+
+cdef void stay_apart(int from_processor) noexcept nogil:
+    """Move this thread to another processor than that, if it is there."""
+    lucid_stay_apart(from_processor)
 
 
 cdef int startable(int threads) noexcept:
