@@ -11,10 +11,10 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Rounds of GNU OpenMP's waiting loop, some microseconds, before a thread sleeps. Left alone it is
-#: 300,000: idle threads would keep others from the cores, between two calls those of NumPy's matrix
-#: products (`benchmarks/million_classes.py`), and beside a busy program the very threads that they
-#: wait for (`benchmarks/threads.py`).
+#: Rounds of GNU OpenMP's waiting loop, about 50 microseconds, before a thread sleeps. Left alone it
+#: is 300,000: idle threads would keep others from the cores, between two calls those of NumPy's
+#: matrix products (`benchmarks/million_classes.py`), and beside a busy program the very threads
+#: that they wait for (`benchmarks/threads.py`).
 _SPINS = "2000"
 
 
