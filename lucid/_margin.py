@@ -99,14 +99,14 @@ def _call(
     reduction: str,
     want_gradient: bool,
 ) -> tuple[Array, Array | None]:
-    n, c = x.shape
+    n, _ = x.shape
     gradient = empty_like(x) if want_gradient else None
     if reduction == "none":
         rows = np.empty(n)
-        kernel(x, indices, indptr, c, rows, gradient, _threads._num_threads)
+        kernel(x, indices, indptr, 1, rows, gradient, _threads._num_threads)
         with np.errstate(over="ignore"):
             return rows.astype(x.dtype), gradient
-    divisor = c * n if reduction == "mean" else c
+    divisor = n if reduction == "mean" else 1
     total = kernel(x, indices, indptr, divisor, None, gradient, _threads._num_threads)
     if abs(total) <= _LARGEST_FLOAT32:
         return np.array(total, x.dtype), gradient
