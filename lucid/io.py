@@ -28,7 +28,7 @@ from lucid._checks import as_array, as_int
 from lucid._kernels import text as scanner
 from lucid._optional import require
 from lucid._sparse import checked_csr, with_small_indices
-from lucid.labels import Labels
+from lucid.labels import Labels, any_form
 
 __all__ = [
     "DataFileError",
@@ -495,7 +495,7 @@ def read_npz_pair(features: _Path, labels: _Path) -> Dataset:
         if values.dtype.kind not in "biuf" or not np.isfinite(values.data[: values.nnz]).all():
             raise ValueError("the matrix must hold finite real numbers")
     with _naming(labels):
-        marks = Labels._of_sparse("the matrix", _load_npz(labels))
+        marks = any_form("the matrix", _load_npz(labels), num_classes=None)
     if values.shape[0] != len(marks):
         raise DataFileError(f"{labels}: {len(marks)} rows, but {features} has {values.shape[0]}")
     return Dataset(_sparse().csr_array(values), marks)
