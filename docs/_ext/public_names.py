@@ -16,8 +16,8 @@ import lucid
 logger = logging.getLogger(__name__)
 
 #: Where things are defined that users import from elsewhere, or not at all.
-INTERNAL = ("lucid._", "lucid.cli", "lucid.labels", "lucid.nn.layers")
-INTERNAL += ("lucid.nn.losses", "lucid.nn.module")
+INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.labels", "lucid.losses")
+INTERNAL += ("lucid.nn.layers", "lucid.nn.losses", "lucid.nn.module", "lucid.system")
 
 
 def public_modules(app: Sphinx) -> Iterator[types.ModuleType]:

@@ -5,9 +5,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import as_array, as_int, kind_of
-from lucid._optional import is_sparse
+from lucid.arrays.checks import as_array, as_int, kind_of
 from lucid.labels.rows import Int64Array
+from lucid.system.optional import is_sparse
 
 _INT64_MAX = 2**63 - 1
 

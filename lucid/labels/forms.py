@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._optional import is_sparse
 from lucid.labels.entries import dense, integers
 from lucid.labels.lists import are_lists, of_lists
 from lucid.labels.multi_hot import of_multi_hot
 from lucid.labels.padded import doubt, of_padded
 from lucid.labels.sparse import of_sparse
+from lucid.system.optional import is_sparse
 
 
 def of_any_form(name: str, labels: Any, num_classes: int | None) -> tuple[Any, ...]:

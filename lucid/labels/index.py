@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import kind_of
+from lucid.arrays.checks import kind_of
 
 
 def chosen_rows(key: Any, num_rows: int, num_classes: int) -> int | slice | npt.NDArray[Any]:

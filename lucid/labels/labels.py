@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import as_int
-from lucid._optional import require
-from lucid._sparse import with_small_indices
+from lucid.arrays.checks import as_int
+from lucid.arrays.sparse import with_small_indices
 from lucid.labels.entries import abbreviated, class_count, in_range, integers
 from lucid.labels.forms import of_any_form
 from lucid.labels.index import chosen_rows, row_error
@@ -19,6 +18,7 @@ from lucid.labels.multi_hot import of_multi_hot
 from lucid.labels.padded import of_padded
 from lucid.labels.rows import Int64Array, Rows, as_sets, contains, cut, row_of_each, take
 from lucid.labels.sparse import of_sparse
+from lucid.system.optional import require
 
 
 class Labels:
@@ -130,27 +130,6 @@ class Labels:
             )
         self._set(*rows, classes, *_apart(rows, as_sets(unknown)))
 
-    def _set(
-        self,
-        indices: Int64Array,
-        indptr: Int64Array,
-        num_classes: int,
-        unknown_indices: Int64Array | None = None,
-        unknown_indptr: Int64Array | None = None,
-    ) -> None:
-        indices.flags.writeable = False
-        indptr.flags.writeable = False
-        self._indices = indices
-        self._indptr = indptr
-        self._num_classes = num_classes
-        if unknown_indices is None or unknown_indptr is None or unknown_indices.size == 0:
-            self._unknown_indices = self._unknown_indptr = None
-            return
-        unknown_indices.flags.writeable = False
-        unknown_indptr.flags.writeable = False
-        self._unknown_indices = unknown_indices
-        self._unknown_indptr = unknown_indptr
-
     @classmethod
     def _checked(
         cls,
@@ -167,6 +146,26 @@ class Labels:
         labels = cls.__new__(cls)
         labels._set(indices, indptr, num_classes, unknown_indices, unknown_indptr)
         return labels
+
+    def _set(
+        self,
+        indices: Int64Array,
+        indptr: Int64Array,
+        num_classes: int,
+        unknown_indices: Int64Array | None = None,
+        unknown_indptr: Int64Array | None = None,
+    ) -> None:
+        indices.setflags(write=False)
+        indptr.setflags(write=False)
+        self._indices = indices
+        self._indptr = indptr
+        self._num_classes = num_classes
+        self._unknown_indices = self._unknown_indptr = None
+        if unknown_indices is not None and unknown_indptr is not None and unknown_indices.size:
+            unknown_indices.setflags(write=False)
+            unknown_indptr.setflags(write=False)
+            self._unknown_indices = unknown_indices
+            self._unknown_indptr = unknown_indptr
 
     # Constructors: one for each form that people hold.
 
@@ -498,14 +497,14 @@ class Labels:
     @overload
     def __getitem__(self, rows: EllipsisType | tuple[Any, ...]) -> Any: ...
     def __getitem__(self, rows: Any) -> Self | Int64Array:
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            first, last, _ = rows.indices(len(self))
+            return self._of_rows(cut, first, max(first, last))
         if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
             if not -len(self) <= rows < len(self):
                 raise row_error(rows, len(self))
             row = range(len(self))[rows]
             return self._indices[self._indptr[row] : self._indptr[row + 1]]
-        if isinstance(rows, slice) and rows.step in (None, 1):
-            first, last, _ = rows.indices(len(self))
-            return self._of_rows(cut, first, max(first, last))
         chosen = chosen_rows(rows, *self.shape)
         if not isinstance(chosen, np.ndarray):
             return self[chosen]

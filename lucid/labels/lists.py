@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from lucid._checks import refuse_masked
+from lucid.arrays.checks import refuse_masked
 from lucid.labels.entries import class_count, in_range, integers, refuse_sparse
 from lucid.labels.padded import refuse_other_forms
 from lucid.labels.rows import Int64Array, indptr_of

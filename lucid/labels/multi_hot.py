@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import guess_of
 from lucid._kernels import multi_hot as kernel
+from lucid.arrays.checks import guess_of
 from lucid.labels.entries import dense
 from lucid.labels.rows import Int64Array, Rows
 

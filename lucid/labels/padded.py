@@ -5,10 +5,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import guess_of
-from lucid._warnings import warn_user
+from lucid.arrays.checks import guess_of
 from lucid.labels.entries import abbreviated, class_count, in_range, integers
 from lucid.labels.rows import Int64Array, indptr_of
+from lucid.system.warnings import warn_user
 
 
 def of_padded(

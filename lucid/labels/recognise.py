@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from lucid._optional import is_sparse
 from lucid.labels.forms import label_array, of_any_form
 from lucid.labels.labels import Labels
 from lucid.labels.lists import are_lists
+from lucid.system.optional import is_sparse
 
 
 def as_labels(labels: Any, shape: tuple[int, ...], name: str = "labels") -> Labels:

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from lucid._optional import is_sparse
-from lucid._sparse import checked_csr
+from lucid.arrays.sparse import checked_csr
 from lucid.labels.rows import Int64Array
+from lucid.system.optional import is_sparse
 
 
 def of_sparse(name: str, matrix: Any) -> tuple[Int64Array, Int64Array, int]:
