@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.arrays.checks import Reduction, as_array, check_reduction, check_scores, check_target
-from lucid.labels import Labels, as_labels, is_array_like
+from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses.options import as_sample_weight
 
 Array = npt.NDArray[Any]
@@ -158,6 +158,6 @@ class Loss:
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
     """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
     if is_array_like(target):
-        target = as_array("target", target)
+        target = label_array("target", target)
         check_target(target, shape)
     return as_labels(target, shape, "target")
