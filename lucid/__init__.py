@@ -1,6 +1,7 @@
 """Multi-label ranking margin loss, exact and near-linear, and what research needs around it."""
 
 from lucid import io as io
+from lucid import losses as losses
 from lucid import metrics as metrics
 from lucid import nn as nn
 from lucid import optim as optim
@@ -63,7 +64,7 @@ from lucid.autograd.ops import (
 )
 from lucid.autograd.tensor import Tensor, grad
 from lucid.labels import Labels
-from lucid.losses.margin import multilabel_margin
+from lucid.losses.margin import multilabel_margin_loss as multilabel_margin
 from lucid.system.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
