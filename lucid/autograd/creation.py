@@ -11,6 +11,18 @@ import numpy.typing as npt
 from lucid.arrays.checks import refuse_masked
 from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor
 
+__all__ = [
+    "arange",
+    "from_numpy",
+    "full",
+    "manual_seed",
+    "ones",
+    "rand",
+    "randn",
+    "tensor",
+    "zeros",
+]
+
 
 def tensor(
     data: TensorLike, dtype: npt.DTypeLike | None = None, requires_grad: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from lucid.arrays.reduction import Axis
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Node, backpropagate, between, pull_to_leaf
 
+__all__ = ["Tensor", "grad"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 Array: TypeAlias = npt.NDArray[Any]
 
 #: What every function that takes a Tensor also accepts: arrays, numbers, nested lists of numbers.
@@ -382,7 +385,7 @@ class Tensor:
     __hash__ = object.__hash__
 
     if TYPE_CHECKING:
-        # The differentiable methods: lucid.autograd.ops defines them and hangs them in here.
+        # The differentiable methods: `method` and lucid.autograd.ops.operators set them.
         def __add__(self, other: TensorLike) -> Tensor: ...
         def __radd__(self, other: TensorLike) -> Tensor: ...
         def __sub__(self, other: TensorLike) -> Tensor: ...
@@ -425,6 +428,12 @@ class Tensor:
         def clone(self) -> Tensor: ...
         def to(self, dtype: npt.DTypeLike) -> Tensor: ...
         def astype(self, dtype: npt.DTypeLike) -> Tensor: ...
+
+
+def method(op: F) -> F:
+    """Make an op a method of Tensor too, under the same name; the class declares its signature."""
+    setattr(Tensor, op.__name__, op)
+    return op
 
 
 def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:

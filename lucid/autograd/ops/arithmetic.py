@@ -8,6 +8,8 @@ from lucid.autograd.ops.elementwise import log, where
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Tensor
 
+__all__ = ["add", "divide", "multiply", "negative", "power", "subtract"]
+
 
 @primitive
 def add(x: Tensor, y: Tensor) -> Result:

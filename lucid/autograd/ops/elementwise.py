@@ -9,9 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.autograd.primitive import Result, primitive, rounded_once
-from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor
+from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor, method
+
+__all__ = [
+    "abs",
+    "clip",
+    "exp",
+    "log",
+    "maximum",
+    "minimum",
+    "relu",
+    "sigmoid",
+    "sqrt",
+    "tanh",
+    "where",
+]
 
 
+@method
 @primitive
 @rounded_once
 def exp(x: Tensor) -> Result:
@@ -34,6 +49,7 @@ def exp(x: Tensor) -> Result:
     return np.exp(x._data), lambda g, y: (g * y,)
 
 
+@method
 @primitive
 def log(x: Tensor) -> Result:
     r"""Return the natural logarithm of each element.
@@ -55,6 +71,7 @@ def log(x: Tensor) -> Result:
     return np.log(x._data), lambda g, _: (g / x,)
 
 
+@method
 @primitive
 @rounded_once
 def sqrt(x: Tensor) -> Result:
@@ -77,6 +94,7 @@ def sqrt(x: Tensor) -> Result:
     return np.sqrt(x._data), lambda g, y: (g / (2 * y),)
 
 
+@method
 @primitive
 @rounded_once
 def tanh(x: Tensor) -> Result:
@@ -99,6 +117,7 @@ def tanh(x: Tensor) -> Result:
     return np.tanh(x._data), lambda g, y: (g * (1 - y * y),)
 
 
+@method
 @primitive
 @rounded_once
 def sigmoid(x: Tensor) -> Result:
@@ -126,6 +145,7 @@ def sigmoid(x: Tensor) -> Result:
     return np.where(x._data < 0, e, 1) / (1 + e), lambda g, y: (g * y * (1 - y),)
 
 
+@method
 @primitive
 def relu(x: Tensor) -> Result:
     r"""Return :math:`\max(0, x)` for each element.
@@ -151,6 +171,7 @@ def relu(x: Tensor) -> Result:
     return np.maximum(x._data, 0), lambda g, y: (where(y <= 0, 0, g),)
 
 
+@method
 @primitive
 def abs(x: Tensor) -> Result:
     r"""Return :math:`|x|` for each element.
@@ -297,6 +318,7 @@ def _bound(name: str, bound: Any) -> Any:
     return bound if is_number else np.array(bound)
 
 
+@method
 def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
     """Return each element, or the bound that it exceeds.
 
@@ -331,6 +353,7 @@ def clip(x: TensorLike, min: float | None = None, max: float | None = None) -> T
     return _clip(x, min=_bound("min", min), max=_bound("max", max))
 
 
+@method
 @primitive
 def clone(x: Tensor) -> Result:
     """Return a copy, through which gradients flow.
@@ -361,6 +384,7 @@ def _cast(x: Tensor, *, dtype: np.dtype[np.generic]) -> Result:
     return x._data.astype(dtype), (lambda g, _: (g,)) if dtype.kind == "f" else None
 
 
+@method
 def to(x: TensorLike, dtype: npt.DTypeLike) -> Tensor:
     """Return the tensor in another dtype: the tensor itself where it has that dtype already.
 
