@@ -8,7 +8,7 @@ import numpy.typing as npt
 from lucid._kernels import margin as _kernel
 from lucid.arrays.buffers import empty_like
 from lucid.arrays.checks import Reduction, as_array, check_reduction, check_scores, check_target
-from lucid.labels import Labels, as_labels, is_array_like
+from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.system import threads
 
 Array = npt.NDArray[Any]
@@ -139,6 +139,6 @@ def _prepare_and_call(
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
     """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
     if is_array_like(target):
-        target = as_array("target", target)
+        target = label_array("target", target)
         check_target(target, shape)
     return as_labels(target, shape, "target")
