@@ -9,6 +9,7 @@ from lucid import optim as optim
 from lucid import testing as testing
 from lucid.autograd.creation import *
 from lucid.autograd.dtypes import *
+from lucid.autograd.grad import *
 from lucid.autograd.grad_mode import *
 from lucid.autograd.ops.arithmetic import *
 from lucid.autograd.ops.elementwise import *
