@@ -12,11 +12,13 @@ from lucid.autograd.dtypes import *
 from lucid.autograd.grad import *
 from lucid.autograd.grad_mode import *
 from lucid.autograd.ops.arithmetic import *
+from lucid.autograd.ops.choices import *
 from lucid.autograd.ops.elementwise import *
 from lucid.autograd.ops.products import *
 from lucid.autograd.ops.reductions import *
 from lucid.autograd.ops.shaping import *
 from lucid.autograd.primitive import *
+from lucid.autograd.random import *
 from lucid.autograd.tensor import *
 from lucid.labels import Labels as Labels
 from lucid.losses.margin import multilabel_margin as multilabel_margin

@@ -9,10 +9,11 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from lucid.arrays.checks import as_int, as_number
-from lucid.autograd.creation import generator, ones, randn, zeros
+from lucid.autograd.creation import ones, zeros
 from lucid.autograd.ops.elementwise import relu, sigmoid, tanh
 from lucid.autograd.ops.products import linear
 from lucid.autograd.ops.standardize import standardize
+from lucid.autograd.random import generator, randn
 from lucid.autograd.tensor import Tensor, TensorLike, as_tensor
 from lucid.nn.module import Module, Parameter
 
