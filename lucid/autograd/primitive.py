@@ -13,6 +13,8 @@ from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Node, Pullback
 from lucid.autograd.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = ["primitive"]
+
 P = ParamSpec("P")
 Result = tuple[Any, Pullback | None]
 

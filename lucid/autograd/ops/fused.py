@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.ops.losses import Curved, Smooth, loss_of
 from lucid.autograd.ops.products import linear
 from lucid.autograd.primitive import Result, primitive, rounded_once
-from lucid.autograd.tensor import Array, Tensor, grad
+from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels
 from lucid.losses.fused import Gradients, Wanted, linear_loss_of
 from lucid.losses.problem import Loss, Problem

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Pullback
-from lucid.autograd.ops.elementwise import clone, where
+from lucid.autograd.ops.choices import where
+from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.primitive import Result, primitive, rounded_once
-from lucid.autograd.tensor import Array, Tensor, grad
+from lucid.autograd.tensor import Array, Tensor
 from lucid.losses.problem import Loss, Problem
 
 #: From the upstream gradient and the scores to the gradient of the scores, differentiable.
