@@ -69,5 +69,7 @@ def load(kernel: str, level: str) -> types.ModuleType:
 CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
 
 margin = load("margin", CPU_LEVEL)
+exponential = load("exponential", CPU_LEVEL)
+soft_margin = load("soft_margin", CPU_LEVEL)
 ranking = load("ranking", CPU_LEVEL)
 sparse = load("sparse", CPU_LEVEL)
