@@ -69,6 +69,9 @@ def load(kernel: str, level: str) -> types.ModuleType:
 CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
 
 margin = load("margin", CPU_LEVEL)
+weighted = load("weighted", CPU_LEVEL)
+squared = load("squared", CPU_LEVEL)
+warp = load("warp", CPU_LEVEL)
 exponential = load("exponential", CPU_LEVEL)
 soft_margin = load("soft_margin", CPU_LEVEL)
 ranking = load("ranking", CPU_LEVEL)
