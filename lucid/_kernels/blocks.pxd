@@ -11,13 +11,13 @@ block that has some, in which others are in their place. What the caller may cha
 read once, checked and copied.
 """
 
-from libc.math cimport NAN, isfinite, isnan
+from libc.math cimport NAN, isnan
 from libc.stdint cimport INT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from lucid._kernels.driver cimport Task, run
-from lucid._kernels.pairs.sums cimport Sum, add
+from lucid._kernels.pairs.sums cimport Sum, add, quotient
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport APART, read_once
 
@@ -43,7 +43,8 @@ cdef struct Row:
     Py_ssize_t blocks
     Py_ssize_t unknowns     # how many columns are unknown,
     Py_ssize_t negatives    # and how many neither that nor labels
-    double scale            # of loss and gradient
+    double weight_of_row    # what its loss is multiplied by,
+    double scale            # and what its gradient is
     const void* target      # real[C]: numbers in place of labels, or NULL
     const double* weight    # [C]: of the columns, or NULL
     int64_t* label          # [P]
@@ -56,7 +57,7 @@ cdef struct Row:
     double* factor          # what its part of the gradient is multiplied by
     Sum* sum
     # What closing the row finds:
-    double loss             # times scale
+    double loss
     double coefficient      # of the gradient of the negatives, which is also
     double large            # scale * large * e**(x - reference)
     double reference
@@ -82,7 +83,7 @@ cdef struct Problem:        # what was asked, the same for every row, and what i
     const void* target      # real[N, C], or NULL
     const double* weight    # [C], or NULL
     const double* scale     # [N]: of each row's loss, or NULL
-    double divisor          # of losses and gradients
+    double divisor          # of their sum, and of the gradient
     void* grad              # real[N, C], or NULL
     double* loss            # [N]
     Row* rows               # one for each thread, or one that they share
@@ -157,8 +158,10 @@ cdef inline bint open_row(const real* x, Py_ssize_t n, const Problem* problem, R
     cdef Py_ssize_t words = row.blocks * WORDS
     cdef int64_t first, last
     row.P, row.unknowns, row.negatives, row.loss, row.adds = 0, 0, row.C, 0, False
-    row.scale = (1 if problem.scale == NULL else problem.scale[n]) / problem.divisor
-    if row.scale == 0:                  # left out altogether
+    row.weight_of_row = 1 if problem.scale == NULL else problem.scale[n]
+    row.scale = row.weight_of_row / problem.divisor
+    if row.weight_of_row == 0:          # left out altogether
+        row.scale = 0
         return True
     if problem.target != NULL:
         row.target = <const real*>problem.target + n * row.C
@@ -254,7 +257,7 @@ cdef inline int solve_row(const real* x, Py_ssize_t n, int thread, void* p) noex
     if grad != NULL:
         finish_blocks(x, 0, row.blocks, row, grad, problem)
         finish_labels(row, grad)
-    problem.loss[n] = row.loss
+    problem.loss[n] = row.loss * row.weight_of_row
     return 0
 
 
@@ -288,7 +291,7 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task scan, Task fi
         if grad != NULL:
             run(finish, x + n * problem.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
             finish_labels(row, grad)
-        problem.loss[n] = row.loss
+        problem.loss[n] = row.loss * row.weight_of_row
     return 0
 
 
@@ -323,7 +326,7 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
                          double divisor, double[::1] out, real[:, ::1] grad, int threads,
                          Scan scan, Close close, Finish finish, Task row, Task scan_task,
                          Task finish_task) except? -1:
-    """Loss of each row to ``out``, and gradient of all rows; the sum of the losses.
+    """Loss of each row to ``out``; their sum over ``divisor``, and its gradient.
 
     The tasks are `solve_row`, `scan_segment` and `finish_segment`.
     """
@@ -343,11 +346,12 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
             or (grad is not None and (grad.shape[0] != N or grad.shape[1] != C))):
         raise ValueError("shapes do not fit")
     if N == 0:
-        return 0
+        return 0 / divisor
     if <size_t>&x[0, 0] % sizeof(real):
         raise ValueError("unaligned")
     problem.N, problem.C, problem.divisor = N, C, divisor
     problem.indices = problem.indptr = problem.unknown = problem.unknown_indptr = NULL
+    problem.target, problem.weight, problem.scale = NULL, NULL, NULL
     problem.size = problem.unknowns = 0
     if indptr is not None:
         problem.indptr, problem.size = &indptr[0], indices.shape[0]
@@ -356,9 +360,12 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
     if unknown_indptr is not None:
         problem.unknown_indptr, problem.unknowns = &unknown_indptr[0], unknown.shape[0]
         problem.unknown = &unknown[0] if problem.unknowns > 0 else NULL
-    problem.target = NULL if target is None else &target[0, 0]
-    problem.weight = NULL if weight is None else &weight[0]
-    problem.scale = NULL if scale is None else &scale[0]
+    if target is not None:
+        problem.target = &target[0, 0]
+    if weight is not None:
+        problem.weight = &weight[0]
+    if scale is not None:
+        problem.scale = &scale[0]
     problem.grad = NULL if grad is None else &grad[0, 0]
     problem.loss = &out[0]
     problem.scan, problem.close, problem.finish = <void*>scan, <void*>close, <void*>finish
@@ -388,4 +395,4 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
     total.hi, total.lo = 0, 0
     for n in range(N):
         add(&total, problem.loss[n])
-    return total.hi + total.lo if isfinite(total.hi) else total.hi
+    return quotient(&total, divisor)

@@ -74,7 +74,7 @@ cdef void finish(const real* x, Py_ssize_t b, const Row* row, real* grad) noexce
     cdef double factor = row.coefficient * row.factor[b]
     cdef real narrow = <real>factor
     grad += b * BLOCK
-    if factor > 1 and (not isfinite(narrow) or is_wide(x + b * BLOCK, m, <real>row.top[b])):
+    if not factor <= 1 and (not isfinite(narrow) or is_wide(x + b * BLOCK, m, <real>row.top[b])):
         put_large(negatives_of(x, b, row, block), m, row, grad)
         return
     for j in range(m):
@@ -189,7 +189,7 @@ cdef void close_lsep(const real* x, Row* row) noexcept nogil:
     cdef double slope
     if are_pairs_settled(x, row, &A, &B):
         return
-    row.loss = row.scale * softplus_of(A.sum * B.sum, B.top + A.top, lost(B.top, -A.top), &slope)
+    row.loss = softplus_of(A.sum * B.sum, B.top + A.top, lost(B.top, -A.top), &slope)
     put_slopes(slope, slope, &A, &B, row)
 
 
@@ -201,11 +201,11 @@ cdef void close_lsep_per_label(const real* x, Row* row) noexcept nogil:
         return
     if isfinite(B.top):
         sum = sum_of_pairs(row.value, whole(row.P), B.sum, B.top, row.of_label)
-        row.loss = sum.high + sum.low
+        row.loss = sum.high + sum.low if isfinite(sum.high) else sum.high
     else:
         for i in range(row.P):
             row.loss += softplus_of(B.sum, B.top + row.value[i], 0, &row.of_label[i])
-    row.loss *= row.scale / row.P
+    row.loss /= row.P
     for i in range(row.P):
         slopes += row.of_label[i]
     A.sum = row.P                       # as if each label had a share of what its slope is
@@ -215,21 +215,20 @@ cdef void close_lsep_per_label(const real* x, Row* row) noexcept nogil:
 cdef void close_zlpr(const real* x, Row* row) noexcept nogil:
     cdef Sums A = sum_labels(x, row), B = sum_negatives(row)
     cdef double of_labels, of_negatives
-    row.loss = row.scale * (softplus_of(A.sum, A.top, 0, &of_labels) + softplus_of(B.sum, B.top, 0, &of_negatives))
+    row.loss = softplus_of(A.sum, A.top, 0, &of_labels) + softplus_of(B.sum, B.top, 0, &of_negatives)
     put_slopes(of_negatives, of_labels, &A, &B, row)
 
 
 cdef void close_bpmll(const real* x, Row* row) noexcept nogil:
     cdef Sums A = sum_labels(x, row), B = sum_negatives(row)
-    cdef double pairs = <double>row.P * row.negatives, loss
+    cdef double pairs = <double>row.P * row.negatives
     cdef Py_ssize_t i
     if are_pairs_settled(x, row, &A, &B):
         return
-    loss = power(A.sum * B.sum / pairs, B.top, -A.top)
-    row.loss = row.scale * loss
-    put_slopes(loss, loss, &A, &B, row)
+    row.loss = power(A.sum * B.sum / pairs, B.top, -A.top)
+    put_slopes(row.loss, row.loss, &A, &B, row)
     row.large, row.reference = A.sum / pairs, -A.top
-    if not isfinite(loss) or loss * row.scale > A.sum and is_wide(row.value, row.P, A.top):
+    if not isfinite(row.loss * row.scale) or row.loss * row.scale > A.sum and is_wide(row.value, row.P, A.top):
         for i in range(row.P):
             row.of_label[i] = -row.scale * power(B.sum / pairs, B.top, -row.value[i])
 

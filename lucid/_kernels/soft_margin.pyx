@@ -48,7 +48,7 @@ cdef void scan(const real* x, Py_ssize_t b, Row* row, real* grad) noexcept nogil
         w = padded(row.weight + first, m, <double>0, weights)
     if grad != NULL:
         g = grad + first if m % LANES == 0 else slopes
-    sum = sum_of_softplus(v, t, w, whole(m), row.scale / (row.C - row.unknowns), g)
+    sum = sum_of_softplus(v, t, w, whole(m), row.scale / max(1, row.C - row.unknowns), g)
     row.sum[b].hi, row.sum[b].lo = sum.high, sum.low
     if grad != NULL:
         if g == slopes:
@@ -63,7 +63,7 @@ cdef void close(const real* x, Row* row) noexcept nogil:
     total.hi, total.lo = 0, 0
     for b in range(row.blocks):
         merge(&total, &row.sum[b])
-    row.loss = quotient(&total, max(1, row.C - row.unknowns)) * row.scale
+    row.loss = quotient(&total, max(1, row.C - row.unknowns))
 
 
 def soft_margin_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
