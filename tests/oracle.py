@@ -10,7 +10,7 @@ The hinges count active pairs instead of going through them, for rows of any len
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -36,7 +36,8 @@ class Row(NamedTuple):
 
 #: What a sum of rounded sums of 1/k, and an exponential, lose is far below any float64.
 HARMONIC_BITS = 200
-DIGITS = 60
+MANY_DIGITS = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN)
+TINY = Decimal("1e-20")
 #: A gradient is kept to so many decimal places: more than a float64 has.
 PLACES = 400
 
@@ -165,7 +166,7 @@ def lsep(
     x: Array, labels: Sequence[int], unknown: Iterable[int] = (), *, per_label: bool = False
 ) -> Row:
     """log(1 + sum_ij e^(x_j - x_i)), or the mean over i of log(1 + sum_j e^(x_j - x_i))."""
-    with localcontext(prec=DIGITS):
+    with localcontext(MANY_DIGITS):
         up, down = _exponentials(x, labels, unknown)
         if not up or not down:
             return _row(len(x), Decimal(0), {}, {})
@@ -194,7 +195,7 @@ def lsep(
 
 def zlpr(x: Array, labels: Sequence[int], unknown: Iterable[int] = ()) -> Row:
     """log(1 + sum_i e^-x_i) + log(1 + sum_j e^x_j)."""
-    with localcontext(prec=DIGITS):
+    with localcontext(MANY_DIGITS):
         up, down = _exponentials(x, labels, unknown)
         high = sum(up.values(), Decimal(0))
         low = sum((down[i] for i in labels), Decimal(0))
@@ -208,7 +209,7 @@ def zlpr(x: Array, labels: Sequence[int], unknown: Iterable[int] = ()) -> Row:
 
 def bpmll(x: Array, labels: Sequence[int], unknown: Iterable[int] = ()) -> Row:
     """The mean over pairs of e^(x_j - x_i)."""
-    with localcontext(prec=DIGITS):
+    with localcontext(MANY_DIGITS):
         up, down = _exponentials(x, labels, unknown)
         if not up or not down:
             return _row(len(x), Decimal(0), {}, {})
@@ -226,15 +227,22 @@ def soft_margin(
     x: Array, labels: Sequence[int], unknown: Iterable[int] = (), *, weight: Any = None
 ) -> Row:
     """The mean over classes of w * log(1 + e^-x) of labels and w * log(1 + e^x) of the others."""
-    with localcontext(prec=DIGITS):
+    with localcontext(MANY_DIGITS):
         up, down = _exponentials(x, labels, unknown)
         known = len(up) + len(down)
         w = np.broadcast_to(np.float64(1 if weight is None else weight), x.shape)
         of = {c: Decimal(float(w[c])) / known for c in [*up, *down]}
-        loss = sum((of[c] * _log_of_one_plus(e) for c, e in [*up.items(), *down.items()]), 0)
+        loss = Decimal(0)
+        product = {share: Decimal(1) for share in of.values()}  # a sum of logs is slower
+        for c, e in [*up.items(), *down.items()]:
+            if e > TINY:
+                product[of[c]] *= 1 + e
+            else:
+                loss += of[c] * _log_of_one_plus(e)
+        loss += sum(share * p.ln() for share, p in product.items())
         return _row(
             len(x),
-            Decimal(loss),
+            loss,
             {j: of[j] * e / (1 + e) for j, e in up.items()},
             {i: -of[i] * e / (1 + e) for i, e in down.items()},
         )
@@ -253,8 +261,8 @@ def _exponentials(
 
 
 def _log_of_one_plus(t: Decimal) -> Decimal:
-    # Terms left out are below t**4: beside t, more digits are right than are computed with.
-    return (1 + t).ln() if t > Decimal("1e-20") else t - t * t / 2 + t * t * t / 3
+    # Terms left out are below t**4: beside t, as many digits are right as are computed with.
+    return (1 + t).ln() if t > TINY else t - t * t / 2 + t * t * t / 3
 
 
 def _row(
