@@ -5,7 +5,7 @@ from lucid import metrics as metrics
 from lucid import nn as nn
 from lucid import optim as optim
 from lucid import testing as testing
-from lucid._creation import (
+from lucid.autograd.creation import (
     arange,
     from_numpy,
     full,
@@ -16,7 +16,7 @@ from lucid._creation import (
     tensor,
     zeros,
 )
-from lucid._dtypes import (
+from lucid.autograd.dtypes import (
     bool,
     float16,
     float32,
@@ -27,9 +27,8 @@ from lucid._dtypes import (
     int64,
     uint8,
 )
-from lucid._grad_mode import is_grad_enabled, no_grad
-from lucid._margin import multilabel_margin
-from lucid._ops import (
+from lucid.autograd.grad_mode import is_grad_enabled, no_grad
+from lucid.autograd.ops import (
     abs,
     add,
     broadcast_to,
@@ -62,9 +61,10 @@ from lucid._ops import (
     transpose,
     where,
 )
-from lucid._tensor import Tensor, grad
-from lucid._threads import get_num_threads, set_num_threads
+from lucid.autograd.tensor import Tensor, grad
 from lucid.labels import Labels
+from lucid.losses.margin import multilabel_margin
+from lucid.system.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 

@@ -23,12 +23,12 @@ from typing import Any, BinaryIO, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid._atomic import replacing
-from lucid._checks import as_array, as_int
 from lucid._kernels import text as scanner
-from lucid._optional import require
-from lucid._sparse import checked_csr, with_small_indices
+from lucid.arrays.checks import as_array, as_int
+from lucid.arrays.sparse import checked_csr, with_small_indices
 from lucid.labels import Labels
+from lucid.system.atomic import replacing
+from lucid.system.optional import require
 
 __all__ = [
     "DataFileError",

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import as_array, as_int, guess_of, kind_of, refuse_masked
 from lucid._kernels import multi_hot as multi_hot_kernel
-from lucid._optional import is_sparse, require
-from lucid._sparse import checked_csr, with_small_indices
-from lucid._warnings import warn_user
+from lucid.arrays.checks import as_array, as_int, guess_of, kind_of, refuse_masked
+from lucid.arrays.sparse import checked_csr, with_small_indices
+from lucid.system.optional import is_sparse, require
+from lucid.system.warnings import warn_user
 
 _Int64Array = np.ndarray[Any, np.dtype[np.int64]]
 

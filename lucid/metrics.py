@@ -23,12 +23,12 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import as_array, as_int, guess_of, kind_of
 from lucid._kernels import ranking
-from lucid._optional import is_sparse
-from lucid._sparse import checked_csr
-from lucid._threads import get_num_threads
+from lucid.arrays.checks import as_array, as_int, guess_of, kind_of
+from lucid.arrays.sparse import checked_csr
 from lucid.labels import Labels, any_form, as_labels, is_array_like
+from lucid.system.optional import is_sparse
+from lucid.system.threads import get_num_threads
 
 __all__ = [
     "coverage_error",

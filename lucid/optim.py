@@ -14,9 +14,9 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from lucid._checks import as_int, as_number, refuse_masked
 from lucid._kernels.denormals import Flushed
-from lucid._tensor import Array, Tensor
+from lucid.arrays.checks import as_int, as_number, refuse_masked
+from lucid.autograd.tensor import Array, Tensor
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 

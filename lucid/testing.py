@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lucid._tensor import Array, Tensor, grad
+from lucid.autograd.tensor import Array, Tensor, grad
 
 __all__ = ["gradcheck", "gradgradcheck"]
 

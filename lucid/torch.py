@@ -8,9 +8,9 @@ gradient back.
 from collections.abc import Callable
 from typing import Any
 
-from lucid._checks import Reduction, check_reduction
-from lucid._margin import margin_of
-from lucid._optional import require
+from lucid.arrays.checks import Reduction, check_reduction
+from lucid.losses.margin import margin_of
+from lucid.system.optional import require
 
 require("torch", extra="torch", purpose="lucid.torch")
 import torch  # noqa: E402

@@ -10,7 +10,8 @@ from cpu_levels import CPU_LEVELS
 from hypothesis import settings
 
 import lucid
-from lucid import _kernels, _margin
+from lucid import _kernels
+from lucid.losses import margin
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("lucid", derandomize=True, deadline=None)
@@ -28,8 +29,8 @@ def _threads_as_they_were() -> Iterator[None]:
 def cpu_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test with the kernel of each CPU level that this machine has."""
     kernel = _kernels.load("margin", request.param)
-    monkeypatch.setitem(_margin._KERNELS, "f", kernel.margin_float32)
-    monkeypatch.setitem(_margin._KERNELS, "d", kernel.margin_float64)
+    monkeypatch.setitem(margin._KERNELS, "f", kernel.margin_float32)
+    monkeypatch.setitem(margin._KERNELS, "d", kernel.margin_float64)
     return str(request.param)
 
 

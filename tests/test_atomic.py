@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from lucid import _atomic
-from lucid._atomic import replacing
+from lucid.system import atomic
+from lucid.system.atomic import replacing
 
 DRAFT = ".lucid-0123456789abcdef.tmp"
 
@@ -23,7 +23,7 @@ def drafts_in(folder):
 
 KILLED = """
 import os, signal
-from lucid._atomic import replacing
+from lucid.system.atomic import replacing
 with replacing("model") as file:
     file.write(b"half")
     file.flush()
@@ -59,7 +59,7 @@ def test_a_draft_that_another_process_writes_is_left(tmp_path, fresh_python):
     writer = threading.Thread(
         target=fresh_python,
         args=(
-            "from lucid._atomic import replacing\n"
+            "from lucid.system.atomic import replacing\n"
             "import os, time\n"
             "with replacing('slow') as file:\n"
             "    file.write(b'whole')\n"
@@ -121,7 +121,7 @@ def test_what_is_not_a_draft_is_left(tmp_path):
 def test_a_draft_that_is_taken_for_abandoned_before_it_is_locked_is_made_anew(
     tmp_path, monkeypatch
 ):
-    real, taken = _atomic.fcntl.flock, []
+    real, taken = atomic.fcntl.flock, []
 
     def remove_first(file, operation):
         if not taken:
@@ -129,7 +129,7 @@ def test_a_draft_that_is_taken_for_abandoned_before_it_is_locked_is_made_anew(
             os.unlink(tmp_path / taken[0])
         real(file, operation)
 
-    monkeypatch.setattr(_atomic.fcntl, "flock", remove_first)
+    monkeypatch.setattr(atomic.fcntl, "flock", remove_first)
     write(tmp_path / "model")
     assert len(taken) == 1
     assert (tmp_path / "model").read_bytes() == b"new"
@@ -139,7 +139,7 @@ def test_without_locks_files_are_written_and_drafts_left(tmp_path, monkeypatch):
     def refuse(file, operation):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(_atomic.fcntl, "flock", refuse)
+    monkeypatch.setattr(atomic.fcntl, "flock", refuse)
     (tmp_path / DRAFT).touch()
     write(tmp_path / "model")
     assert sorted(os.listdir(tmp_path)) == [DRAFT, "model"]
@@ -149,6 +149,6 @@ def test_a_folder_that_cannot_be_listed_can_be_written_to(tmp_path, monkeypatch)
     def refuse(folder):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_atomic.os, "listdir", refuse)
+    monkeypatch.setattr(atomic.os, "listdir", refuse)
     write(tmp_path / "model")
     assert (tmp_path / "model").read_bytes() == b"new"

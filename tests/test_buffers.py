@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import _buffers
-from lucid._margin import multilabel_margin
+from lucid.arrays import buffers
 from lucid.labels import Labels
+from lucid.losses.margin import multilabel_margin
 from lucid.nn import functional as F
 
 LARGE = (4, 70_000)  # float32: a bit more than is kept
@@ -17,7 +17,7 @@ TARGET = np.array([[0], [1], [2], [3]])
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch):
-    monkeypatch.setattr(_buffers, "_kept", [])
+    monkeypatch.setattr(buffers, "_kept", [])
 
 
 def gradient_of(x):
@@ -33,7 +33,7 @@ def address(array):
 
 
 def test_the_gradient_here_is_large_enough():
-    assert X.nbytes > _buffers.LARGE
+    assert X.nbytes > buffers.LARGE
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_other_shapes_and_dtypes_get_memory_of_their_own_size():
 
 def test_small_gradients_are_not_kept():
     multilabel_margin(np.zeros((1, 5)), [[0]])
-    assert _buffers._kept == []
+    assert buffers._kept == []
 
 
 def test_no_more_than_one_array_is_kept():
     held = [gradient_of(X) for _ in range(5)]
     del held
-    assert len(_buffers._kept) == 1
+    assert len(buffers._kept) == 1
 
 
 def test_python_threads_at_once_do_not_share_memory():

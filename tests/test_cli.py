@@ -713,7 +713,7 @@ def test_a_missing_package_is_named_with_what_to_install(
             raise ModuleNotFoundError(name=name)
         return real(name, *rest)
 
-    monkeypatch.setattr("lucid._optional.importlib.import_module", without)
+    monkeypatch.setattr("lucid.system.optional.importlib.import_module", without)
     outputs = ["--save", str(tmp_path / "m"), "--plot", str(tmp_path / "p.svg")]
     assert cli.main(["train", files[0], "--epochs", "1", *outputs]) == 2
     install = f"pip install {package.partition('.')[0]}, or '.[cli]' in a clone"

@@ -45,9 +45,9 @@ def test_the_examples_of(name, tmp_path, monkeypatch):
 
 def test_examples_are_found_in_functions_classes_methods_and_ops():
     assert {
-        "lucid._margin.multilabel_margin",
+        "lucid.losses.margin.multilabel_margin",
         "lucid.labels.Labels",
         "lucid.labels.Labels.to_csr",
-        "lucid._ops.elementwise.exp",
+        "lucid.autograd.ops.elementwise.exp",
         "lucid.nn.losses.MultilabelMarginLoss",
     } <= EXAMPLES.keys()

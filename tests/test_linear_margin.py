@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lucid
-from lucid import Labels, _linear_margin, nn
+from lucid import Labels, nn
+from lucid.losses import fused
 from lucid.nn import functional as F
 from lucid.testing import gradcheck, gradgradcheck
 
@@ -29,10 +30,10 @@ LABELS = Labels.from_lists([[1, 2], [3], [], [4, 4], [39], [0, 5, 6], [2]], C)
 @pytest.fixture(autouse=True, scope="module", params=[1, 3, 4096])
 def narrowest_tile(request):
     """Run every test with tiles of one class, of a few, and of all that there are here."""
-    before = _linear_margin._NARROWEST
-    _linear_margin._NARROWEST = request.param
+    before = fused._NARROWEST
+    fused._NARROWEST = request.param
     yield
-    _linear_margin._NARROWEST = before
+    fused._NARROWEST = before
 
 
 def two_steps(features, weight, bias, target, reduction="mean", chunk=None):
@@ -94,7 +95,7 @@ def test_it_equals_pytorchs_two_steps():
 @pytest.mark.parametrize("features", [FEATURES, sparse.csr_array(FEATURES)], ids=["dense", "csr"])
 def test_classes_are_worked_on_in_blocks_without_a_trace(features, monkeypatch):
     whole = loss_and_gradients(F.linear_multilabel_margin_loss, features)
-    monkeypatch.setattr("lucid._features._BLOCK", 50)  # a few classes at a time
+    monkeypatch.setattr("lucid.arrays.features._BLOCK", 50)  # a few classes at a time
     blocks = loss_and_gradients(F.linear_multilabel_margin_loss, features)
     for a, b in zip(blocks, whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)

@@ -8,8 +8,8 @@ from problems import KINDS, SIZES, Problem, problem
 
 import lucid
 from lucid import _kernels
-from lucid._margin import margin_of
 from lucid.labels import Labels
+from lucid.losses.margin import margin_of
 
 REGIMES = [(size, kind) for size in SIZES for kind in ("random", "trained", "clustered")]
 

@@ -7,8 +7,8 @@ import pytest
 
 import lucid
 from lucid import nn
-from lucid._margin import multilabel_margin
 from lucid.labels import Labels
+from lucid.losses.margin import multilabel_margin
 from lucid.nn import functional as F
 
 X = np.zeros((2, 3), np.float32)

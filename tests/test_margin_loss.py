@@ -11,8 +11,8 @@ from problems import SEGMENT
 import lucid
 import lucid.testing
 from lucid import nn
-from lucid._margin import multilabel_margin
 from lucid.labels import Labels
+from lucid.losses.margin import multilabel_margin
 from lucid.nn import functional as F
 
 X = np.array([[0.1, 0.5, 0.3, 0.8, 0.2], [1.0, -0.5, 0.0, 0.25, 0.75]])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lucid
-from lucid._margin import margin_of, multilabel_margin
+from lucid.losses.margin import margin_of, multilabel_margin
 
 NAN, INF = np.nan, np.inf
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lucid import _kernels, metrics
-from lucid._threads import set_num_threads
 from lucid.labels import Labels
+from lucid.system.threads import set_num_threads
 
 peer = pytest.importorskip("sklearn.metrics")
 sparse = pytest.importorskip("scipy.sparse")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lucid import _sparse
-from lucid._sparse import checked_csr
+from lucid.arrays import sparse as lucid_sparse
+from lucid.arrays.sparse import checked_csr
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -75,7 +75,7 @@ def test_nothing_is_shared_with_what_was_given(form):
 
 @pytest.mark.parametrize("form", FORMS_OF_ARRAYS)
 def test_what_is_used_is_what_was_checked_whatever_another_thread_writes(form, monkeypatch):
-    matrix, real = made(form), _sparse._outside
+    matrix, real = made(form), lucid_sparse._outside
 
     def check_then_change(*arguments):
         fault = real(*arguments)
@@ -83,7 +83,7 @@ def test_what_is_used_is_what_was_checked_whatever_another_thread_writes(form, m
             indices[...] = 10**8
         return fault
 
-    monkeypatch.setattr(_sparse, "_outside", check_then_change)
+    monkeypatch.setattr(lucid_sparse, "_outside", check_then_change)
     assert np.array_equal(checked_csr("x", matrix).toarray(), DENSE)
 
 

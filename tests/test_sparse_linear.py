@@ -8,7 +8,8 @@ import pytest
 from cpu_levels import CPU_LEVELS
 
 import lucid
-from lucid import _features, _kernels, nn, optim
+from lucid import _kernels, nn, optim
+from lucid.arrays import features
 from lucid.testing import gradcheck, gradgradcheck
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -61,8 +62,8 @@ def layer_of_many_classes(classes, dtype="float64"):
 def test_the_products_are_those_of_the_dense_matrix(classes):
     x, weight, g = layer_of_many_classes(classes)
     out, gradient = np.empty((60, classes)), np.ones((classes, 90))
-    _features.times_transposed(x, weight, out)
-    _features.add_transposed_times(g, x, gradient)
+    features.times_transposed(x, weight, out)
+    features.add_transposed_times(g, x, gradient)
     np.testing.assert_allclose(out, x.toarray() @ weight.T, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(gradient, 1 + g.T @ x.toarray(), rtol=1e-12, atol=1e-13)
 
@@ -72,12 +73,12 @@ def test_the_bits_are_the_same_for_every_level_and_number_of_threads(dtype, monk
     x, weight, g = layer_of_many_classes(20_000, dtype)  # enough for several threads
     results = []
     for level in CPU_LEVELS:
-        monkeypatch.setattr(_features, "sparse", _kernels.load("sparse", level))
+        monkeypatch.setattr(features, "sparse", _kernels.load("sparse", level))
         for threads in (1, 2, 3):
             lucid.set_num_threads(threads)
             out, gradient = np.empty((60, 20_000), dtype), np.zeros((20_000, 90), dtype)
-            _features.times_transposed(x, weight, out)
-            _features.add_transposed_times(g, x, gradient)
+            features.times_transposed(x, weight, out)
+            features.add_transposed_times(g, x, gradient)
             results.append(out.tobytes() + gradient.tobytes())
     assert len(set(results)) == 1
 

@@ -12,7 +12,7 @@ import pytest
 import lucid
 from lucid import metrics
 from lucid._kernels import machine
-from lucid._margin import margin_of, multilabel_margin
+from lucid.losses.margin import margin_of, multilabel_margin
 
 needs_openmp = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(machine.__file__), "omp_get_max_threads"),
@@ -147,7 +147,7 @@ FORK = """
 import os, signal, time
 import numpy as np
 import lucid
-from lucid._margin import multilabel_margin
+from lucid.losses.margin import multilabel_margin
 
 def loss():
     return multilabel_margin(np.zeros((4, 50_000), np.float32), [[0]] * 4, "sum")[0]

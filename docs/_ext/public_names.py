@@ -16,8 +16,9 @@ import lucid
 logger = logging.getLogger(__name__)
 
 #: Where things are defined that users import from elsewhere, or not at all.
-INTERNAL = ("lucid._", "lucid.cli", "lucid.labels", "lucid.nn.layers")
-INTERNAL += ("lucid.nn.losses", "lucid.nn.module")
+INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.labels")
+INTERNAL += ("lucid.losses", "lucid.nn.layers", "lucid.nn.losses", "lucid.nn.module")
+INTERNAL += ("lucid.system",)
 
 
 def public_modules(app: Sphinx) -> Iterator[types.ModuleType]:

@@ -69,5 +69,8 @@ def load(kernel: str, level: str) -> types.ModuleType:
 CPU_LEVEL = _pick_level(os.environ.get("LUCID_CPU_LEVEL") or None)
 
 margin = load("margin", CPU_LEVEL)
+weighted = load("weighted", CPU_LEVEL)
+squared = load("squared", CPU_LEVEL)
+warp = load("warp", CPU_LEVEL)
 ranking = load("ranking", CPU_LEVEL)
 sparse = load("sparse", CPU_LEVEL)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lucid._optional import require
 from lucid.cli.errors import UsageError
 from lucid.io import DataFileError, Dataset, read_xmc
 from lucid.labels import Labels
+from lucid.system.optional import require
 
 _Path = str | os.PathLike[str]
 

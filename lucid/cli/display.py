@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lucid._atomic import replacing
-from lucid._optional import require
 from lucid.cli.data import Split
 from lucid.cli.errors import UsageError
 from lucid.cli.training import Step
+from lucid.system.atomic import replacing
+from lucid.system.optional import require
 
 
 @dataclass

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 import lucid
 from lucid import nn
-from lucid._checks import as_array, kind_of
-from lucid._features import as_csr
-from lucid._optional import is_sparse, require
+from lucid.arrays.checks import as_array, kind_of
+from lucid.arrays.features import as_csr
 from lucid.cli.errors import UsageError
 from lucid.io import DataFileError, load_checkpoint, save_checkpoint
+from lucid.system.optional import is_sparse, require
 
 _KIND = "lucid ranker"
 _SIZES = ("num_features", "num_classes", "hidden")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from lucid import metrics, optim
-from lucid._optional import require
 from lucid.cli.model import Ranker
 from lucid.io import Dataset
 from lucid.nn import functional as F
+from lucid.system.optional import require
 
 #: Rows that are scored at once in a test.
 EVALUATION_ROWS = 1024

@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from lucid._checks import (
+from lucid.arrays.checks import (
     Reduction,
     as_array,
     as_int,
@@ -16,13 +16,13 @@ from lucid._checks import (
     check_scores,
     check_weight,
 )
-from lucid._features import as_csr
-from lucid._grad_mode import is_grad_enabled
-from lucid._margin import labels_for
-from lucid._ops import linear_margin, losses
-from lucid._optional import is_sparse
-from lucid._tensor import Array, Tensor, TensorLike
+from lucid.arrays.features import as_csr
+from lucid.autograd.grad_mode import is_grad_enabled
+from lucid.autograd.ops import linear_margin, losses
+from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.labels import Labels, as_labels, is_array_like
+from lucid.losses.margin import labels_for
+from lucid.system.optional import is_sparse
 
 __all__ = [
     "linear_multilabel_margin_loss",

@@ -8,11 +8,11 @@ from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
-from lucid import _ops
-from lucid._checks import as_int, as_number
-from lucid._creation import generator, ones, randn, zeros
-from lucid._ops.standardize import standardize
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid.arrays.checks import as_int, as_number
+from lucid.autograd import ops
+from lucid.autograd.creation import generator, ones, randn, zeros
+from lucid.autograd.ops.standardize import standardize
+from lucid.autograd.tensor import Tensor, TensorLike, as_tensor
 from lucid.nn.module import Module, Parameter
 
 __all__ = ["Dropout", "Embedding", "LayerNorm", "Linear", "ReLU", "Sequential", "Sigmoid", "Tanh"]
@@ -86,7 +86,7 @@ class Linear(Module):
         Tensor
             Shape ``(..., C)``.
         """
-        return _ops.linear(x, self.weight, self.bias)
+        return ops.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the layer's options.
@@ -201,7 +201,7 @@ class ReLU(Module):
         -------
         Tensor
         """
-        return _ops.relu(x)
+        return ops.relu(x)
 
 
 class Tanh(Module):
@@ -226,7 +226,7 @@ class Tanh(Module):
         -------
         Tensor
         """
-        return _ops.tanh(x)
+        return ops.tanh(x)
 
 
 class Sigmoid(Module):
@@ -251,7 +251,7 @@ class Sigmoid(Module):
         -------
         Tensor
         """
-        return _ops.sigmoid(x)
+        return ops.sigmoid(x)
 
 
 class Dropout(Module):

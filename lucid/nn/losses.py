@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid._checks import Reduction, check_reduction
-from lucid._tensor import Tensor, TensorLike
+from lucid.arrays.checks import Reduction, check_reduction
+from lucid.autograd.tensor import Tensor, TensorLike
 from lucid.nn import functional as F
 from lucid.nn.module import Module
 

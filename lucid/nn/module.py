@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor
 
 __all__ = ["Module", "Parameter"]
 

@@ -26,24 +26,25 @@ blocks within a segment, over segments within a row and over rows, in that order
 computes which part.
 
 **NaN and infinities.**  A NaN score is never "not above a", so it reaches the sum. What the counts
-cannot tell (inf - inf between a label and a negative, a NaN label) `settle` decides from which
-kinds of values occur. A row whose loss is NaN has NaN for its gradient.
+cannot tell (inf - inf between a label and a negative, a NaN label) is decided in `nonfinite.pxd`. A
+row whose loss is NaN has NaN for its gradient.
+
+The margin may be another number than 1, or one for each class, and columns may be left out: none of
+that changes more than the thresholds.
 """
 
-from libc.math cimport INFINITY, NAN, isfinite, isnan
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
-from libc.string cimport memcpy
 
-from lucid._kernels.pairs.ranks cimport Thresholds, close_counts, place_of, rank_of
+from lucid._kernels.pairs.labels cimport put_gradient, put_labels
+from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
+from lucid._kernels.pairs.ranks cimport Thresholds, close_counts, rank_of
 from lucid._kernels.pairs.row cimport (
-    BLOCK, Part, Row, allocate_part, allocate_row, count_blocks, find_labels, open_row,
+    BLOCK, Part, Row, allocate_part, allocate_row, count_blocks, find_negatives, free_part, free_row,
+    open_row,
 )
 from lucid._kernels.pairs.scan cimport pad, scan
 from lucid._kernels.pairs.segments cimport scan_row
-from lucid._kernels.pairs.sums cimport (
-    Sum, add, add_product, add_products, quotient, rounded_quotient,
-)
+from lucid._kernels.pairs.sums cimport Sum, add, add_product, add_products, quotient
 from lucid._kernels.reals cimport real
 
 cdef extern from *:
@@ -53,14 +54,6 @@ cdef extern from *:
 cdef inline void hinge_add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
                            const Row* row, Part* part) noexcept nogil:
     add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
-
-
-cdef inline void put_gradient(real* out, double count, const Row* row) noexcept nogil:
-    """Write count / divisor, rounded once; a product with the inverse is as good for float32."""
-    if real is float:
-        out[0] = <float>(count * row.inverse)
-    else:
-        out[0] = rounded_quotient(count, row.divisor, row.inverse)
 
 
 cdef inline void hinge_put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
@@ -75,8 +68,13 @@ cdef inline void hinge_scan(const real* x, Py_ssize_t start, Py_ssize_t stop, co
     scan(x, start, stop, row, grad, part, hinge_add[real], hinge_put[real])
 
 
-cdef inline void hinge_close(const real* x, const Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
-    """From the ranks and counts of a whole row: C times its loss, and the gradient of its labels."""
+cdef inline double hinge_of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
+                                  const Part* part) noexcept nogil:
+    return -part.count[place]
+
+
+cdef inline void hinge_close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
+    """From the ranks and counts of a whole row: the sum over its pairs, and the gradient of its labels."""
     cdef const Thresholds* t = &row.thresholds
     cdef const real* tau = <const real*>t.tau
     cdef int32_t* count = part.count
@@ -84,7 +82,7 @@ cdef inline void hinge_close(const real* x, const Row* row, real* grad, Part* pa
     cdef real a = <real>row.a
     cdef Sum of_labels
     cdef Py_ssize_t i, j, m
-    cdef int64_t counts, times
+    cdef int64_t counts
     of_labels.hi, of_labels.lo = 0, 0
     close_counts(t, count)
     for i from 0 <= i < row.P by BLOCK:
@@ -97,77 +95,16 @@ cdef inline void hinge_close(const real* x, const Row* row, real* grad, Part* pa
     loss[0] = part.total
     add(loss, -of_labels.hi)
     loss.lo -= of_labels.lo
-    if not row.finite or not isfinite(loss.hi) or not isfinite(loss.lo):
-        settle(x, row, count, loss)
-    if grad == NULL:
-        return
-    if isnan(loss.hi):
-        for i in range(row.C):
-            grad[i] = NAN
-    elif part.repeated:
-        # The scan left zeros at the labels: a label given m times counts m times, with one rounding.
-        for i in range(row.P):
-            tally(grad + row.labels[i], 1)
-        for i in range(row.P):
-            times = tally(grad + row.labels[i], 0)
-            if times > 0:               # not yet a gradient, whose sign is negative
-                put_gradient(grad + row.labels[i],
-                             times * <double>(-count[place_of(i, t, tau)]), row)
-    else:
-        for i in range(row.P):
-            put_gradient(grad + row.labels[i], -count[place_of(i, t, tau)], row)
-
-
-cdef inline int64_t tally(real* place, int64_t more) noexcept nogil:
-    """Add to a whole number that is kept in the memory of a gradient: a float32 ends at 2**24."""
-    cdef int32_t narrow
-    cdef int64_t wide
-    if real is float:
-        memcpy(&narrow, place, sizeof(narrow))
-        narrow += <int32_t>more
-        memcpy(place, &narrow, sizeof(narrow))
-        return narrow
-    else:
-        memcpy(&wide, place, sizeof(wide))
-        wide += more
-        memcpy(place, &wide, sizeof(wide))
-        return wide
-
-
-cdef inline void settle(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
-    """Decide between NaN, inf and the sum as it stands, by which values meet in pairs."""
-    cdef bint is_label[BLOCK]
-    cdef bint nan = False, high = False, low = False, any_negative = False
-    cdef bint label_nan = False, label_high = False, label_low = False
-    cdef Py_ssize_t i, b, j
-    cdef real value
-    for i in range(row.P):
-        value = x[row.labels[i]]
-        label_nan |= isnan(value)
-        label_high |= value == INFINITY
-        label_low |= value == -INFINITY
-    for b in range(count_blocks(row.C)):
-        find_labels(row, b, is_label)
-        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
-            if not is_label[j - b * BLOCK]:
-                any_negative = True
-                nan |= isnan(x[j])
-                high |= x[j] == INFINITY
-                low |= x[j] == -INFINITY
-    if nan or (label_nan and any_negative) or (high and label_high) or (low and label_low):
-        loss.hi, loss.lo = NAN, 0
-    elif high or (label_low and any_negative):
-        loss.hi, loss.lo = INFINITY, 0
-    elif not any_negative or row.a == INFINITY:
-        loss.hi, loss.lo = 0, 0
-    elif not isfinite(loss.hi) or not isfinite(loss.lo):
+    if is_doubtful(row, loss) and not settle(x, row, loss):
         sum_scaled(x, row, count, loss)
+    if grad != NULL:
+        put_labels(grad, row, part, loss, hinge_of_label[real])
 
 
 cdef inline void sum_scaled(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
     """Sum up finite scores whose float64 sum overflows on the way, as their 2**-64th parts."""
     cdef const real* tau = <const real*>row.thresholds.tau
-    cdef bint is_label[BLOCK]
+    cdef bint is_negative[BLOCK]
     cdef Py_ssize_t i, b, j
     cdef Sum total
     total.hi, total.lo = 0, 0
@@ -175,9 +112,9 @@ cdef inline void sum_scaled(const real* x, const Row* row, const int32_t* count,
         if count[i] > 0:
             add_product(&total, -count[i], SCALE * tau[i])
     for b in range(count_blocks(row.C)):
-        find_labels(row, b, is_label)
+        find_negatives(row, b, is_negative)
         for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
-            if x[j] > <real>row.a and not is_label[j - b * BLOCK]:
+            if x[j] > <real>row.a and is_negative[j - b * BLOCK]:
                 add_product(&total, rank_of(x[j], &row.thresholds), SCALE * x[j])
     loss.hi = (total.hi + total.lo) / SCALE     # inf beyond the largest float64
     loss.lo = 0
@@ -195,13 +132,13 @@ cdef inline int multilabel_margin_row(const real* x, Py_ssize_t C, const int64_t
     cdef Sum total
     cdef int status = -2
     part.count = NULL
-    if allocate_row(&row, K, C) and allocate_part(&part, K):
+    if allocate_row(&row, K, 0, C, False) and allocate_part(&part, K, False):
         status = -1
-        if open_row(x, C, labels, K, False, C, &row):
+        if open_row(x, C, labels, K, False, 1, &row):
             scan_row(x, &row, grad, &part, hinge_scan[real])
             hinge_close(x, &row, grad, &part, &total)
             loss[0] = quotient(&total, C)
             status = 0
-    free(row.block_start)
-    free(part.count)
+    free_row(&row)
+    free_part(&part)
     return status

@@ -12,7 +12,7 @@ There are two ways, and the number of thresholds decides between them.
 
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from lucid._kernels.pairs.comparing cimport compare_double, compare_float
 from lucid._kernels.reals cimport real, search, sort
@@ -28,6 +28,7 @@ cdef enum:
 
 cdef struct Thresholds:
     bint few                # whether scores are compared with each of them
+    bint sorted             # whether tau ascends
     Py_ssize_t P            # how many
     void* by_label          # real[P + SLACK]: in the order of the labels
     void* ascending         # real[P + SLACK]: sorted, and closed by inf
@@ -50,25 +51,27 @@ cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexc
     return <int32_t>position
 
 
-cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, real high,
+cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, real high, bint sorted,
                                  Thresholds* t) noexcept nogil:
-    """Take P thresholds from low to high."""
+    """Take P thresholds from low to high; few of them in the order of the labels, unless ``sorted``."""
     t.P = P
     t.few = P * <Py_ssize_t>sizeof(real) <= FEW_BYTES
-    if t.few:
-        t.tau = t.by_label
-    else:
-        t.tau = t.ascending
+    t.sorted = sorted or not t.few
+    t.tau = t.ascending if t.sorted else t.by_label
+    if not t.few:
         sort_into_buckets(by_label, <real*>t.tau, low, high, t)
+    elif sorted:
+        memcpy(t.tau, by_label, P * sizeof(real))
+        sort_by_insertion(<real*>t.tau, P)
 
 
 cdef inline void sort_into_buckets(const real* by_label, real* tau, real low, real high,
                                    Thresholds* t) noexcept nogil:
     """Sort the thresholds into buckets, then within each bucket."""
     cdef int32_t* start = t.start
-    cdef Py_ssize_t i, k, b, P = t.P, buckets = count_buckets(P)
+    cdef Py_ssize_t i, b, P = t.P, buckets = count_buckets(P)
     cdef int32_t fullest = 0, end = 0, size
-    cdef real scale = 0, last = buckets - 1, value
+    cdef real scale = 0, last = buckets - 1
     if not (isfinite(low) and isfinite(high)):      # the width of a bucket must be finite
         low, high = INFINITY, -INFINITY
         for i in range(P):
@@ -98,14 +101,20 @@ cdef inline void sort_into_buckets(const real* by_label, real* tau, real low, re
     if fullest > CROWDED:
         for b in range(buckets):
             sort(tau + start[b], start[b + 1] - start[b])
-    for i in range(1, P):               # insertion: hardly anything is far from its place
+    sort_by_insertion(tau, P)           # hardly anything is far from its place
+    tau[P] = INFINITY
+
+
+cdef inline void sort_by_insertion(real* tau, Py_ssize_t P) noexcept nogil:
+    cdef Py_ssize_t i, k
+    cdef real value
+    for i in range(1, P):
         value = tau[i]
         k = i
         while k > 0 and tau[k - 1] > value:
             tau[k] = tau[k - 1]
             k -= 1
         tau[k] = value
-    tau[P] = INFINITY
 
 
 cdef inline Py_ssize_t rank_in_bucket(const real* tau, const int32_t* start, int32_t b,
@@ -174,7 +183,9 @@ cdef inline void close_counts(const Thresholds* t, int32_t* count) noexcept nogi
 
 
 cdef inline Py_ssize_t place_of(Py_ssize_t i, const Thresholds* t, const real* tau) noexcept nogil:
-    """Where the threshold of the i-th label, or its equal, stands in ``tau``."""
-    if t.few:
+    """Where the threshold of the i-th label, or the first that equals it, stands in ``tau``."""
+    if not t.sorted:
         return i
+    if t.few:
+        return search(tau, 0, t.P, (<const real*>t.by_label)[i])
     return rank_in_bucket(tau, t.start, t.bucket[i], (<const real*>t.by_label)[i])

@@ -4,8 +4,8 @@
 A row is read once, in blocks of 512 columns that stay in the L1 cache. Scores not above the lowest
 threshold a have rank 0 and add nothing. In a trained model that is nearly all of them: a block with
 none above is done, and the active scores of a block with few wait in a queue until they fill a
-block. A block with many is ranked where it is. Labels lose their mark or, in a copy of their block,
-are set to a: they have rank 0 then.
+block. A block with many is ranked where it is. Labels, and columns that are left out, lose their mark or, in
+a copy of their block, are set to a: they have rank 0 then.
 
 What a rank is worth is handed in as two functions, which the compiler puts in their places.
 """
@@ -15,15 +15,13 @@ from libc.string cimport memcpy, memset
 
 from lucid._kernels.pairs.marking cimport mark_double, mark_float
 from lucid._kernels.pairs.ranks cimport LANES, rank_scores
-from lucid._kernels.pairs.row cimport BLOCK, Part, Row
+from lucid._kernels.pairs.row cimport BLOCK, WORD, WORDS, Columns, Part, Row
 from lucid._kernels.reals cimport real
 
 cdef extern from *:
     int count_trailing_zeros "__builtin_ctzll" (unsigned long long word) nogil
 
 cdef enum:
-    WORD = 64               # marks in a word
-    WORDS = 8               # BLOCK / WORD
     SMALL = 32              # scores that are ranked without a look at which are active
     MANY = 4                # a block is ranked whole where more than 1 / MANY of it are active
     QUEUE = 1024            # 2 * BLOCK
@@ -52,13 +50,13 @@ cdef inline Py_ssize_t mark_active(const real* v, Py_ssize_t m, real a, uint64_t
         return mark_double(v, m, a, marks)
 
 
-cdef inline bint unmark_labels(const Row* row, Py_ssize_t first, uint64_t* marks) noexcept nogil:
-    """Clear the marks of the labels in the block from ``first`` on; whether one had none, or no more."""
+cdef inline bint unmark(const Columns* columns, Py_ssize_t first, uint64_t* marks) noexcept nogil:
+    """Clear the marks of columns in the block from ``first`` on; whether one had none, or no more."""
     cdef Py_ssize_t k, j, b = first // BLOCK
     cdef uint64_t bit
     cdef bint missing = False
-    for k in range(row.block_start[b], row.block_start[b + 1]):
-        j = row.by_block[k] - first
+    for k in range(columns.start[b], columns.start[b + 1]):
+        j = columns.by_block[k] - first
         bit = <uint64_t>1 << (j % WORD)
         missing |= marks[j // WORD] & bit == 0
         marks[j // WORD] &= ~bit
@@ -95,21 +93,32 @@ cdef inline void rank_queue(real* queue, const int32_t* column, Py_ssize_t queue
             grad[column[k]] = gradient[k]
 
 
+cdef inline bint set_to(real a, const Columns* columns, Py_ssize_t first, real* block) noexcept nogil:
+    """Set columns in the copy of the block from ``first`` on to a; whether one was, or is by now."""
+    cdef Py_ssize_t k, j, b = first // BLOCK
+    cdef bint was = False
+    for k in range(columns.start[b], columns.start[b + 1]):
+        j = columns.by_block[k] - first
+        was |= block[j] == a
+        block[j] = a
+    return was
+
+
 cdef inline void rank_block(const real* v, Py_ssize_t first, Py_ssize_t width, real* block,
                             int32_t* rank, const Row* row, real* grad, Part* part, AddBlock add,
                             PutGradient put) noexcept nogil:
     """Rank the whole block of ``width`` scores v, which begins with column ``first``."""
     cdef real a = <real>row.a
-    cdef Py_ssize_t k, j, m = width, b = first // BLOCK
+    cdef Py_ssize_t m = width, b = first // BLOCK
+    cdef bint leave_out = row.left_out.count > 0 and row.left_out.start[b] != row.left_out.start[b + 1]
     cdef int64_t sum_of_ranks
-    if row.block_start[b] != row.block_start[b + 1] or m % LANES != 0:
+    if row.labels.start[b] != row.labels.start[b + 1] or leave_out or m % LANES != 0:
         memcpy(block, v, m * sizeof(real))
         m = pad(block, m, a)
         v = block
-        for k in range(row.block_start[b], row.block_start[b + 1]):
-            j = row.by_block[k] - first
-            part.repeated |= block[j] == a
-            block[j] = a
+        part.repeated |= set_to(a, &row.labels, first, block)
+        if leave_out:
+            set_to(a, &row.left_out, first, block)
     sum_of_ranks = rank_scores(v, m, &row.thresholds, rank, part.count)
     add(v, rank, m, sum_of_ranks, row, part)
     if grad != NULL:
@@ -138,7 +147,9 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
             continue
         if grad != NULL:
             memset(grad + first, 0, m * sizeof(real))
-        repeated |= unmark_labels(row, first, marks)
+        repeated |= unmark(&row.labels, first, marks)
+        if row.left_out.count > 0:
+            unmark(&row.left_out, first, marks)
         if active > 0:
             queued += enqueue(x + first, m, first, marks, queue + queued, column + queued)
         if queued >= BLOCK:

@@ -5,7 +5,8 @@ from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from lucid._kernels.pairs.ranks cimport SLACK
-from lucid._kernels.pairs.row cimport BLOCK, Part, Row
+from lucid._kernels.pairs.moments cimport merge_moments
+from lucid._kernels.pairs.row cimport BLOCK, Moment, Part, Row
 from lucid._kernels.pairs.sums cimport Sum, merge
 from lucid._kernels.reals cimport real
 
@@ -26,13 +27,23 @@ cdef inline Py_ssize_t count_segments(const Row* row) noexcept nogil:
     return (row.C + segment_of(row.P) - 1) // segment_of(row.P)
 
 
+cdef inline void clear(const Row* row, Part* part) noexcept nogil:
+    memset(part.count, 0, (row.P + SLACK) * sizeof(int32_t))
+    part.repeated = False
+    clear_sums(row, part)
+
+
+cdef inline void clear_sums(const Row* row, Part* part) noexcept nogil:
+    part.total.hi, part.total.lo = 0, 0
+    if part.moment != NULL:
+        memset(part.moment, 0, (row.P + 1) * sizeof(Moment))
+
+
 cdef inline void scan_segment(const real* x, Py_ssize_t s, const Row* row, real* grad, Part* part,
                               Scan scan) noexcept nogil:
     """Scan the segment s of a row on its own."""
     cdef Py_ssize_t size = segment_of(row.P)
-    memset(part.count, 0, (row.P + SLACK) * sizeof(int32_t))
-    part.total.hi, part.total.lo = 0, 0
-    part.repeated = False
+    clear(row, part)
     scan(x, s * size, min(row.C, (s + 1) * size), row, grad, part)
 
 
@@ -41,12 +52,17 @@ cdef inline void scan_row(const real* x, const Row* row, real* grad, Part* part,
     cdef Py_ssize_t start, size = segment_of(row.P)
     cdef Sum total
     scan_segment(x, 0, row, grad, part, scan)
+    if row.C <= size:
+        return
     total = part.total
+    part.moment, part.moments = part.moments, part.moment
     for start from size <= start < row.C by size:
-        part.total.hi, part.total.lo = 0, 0
+        clear_sums(row, part)
         scan(x, start, min(row.C, start + size), row, grad, part)
         merge(&total, &part.total)
+        merge_moments(part.moments, part.moment, row)
     part.total = total
+    part.moment, part.moments = part.moments, part.moment
 
 
 cdef inline void merge_parts(Part* parts, const Row* row) noexcept nogil:
@@ -60,4 +76,5 @@ cdef inline void merge_parts(Part* parts, const Row* row) noexcept nogil:
             parts[0].repeated |= parts[s].repeated
             for i in range(row.P + 1):
                 parts[0].count[i] += parts[s].count[i]
+            merge_moments(parts[0].moment, parts[s].moment, row)
     parts[0].total = total

@@ -148,6 +148,24 @@ cdef inline double quotient(const Sum* total, double divisor) noexcept nogil:
     return q + (fma(-q, divisor, whole) + rest) / divisor
 
 
+cdef inline void divide(Sum* total, double divisor) noexcept nogil:
+    """The sum over ``divisor``, with what rounding has taken from it."""
+    cdef double q = (total.hi + total.lo) / divisor
+    if isfinite(total.hi) and isfinite(q):
+        total.lo = (fma(-q, divisor, total.hi) + total.lo) / divisor
+        total.hi = q
+    else:
+        total.hi, total.lo = total.hi / divisor, 0
+
+
+cdef inline void multiply(Sum* total, double factor) noexcept nogil:
+    cdef Sum product
+    if factor != 1:
+        product.hi, product.lo = 0, total.lo * factor
+        add_product(&product, total.hi, factor)
+        total[0] = product
+
+
 cdef inline void add_products(const real* v, const int32_t* weight, Py_ssize_t m, int64_t weights,
                               double a, double most, Sum* total) noexcept nogil:
     """Add sum_j weight_j * (v_j - a)+ over m terms, a multiple of 8 and at most 1,024.

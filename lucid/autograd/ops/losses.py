@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from lucid._grad_mode import grad_mode
-from lucid._graph import Pullback
-from lucid._margin import margin_of
-from lucid._ops.elementwise import sigmoid
-from lucid._ops.primitive import Result, primitive
-from lucid._soft_margin import gradient_scale, soft_margin_of
-from lucid._tensor import Array, Tensor
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.graph import Pullback
+from lucid.autograd.ops.elementwise import sigmoid
+from lucid.autograd.primitive import Result, primitive
+from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels
+from lucid.losses.margin import margin_of
+from lucid.losses.soft_margin import gradient_scale, soft_margin_of
 
 
 @primitive

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import refuse_masked
-from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+from lucid.arrays.checks import refuse_masked
+from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor
 
 
 def tensor(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lucid._ops.elementwise import log, where
-from lucid._ops.primitive import Result, primitive, rounded_once
-from lucid._tensor import Tensor
+from lucid.autograd.ops.elementwise import log, where
+from lucid.autograd.primitive import Result, primitive, rounded_once
+from lucid.autograd.tensor import Tensor
 
 
 @primitive

@@ -9,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent) + os.sep
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 _filters: object = None
 _lines: set[tuple[str, int]] = set()

@@ -11,7 +11,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 import numpy as np
 import numpy.typing as npt
 
-from lucid._optional import is_sparse
+from lucid.system.optional import is_sparse
 
 Array = npt.NDArray[Any]
 

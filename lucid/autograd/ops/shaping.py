@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lucid._grad_mode import grad_mode
-from lucid._ops.primitive import Result, as_operands, primitive, rounded_once
-from lucid._reduction import BLOCK, FEW
-from lucid._tensor import Array, Tensor, TensorLike, as_index, as_tensor
+from lucid.arrays.reduction import BLOCK, FEW
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.primitive import Result, as_operands, primitive, rounded_once
+from lucid.autograd.tensor import Array, Tensor, TensorLike, as_index, as_tensor
 
 
 @primitive

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid import _threads
-from lucid._buffers import empty_like
-from lucid._checks import Reduction, as_array, check_reduction, check_scores, check_target
 from lucid._kernels import margin as _kernel
+from lucid.arrays.buffers import empty_like
+from lucid.arrays.checks import Reduction, as_array, check_reduction, check_scores, check_target
 from lucid.labels import Labels, as_labels, is_array_like
+from lucid.system import threads
 
 Array = npt.NDArray[Any]
 
@@ -99,15 +99,15 @@ def _call(
     reduction: str,
     want_gradient: bool,
 ) -> tuple[Array, Array | None]:
-    n, c = x.shape
+    n, _ = x.shape
     gradient = empty_like(x) if want_gradient else None
     if reduction == "none":
         rows = np.empty(n)
-        kernel(x, indices, indptr, c, rows, gradient, _threads._num_threads)
+        kernel(x, indices, indptr, 1, rows, gradient, threads._num_threads)
         with np.errstate(over="ignore"):
             return rows.astype(x.dtype), gradient
-    divisor = c * n if reduction == "mean" else c
-    total = kernel(x, indices, indptr, divisor, None, gradient, _threads._num_threads)
+    divisor = n if reduction == "mean" else 1
+    total = kernel(x, indices, indptr, divisor, None, gradient, threads._num_threads)
     if abs(total) <= _LARGEST_FLOAT32:
         return np.array(total, x.dtype), gradient
     with np.errstate(over="ignore"):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._ops.primitive import Result, primitive, rounded_once
-from lucid._tensor import Array, Tensor, TensorLike, as_tensor
+from lucid.autograd.primitive import Result, primitive, rounded_once
+from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor
 
 
 @primitive

@@ -17,10 +17,10 @@ from collections.abc import Set as AbstractSet
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from lucid._grad_mode import grad_mode
+from lucid.autograd.grad_mode import grad_mode
 
 if TYPE_CHECKING:
-    from lucid._tensor import Tensor
+    from lucid.autograd.tensor import Tensor
 
 #: Maps the output's gradient, and the output itself, to one gradient (or None) for each input.
 #: The output is handed in, not captured: output -> node -> pullback -> output would be a cycle.

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._kernels import sparse
-from lucid._optional import is_sparse
-from lucid._sparse import checked_csr
-from lucid._threads import get_num_threads
+from lucid.arrays.sparse import checked_csr
+from lucid.system.optional import is_sparse
+from lucid.system.threads import get_num_threads
 
 Array = npt.NDArray[Any]
 

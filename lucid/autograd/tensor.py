@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from lucid._checks import refuse_masked
-from lucid._grad_mode import grad_mode
-from lucid._graph import Node, backpropagate, between, pull_to_leaf
-from lucid._reduction import Axis
+from lucid.arrays.checks import refuse_masked
+from lucid.arrays.reduction import Axis
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.graph import Node, backpropagate, between, pull_to_leaf
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -382,7 +382,7 @@ class Tensor:
     __hash__ = object.__hash__
 
     if TYPE_CHECKING:
-        # The differentiable methods: lucid._ops defines them and hangs them in here.
+        # The differentiable methods: lucid.autograd.ops defines them and hangs them in here.
         def __add__(self, other: TensorLike) -> Tensor: ...
         def __radd__(self, other: TensorLike) -> Tensor: ...
         def __sub__(self, other: TensorLike) -> Tensor: ...

@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from lucid._ops.primitive import Result, primitive, rounded_once
-from lucid._ops.shaping import broadcast_to
-from lucid._reduction import Axis, pairwise_sum
-from lucid._tensor import Tensor, TensorLike
+from lucid.arrays.reduction import Axis, pairwise_sum
+from lucid.autograd.ops.shaping import broadcast_to
+from lucid.autograd.primitive import Result, primitive, rounded_once
+from lucid.autograd.tensor import Tensor, TensorLike
 
 
 def _axes(x: Tensor, axis: Axis) -> tuple[int, ...]:

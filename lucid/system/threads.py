@@ -5,7 +5,7 @@ import os
 from typing import SupportsIndex
 
 from lucid._kernels import machine
-from lucid._warnings import warn_user
+from lucid.system.warnings import warn_user
 
 # Far above any machine. Whether so many can be started, `machine.startable` finds out.
 _MOST_THREADS = 1024

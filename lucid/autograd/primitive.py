@@ -9,9 +9,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from lucid._grad_mode import grad_mode
-from lucid._graph import Node, Pullback
-from lucid._tensor import Tensor, TensorLike, as_tensor
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.graph import Node, Pullback
+from lucid.autograd.tensor import Tensor, TensorLike, as_tensor
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])

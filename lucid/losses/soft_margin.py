@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._buffers import empty_like
-from lucid._reduction import reduced
+from lucid.arrays.buffers import empty_like
+from lucid.arrays.reduction import reduced
 from lucid.labels import Labels
 
 Array = npt.NDArray[Any]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lucid._grad_mode import grad_mode
-from lucid._ops.arithmetic import (
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.ops.arithmetic import (
     add,
     divide,
     equal,
@@ -26,7 +26,7 @@ from lucid._ops.arithmetic import (
     power,
     subtract,
 )
-from lucid._ops.elementwise import (
+from lucid.autograd.ops.elementwise import (
     abs,
     clip,
     clone,
@@ -41,11 +41,11 @@ from lucid._ops.elementwise import (
     to,
     where,
 )
-from lucid._ops.primitive import primitive
-from lucid._ops.products import linear, matmul
-from lucid._ops.reductions import log_softmax, max, mean, min, softmax, sum
-from lucid._ops.shaping import broadcast_to, concatenate, getitem, reshape, stack, transpose
-from lucid._tensor import Tensor, TensorLike
+from lucid.autograd.ops.products import linear, matmul
+from lucid.autograd.ops.reductions import log_softmax, max, mean, min, softmax, sum
+from lucid.autograd.ops.shaping import broadcast_to, concatenate, getitem, reshape, stack, transpose
+from lucid.autograd.primitive import primitive
+from lucid.autograd.tensor import Tensor, TensorLike
 
 __all__ = [
     "abs",

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lucid._features import add_transposed_times, times_transposed
-from lucid._margin import margin_of
-from lucid._reduction import pairwise_sum
+from lucid.arrays.features import add_transposed_times, times_transposed
+from lucid.arrays.reduction import pairwise_sum
 from lucid.labels import Labels
+from lucid.losses.margin import margin_of
 
 Array = npt.NDArray[Any]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lucid._ops.primitive import Result, primitive
-from lucid._ops.reductions import mean
-from lucid._tensor import Array, Tensor
+from lucid.autograd.ops.reductions import mean
+from lucid.autograd.primitive import Result, primitive
+from lucid.autograd.tensor import Array, Tensor
 
 
 @primitive

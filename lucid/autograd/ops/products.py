@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lucid._features import add_transposed_times, as_csr, times_transposed
-from lucid._ops.primitive import Result, as_operands, primitive, rounded_once
-from lucid._optional import is_sparse
-from lucid._tensor import Array, Tensor, TensorLike
+from lucid.arrays.features import add_transposed_times, as_csr, times_transposed
+from lucid.autograd.primitive import Result, as_operands, primitive, rounded_once
+from lucid.autograd.tensor import Array, Tensor, TensorLike
+from lucid.system.optional import is_sparse
 
 # A product's gradient is as much work as the product: none is computed for a constant operand.
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from lucid._grad_mode import grad_mode
-from lucid._linear_margin import Gradients, Wanted, linear_margin_of
-from lucid._ops.elementwise import clone
-from lucid._ops.losses import multilabel_margin_loss
-from lucid._ops.primitive import Result, primitive
-from lucid._ops.products import linear
-from lucid._reduction import reduced
-from lucid._tensor import Array, Tensor, grad
+from lucid.arrays.reduction import reduced
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.ops.elementwise import clone
+from lucid.autograd.ops.losses import multilabel_margin_loss
+from lucid.autograd.ops.products import linear
+from lucid.autograd.primitive import Result, primitive
+from lucid.autograd.tensor import Array, Tensor, grad
 from lucid.labels import Labels
+from lucid.losses.fused import Gradients, Wanted, linear_margin_of
 
 
 @primitive

@@ -1,0 +1,68 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The margin loss with a weight for the pairs of each label.
+
+A label i is in the pairs that are active with a negative j, x_j > tau_i, w_i (x_j - tau_i) each. So the
+gradient of a negative is the sum of the weights of the thresholds below it, and that of a label is
+-w_i times the number of negatives above its threshold. The sums are those of `pairs/moments.pxd`.
+"""
+
+from libc.stdint cimport int64_t
+
+from lucid._kernels.pairs.labels cimport put_labels
+from lucid._kernels.pairs.moments cimport (
+    find_taus, gather_weights, moments_add, put_offset, sum_moments, weigh_ranks, weight_of,
+)
+from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
+from lucid._kernels.pairs.problem cimport solve, solve_row, solve_segment
+from lucid._kernels.pairs.ranks cimport close_counts
+from lucid._kernels.pairs.row cimport Part, Row
+from lucid._kernels.pairs.scan cimport scan
+from lucid._kernels.pairs.sums cimport Sum
+from lucid._kernels.reals cimport real
+
+
+cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
+                      Part* part) noexcept nogil:
+    scan(x, start, stop, row, grad, part, moments_add[real], put_offset[real])
+
+
+cdef void prepare(const real* x, Row* row) noexcept nogil:
+    find_taus(x, row)
+    gather_weights(x, row)
+    weigh_ranks(x, row, 1)
+
+
+cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
+                            const Part* part) noexcept nogil:
+    return -weight_of(i, row) * part.count[place]
+
+
+cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
+    close_counts(&row.thresholds, part.count)
+    sum_moments(x, row, part, 1, loss)
+    if is_doubtful(row, loss):
+        settle(x, row, loss)
+    if grad != NULL:
+        put_labels(grad, row, part, loss, of_label[real])
+
+
+cdef int row(const real* x, Py_ssize_t n, int thread, void* problem) noexcept nogil:
+    return solve_row(x, n, thread, problem, prepare[real], scan_scores[real], close[real])
+
+
+cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
+    return solve_segment(x, s, thread, problem, scan_scores[real])
+
+
+def weighted_float32(const float[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
+                   double divisor, double[::1] out, float[:, ::1] grad, int threads, terms=None):
+    """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
+    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
+                 row[float], segment[float], prepare[float], close[float])
+
+
+def weighted_float64(const double[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
+                   double divisor, double[::1] out, double[:, ::1] grad, int threads, terms=None):
+    """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
+    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
+                 row[double], segment[double], prepare[double], close[double])

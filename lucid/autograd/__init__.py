@@ -1,0 +1,1 @@
+"""Tensors, the operations on them, and the backward pass."""

@@ -1,0 +1,1 @@
+"""Losses of arrays: scores and labels in, loss and gradient out."""
