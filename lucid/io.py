@@ -26,7 +26,7 @@ import numpy.typing as npt
 from lucid._kernels import text as scanner
 from lucid.arrays.checks import as_array, as_int
 from lucid.arrays.sparse import checked_csr, with_small_indices
-from lucid.labels import Labels
+from lucid.labels import Labels, any_form
 from lucid.system.atomic import replacing
 from lucid.system.optional import require
 
@@ -495,7 +495,7 @@ def read_npz_pair(features: _Path, labels: _Path) -> Dataset:
         if values.dtype.kind not in "biuf" or not np.isfinite(values.data[: values.nnz]).all():
             raise ValueError("the matrix must hold finite real numbers")
     with _naming(labels):
-        marks = Labels._of_sparse("the matrix", _load_npz(labels))
+        marks = any_form("the matrix", _load_npz(labels), num_classes=None)
     if values.shape[0] != len(marks):
         raise DataFileError(f"{labels}: {len(marks)} rows, but {features} has {values.shape[0]}")
     return Dataset(_sparse().csr_array(values), marks)

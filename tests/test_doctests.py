@@ -46,8 +46,8 @@ def test_the_examples_of(name, tmp_path, monkeypatch):
 def test_examples_are_found_in_functions_classes_methods_and_ops():
     assert {
         "lucid.losses.margin.multilabel_margin",
-        "lucid.labels.Labels",
-        "lucid.labels.Labels.to_csr",
+        "lucid.labels.labels.Labels",
+        "lucid.labels.labels.Labels.to_csr",
         "lucid.autograd.ops.elementwise.exp",
         "lucid.nn.losses.MultilabelMarginLoss",
     } <= EXAMPLES.keys()

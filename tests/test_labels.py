@@ -641,8 +641,11 @@ def test_one_more_column_of_minus_ones_says_that_an_array_is_indices(form):
     [
         ("0 and 1", "if they are multi-hot, pass them as bool or through Labels.from_multi_hot"),
         ("signs, naming a class twice", r"use Labels\.from_multi_hot\(padded > 0\)"),
-        ("0 and 1 and unknown", "unknown entries are not supported"),
-        ("grades", r"use Labels\.from_multi_hot\(padded > 0\); grades and .* are not supported"),
+        (
+            "0 and 1 and unknown",
+            r"if -1 is unknown, use Labels.from_multi_hot\(padded, unknown=-1\)",
+        ),
+        ("grades", r"use Labels\.from_multi_hot\(padded > 0\); grades are not supported"),
     ],
 )
 def test_what_an_array_was_meant_as_is_guessed(form, guess):
@@ -762,13 +765,12 @@ MASKED = np.ma.masked_array([[1, 0], [1, 1]], mask=[[0, 1], [0, 0]])
     ("name", "make"),
     [
         ("padded", lambda m: Labels.from_padded(m, 2)),
-        ("multi_hot", Labels.from_multi_hot),
         ("rows", lambda m: Labels.from_lists(m, 2)),
         ("indices", lambda m: Labels(m[0], [0, 2], 2)),
         ("labels", lambda m: as_labels(m, (2, 2))),
     ],
 )
-def test_masked_arrays_are_refused(name, make):
+def test_masked_class_indices_are_refused(name, make):
     with pytest.raises(ValueError, match=rf"{name} has masked entries: .*\.filled\(-1\)"):
         make(MASKED)
 

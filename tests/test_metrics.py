@@ -7,6 +7,7 @@ import pytest
 
 from lucid import _kernels, metrics
 from lucid.labels import Labels
+from lucid.metrics import rows
 from lucid.system.threads import set_num_threads
 
 peer = pytest.importorskip("sklearn.metrics")
@@ -167,9 +168,9 @@ def test_every_number_of_threads_gives_the_same_bits(metric, share_of_labels):
 @pytest.mark.parametrize("counts", ["above", "not_below", "labels_not_below", "place", "depth"])
 def test_every_cpu_level_counts_the_same(name, counts, monkeypatch):
     x, y = CASES[name]
-    found = metrics._Rows(x, y).count(counts)[0]
-    monkeypatch.setattr(metrics, "ranking", _kernels.load("ranking", "baseline"))
-    assert np.array_equal(metrics._Rows(x, y).count(counts)[0], found)
+    found = rows.Rows(x, y).count(counts)[0]
+    monkeypatch.setattr(rows, "ranking", _kernels.load("ranking", "baseline"))
+    assert np.array_equal(rows.Rows(x, y).count(counts)[0], found)
 
 
 # The edges.
@@ -527,7 +528,7 @@ def test_metrics_of_all_ranks_want_dense_scores(metric):
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
-        (sparse.csr_array([[0.0, 1.0], [np.nan, 0.0]]), "got NaN in row 1, column 0"),
+        (sparse.csr_array([[0.0, np.nan]]), "got NaN in row 0, column 1"),
         (sparse.csr_array([[1j, 0]]), "scores must hold real numbers of up to 64 bits, got comp"),
         (sparse.csr_array([[True, False]]), "scores must hold real numbers of up to 64 bits, got"),
         (sparse.csr_array((2, 0)), r"scores must have shape \(N, C\) with C >= 1, got \(2, 0\)"),

@@ -173,13 +173,19 @@ def test_a_target_of_signs_is_refused_with_the_way_to_give_it(dtype):
 
 
 def test_a_target_of_grades_is_refused_with_the_way_to_give_it():
-    with pytest.raises(ValueError, match=r"got 3.*\(target > 0\); grades .* are not supported"):
+    with pytest.raises(ValueError, match=r"got 3.*\(target > 0\); grades are not supported"):
         F.multilabel_soft_margin_loss(X, MULTI_HOT * 3)
 
 
 def test_a_target_of_nan_is_refused():
     with pytest.raises(ValueError, match=r"target must have values from 0 to 1, got nan$"):
-        F.multilabel_soft_margin_loss([[0.0]], [[np.nan]])
+        F.multilabel_soft_margin_loss([[0.0, 0.0]], [[0.5, np.nan]])
+
+
+@pytest.mark.parametrize("target", [[1.0, 0.0, np.nan], [np.nan] * 3])
+def test_a_target_of_zeros_and_ones_with_nan_is_refused_with_the_way_to_give_it(target):
+    with pytest.raises(ValueError, match=r"NaN is unknown, use Labels\.from_multi_hot\(target\)"):
+        F.multilabel_soft_margin_loss(np.zeros((1, 3)), [target])
 
 
 def test_a_label_out_of_range_is_named_with_its_argument():

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 #: Where things are defined that users import from elsewhere, or not at all.
 INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.labels")
 INTERNAL += ("lucid.losses", "lucid.nn.layers", "lucid.nn.losses", "lucid.nn.module")
-INTERNAL += ("lucid.system",)
+INTERNAL += ("lucid.metrics.", "lucid.system")
 
 
 def public_modules(app: Sphinx) -> Iterator[types.ModuleType]:

@@ -13,7 +13,8 @@ so `place` is the label's place, from 0, when ties go to the lower column. And f
     depth            = the largest not_below, that of the lowest label; 0 without labels
 
 They are counts, hence exact, and the same for every number of threads. The caller asks for those
-that it needs.
+that it needs. Unknown classes are left out: the scores of a row that has some are copied without
+theirs, and everything else goes on as if they had no column there.
 
 With few labels each is compared with all scores, which is what vector units do best: eight labels
 at a time, in blocks that stay in the L1 cache, C * P comparisons. With many, the labels' scores are
@@ -25,7 +26,7 @@ just been read is in the cache.
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from lucid._kernels.driver cimport run
 from lucid._kernels.reals cimport real, search, sort
@@ -53,6 +54,7 @@ cdef struct Counts:         # of one row, or of all: an entry for each label, or
 
 cdef struct Workspace:      # of one thread
     int64_t* labels         # [P]: a row's, a copy, for the caller's may change at any time
+    void* known             # real[C]: a row's scores without those of unknown classes
     # For rows with many labels:
     void* thresholds        # real[P]: the labels' scores, ascending
     int64_t* equal          # [P]: scores equal to threshold l, counted at the first of equal ones
@@ -67,6 +69,30 @@ cdef bint read_labels(const int64_t* labels, Py_ssize_t P, Py_ssize_t C, int64_t
         if not 0 <= copy[i] < C:
             return False
     return True
+
+
+cdef Py_ssize_t leave_out(const real* x, Py_ssize_t C, const int64_t* unknown, Py_ssize_t U,
+                          int64_t* labels, Py_ssize_t P, real* known) noexcept nogil:
+    """Copy the scores of the known classes, and count the labels as if there were no others.
+
+    Returns the number of known classes; -1 if labels and unknown classes do not both ascend, apart
+    from each other and in range.
+    """
+    cdef Py_ssize_t k, i = 0, first = 0, size = 0
+    cdef int64_t end
+    for k in range(U + 1):
+        end = read_once(unknown + k) if k < U else C
+        if not first <= end < C + (k == U):
+            return -1
+        while i < P and labels[i] < end:
+            if labels[i] < first:
+                return -1
+            labels[i] -= k
+            i += 1
+        memcpy(known + size, x + first, (end - first) * sizeof(real))
+        size += end - first
+        first = end + 1
+    return size
 
 
 cdef bint has_nan(const real* x, Py_ssize_t C) noexcept nogil:
@@ -222,6 +248,9 @@ cdef struct Problem:        # what was asked, and where the answers go
     const int64_t* indptr
     Py_ssize_t size         # of indices
     Py_ssize_t longest      # labels of a row
+    const int64_t* unknown  # classes, or NULL
+    const int64_t* unknown_indptr
+    Py_ssize_t unknown_size
     Counts out              # of all rows
     int64_t* depth          # [N], or NULL if not asked for
     Workspace* work         # one for each thread
@@ -246,15 +275,25 @@ cdef int count_row(const real* x, Py_ssize_t n, int thread, void* p) noexcept no
     cdef Problem* problem = <Problem*>p
     cdef Workspace* work = &problem.work[thread]
     cdef int64_t start = read_once(problem.indptr + n), end = read_once(problem.indptr + n + 1)
+    cdef int64_t first = 0, last = 0            # of the unknown classes
     cdef Py_ssize_t C = problem.C, P = end - start
     cdef Counts out
     if not 0 <= start <= end <= problem.size or P > problem.longest:
         return REFUSED
-    x += n * C
-    if has_nan(x, C):
-        return FOUND_NAN
     if not read_labels(problem.indices + start, P, C, work.labels):
         return REFUSED
+    x += n * C
+    if problem.unknown != NULL:
+        first, last = read_once(problem.unknown_indptr + n), read_once(problem.unknown_indptr + n + 1)
+        if not 0 <= first <= last <= problem.unknown_size:
+            return REFUSED
+    if last > first:
+        C = leave_out(x, C, problem.unknown + first, last - first, work.labels, P, <real*>work.known)
+        if C < 0:
+            return REFUSED
+        x = <real*>work.known
+    if has_nan(x, C):
+        return FOUND_NAN
     if P > 0 and problem.depth != NULL:
         problem.depth[n] = count_depth(x, C, work.labels, P)
     if P > 0 and any_of(&problem.out):
@@ -273,18 +312,19 @@ cdef inline int64_t* pointer(int64_t[::1] counts) noexcept:
 def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[::1] indptr,
           int threads, int64_t[::1] above=None, int64_t[::1] not_below=None,
           int64_t[::1] labels_not_below=None, int64_t[::1] place=None,
-          int64_t[::1] depth=None):
+          int64_t[::1] depth=None, const int64_t[::1] unknown_indices=None,
+          const int64_t[::1] unknown_indptr=None):
     """Write the numbers above to arrays of zeros: an entry for each label, `depth` for each row.
 
-    The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range.
-    Return whether a score is NaN; the numbers mean nothing then.
+    The labels of a row are `indices[indptr[n]:indptr[n + 1]]`, ascending, each once and in range;
+    its unknown classes, none of them a label, are given likewise, or not at all. Return whether a score is NaN; the numbers mean nothing then.
     """
     cdef Py_ssize_t N = scores.shape[0], C = scores.shape[1], longest = 0, n
     cdef Problem problem
     cdef char* memory
-    cdef size_t size
+    cdef size_t numbers, size
     cdef int failure
-    if indptr.shape[0] != N + 1:
+    if indptr.shape[0] != N + 1 or (unknown_indptr is not None and unknown_indptr.shape[0] != N + 1):
         raise ValueError("shapes do not fit")
     if C * (N + indices.shape[0]) < SERIAL:
         threads = 1
@@ -293,10 +333,15 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
     longest = min(longest, indices.shape[0])
     problem.C, problem.longest, problem.depth = C, longest, pointer(depth)
     problem.indices, problem.indptr, problem.size = &indices[0], &indptr[0], indices.shape[0]
+    problem.unknown = problem.unknown_indptr = NULL
+    if unknown_indices is not None and unknown_indptr is not None:
+        problem.unknown, problem.unknown_indptr = &unknown_indices[0], &unknown_indptr[0]
+        problem.unknown_size = unknown_indices.shape[0]
     problem.out.above, problem.out.not_below = pointer(above), pointer(not_below)
     problem.out.labels_not_below, problem.out.place = pointer(labels_not_below), pointer(place)
 
-    size = ((4 if longest > FEW else 1) * longest + 1) * sizeof(int64_t) + APART
+    numbers = (4 if longest > FEW else 1) * longest + 1 + (C if problem.unknown != NULL else 0)
+    size = numbers * sizeof(int64_t) + APART
     problem.work = <Workspace*>malloc(threads * sizeof(Workspace))
     memory = <char*>malloc(threads * size)
     try:
@@ -307,6 +352,8 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
             problem.work[n].thresholds = problem.work[n].labels + longest
             problem.work[n].equal = problem.work[n].labels + 2 * longest
             problem.work[n].between = problem.work[n].labels + 3 * longest
+            if problem.unknown != NULL:
+                problem.work[n].known = problem.work[n].labels + numbers - C
         failure = run(count_row[real], &scores[0, 0], &problem, N, max(8, TASK // max(1, C)),
                       max(1, PATIENCE // max(1, C)), threads)
     finally:

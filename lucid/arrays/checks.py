@@ -73,7 +73,8 @@ def refuse_masked(name: str, values: Any) -> None:
     """Refuse an array with masked entries: NumPy would go on with what is under the mask."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(
-            f"{name} has masked entries: fill them first, as .filled(-1) fills up rows of labels"
+            f"{name} has masked entries: fill them first, as .filled(-1) fills up rows of labels; "
+            "those of a multi-hot array are unknown in Labels.from_multi_hot"
         )
 
 
@@ -86,12 +87,18 @@ def kind_of(array: Any) -> str:
 
 def guess_of(name: str, values: Array) -> str:
     """Guess from its values what an array as wide as the classes was meant as."""
-    if values.min() >= 0 and values.max() <= 1:
+    call = f"Labels.from_multi_hot({name}"
+    known = values[values == values]
+    if known.min(initial=0) >= 0 and known.max(initial=0) <= 1:
+        if known.size < values.size:
+            return f"if NaN is unknown, use {call})"
         return "if they are multi-hot, pass them as bool or through Labels.from_multi_hot"
-    return (
-        f"if those above 0 are labels, use Labels.from_multi_hot({name} > 0); grades and unknown "
-        "entries are not supported"
-    )
+    above = f"if those above 0 are labels, use {call} > 0)"
+    other = np.unique(known[(known != 0) & (known != 1)])
+    if other.size == 1 and other[0] < 0 and (known == 0).any():
+        return f"if {other[0]} is unknown, use {call}, unknown={other[0]}); {above}"
+    graded = known.max() > 1
+    return f"{above}; grades are not supported" if graded else above
 
 
 def check_scores(x: Array) -> None:
@@ -112,10 +119,13 @@ def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
         hint = "; lists of labels go through Labels.from_lists" if target.dtype == object else ""
-        if target.dtype.kind == "f" and np.all(target == np.round(target)):
+        known = target[target == target]
+        if target.dtype.kind == "f" and np.all(known == np.round(known)):
             hint = "; if they are class indices, convert them with int"
-            if target.shape == shape and np.abs(target).max() <= 1:
+            if target.shape == shape and np.abs(known).max(initial=0) <= 1:
                 hint = f"; {guess_of('target', target)}"
+            elif known.size < target.size:
+                hint = "; lists of labels that differ in length need no NaN: Labels.from_lists"
         raise TypeError(
             "target must hold integer class indices, or bools as multi-hot, "
             f"got {kind_of(target)}{hint}"
@@ -162,7 +172,9 @@ def check_probabilities(target: Array, x: Array) -> None:
         raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}{hint}")
     outside = target[~((target >= 0) & (target <= 1))]
     if outside.size:
-        guess = "" if np.isnan(outside[0]) else f"; {guess_of('target', target)}"
+        known = target[target == target]
+        soft = np.isnan(outside[0]) and not np.isin(known, (-1, 0, 1)).all()
+        guess = "" if soft else f"; {guess_of('target', target)}"
         raise ValueError(f"target must have values from 0 to 1, got {outside[0]}{guess}{hint}")
 
 

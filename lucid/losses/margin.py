@@ -1,61 +1,72 @@
-"""The multi-label margin loss of arrays: from what the user has to the kernel and back."""
+"""The multi-label margin loss of arrays, with all its options."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid._kernels import margin as _kernel
-from lucid.arrays.buffers import empty_like
-from lucid.arrays.checks import Reduction, as_array, check_reduction, check_scores, check_target
-from lucid.labels import Labels, as_labels, is_array_like
-from lucid.system import threads
+from lucid.arrays.checks import Reduction
+from lucid.losses import docs
+from lucid.losses.options import as_class_weight, as_margin, as_power, check_normalize
+from lucid.losses.pairs import KERNELS, bases, call, solve_pairs
+from lucid.losses.problem import Loss, Problem, Solution
 
 Array = npt.NDArray[Any]
 
-# By `dtype.char`; a foreign byte order has the same character, and the kernel refuses it.
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
-_KERNELS = {"f": _kernel.margin_float32, "d": _kernel.margin_float64}
 
 
-def multilabel_margin(
-    x: npt.ArrayLike, target: Any, reduction: Reduction = "mean"
+@docs.shared(docs.ARRAYS)
+def multilabel_margin_loss(
+    x: npt.ArrayLike,
+    target: Any,
+    reduction: Reduction = "mean",
+    *,
+    p: Literal[1, 2] = 1,
+    margin: npt.ArrayLike = 1.0,
+    weight: npt.ArrayLike | None = None,
+    normalize: Literal["classes", "pairs"] = "classes",
+    sample_weight: npt.ArrayLike | None = None,
 ) -> tuple[Array, Array]:
-    r"""Return the multi-label margin loss of arrays, and its gradient.
+    r"""Return the multi-label ranking margin loss of arrays, and its gradient.
 
-    The same loss as `lucid.nn.MultilabelMarginLoss`, where the formula stands, without Tensors:
-    for optimisers that want a value and a gradient, such as those of SciPy.
+    .. math::
+
+        L(x, y) = \frac{1}{n} \sum_{i \in \mathrm{pos}} w_i \sum_{j \notin \mathrm{pos}}
+                  \max(0,\; m_i - x_i + x_j)^p
+
+    where :math:`n` is the number of known classes. Its edge cases and what differs from PyTorch
+    are told at `lucid.nn.MultilabelMarginLoss`.
 
     Parameters
     ----------
-    x : array_like
-        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
-        taken as float64.
-    target : array_like of int, or Labels
-        Labels of each row, shape ``(N, K)`` or ``(K,)``, ended by a -1 or by the end of the row; or
-        any other form that `lucid.Labels` is made from.
-    reduction : {'none', 'mean', 'sum'}
-        Return the loss of each row, their mean or their sum.
+    {x}
+    {target}
+    {reduction}
+    p : {1, 2}, default 1
+        The power of a pair: the hinge, or its square.
+    margin : float or array_like, default 1
+        The margin :math:`m`, or one for each class, shape ``(C,)``: that of a pair is its label's.
+    weight : array_like, optional
+        A weight :math:`w` for each class, shape ``(C,)``, not negative: a pair counts that of its
+        label. A label of weight 0 is in no pair.
+    normalize : {'classes', 'pairs'}, default 'classes'
+        Divide the sum over the pairs of a row by the number of known classes, or by the sum of the
+        weights of all pairs, active or not; a row without pairs has loss 0.
+    {sample_weight}
 
     Returns
     -------
-    loss : numpy.ndarray
-        Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype of `x`.
-    gradient : numpy.ndarray
-        The gradient of the loss with respect to `x`, of its shape and dtype; for ``'none'``, each
-        row holds the gradient of that row's loss.
+    {returns}
 
     Raises
     ------
-    TypeError
-        If `x` or `target` has a dtype that cannot be meant.
-    ValueError
-        If shapes do not fit, a label is out of range or `reduction` is none of the three.
+    {raises}
 
     See Also
     --------
-    lucid.nn.MultilabelMarginLoss : The loss as a module, with the formula and its edge cases.
-    lucid.nn.functional.multilabel_margin_loss : The loss of tensors.
+    lucid.nn.MultilabelMarginLoss : The loss as a module, with its edge cases.
+    lucid.nn.functional.multilabel_margin_loss : The same of tensors.
 
     Examples
     --------
@@ -67,78 +78,98 @@ def multilabel_margin(
     1.06
     >>> print(gradient)
     [[-0.6  0.4  0.4 -0.6  0.4]]
+
+    Squares, and a mean over the six pairs:
+
+    >>> loss, gradient = lucid.multilabel_margin(x, [[0, 3]], p=2, normalize="pairs")
+    >>> print(loss.round(4))
+    0.9183
     """
-    check_reduction(reduction)
-    scores = as_array("x", x)
-    if scores.dtype.kind != "f" and not isinstance(x, np.ndarray):
-        scores = np.asarray(x, np.float64) if scores.dtype.kind in "iu" else scores
-    loss, gradient = margin_of(scores, target, reduction, True)
-    assert gradient is not None
-    return loss, gradient
-
-
-def margin_of(
-    x: Array, target: Any, reduction: str, want_gradient: bool
-) -> tuple[Array, Array | None]:
-    """Return the loss and, if wanted, its gradient; `reduction` is known to be right."""
-    try:
-        # The kernel itself refuses what it cannot read, so that good arguments pay for no checks.
-        # But it would read what is under a mask, and a structure of one integer as that.
-        if type(target) is np.ndarray and target.dtype.char in "lq":
-            return _call(_KERNELS[x.dtype.char], x, target, None, reduction, want_gradient)
-    except (KeyError, TypeError, ValueError):
-        pass  # and leave the block: its error is not the one for the user
-    return _prepare_and_call(x, target, reduction, want_gradient)
-
-
-def _call(
-    kernel: Any,
-    x: Array,
-    indices: Array,
-    indptr: Array | None,
-    reduction: str,
-    want_gradient: bool,
-) -> tuple[Array, Array | None]:
-    n, _ = x.shape
-    gradient = empty_like(x) if want_gradient else None
-    if reduction == "none":
-        rows = np.empty(n)
-        kernel(x, indices, indptr, 1, rows, gradient, threads._num_threads)
-        with np.errstate(over="ignore"):
-            return rows.astype(x.dtype), gradient
-    divisor = n if reduction == "mean" else 1
-    total = kernel(x, indices, indptr, divisor, None, gradient, threads._num_threads)
-    if abs(total) <= _LARGEST_FLOAT32:
-        return np.array(total, x.dtype), gradient
-    with np.errstate(over="ignore"):
-        return np.array(total, x.dtype), gradient
-
-
-def _prepare_and_call(
-    x: Array, target: Any, reduction: str, want_gradient: bool
-) -> tuple[Array, Array | None]:
-    """Bring the arguments into the form that the kernel reads, or say what is wrong with them."""
-    check_scores(x)
-    # float16 is computed in float32; the rest is a copy only where the kernel could not read x.
-    dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
-    rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
-    labels = labels_for(x.shape, target)
-    indices = labels.indices[np.newaxis]
-    loss, gradient = _call(
-        _KERNELS[dtype.char], rows, indices, labels.indptr, reduction, want_gradient
+    return MARGIN.of_arrays(
+        x,
+        target,
+        reduction,
+        sample_weight,
+        p=p,
+        margin=margin,
+        weight=weight,
+        normalize=normalize,
     )
-    if x.ndim == 1:
-        loss = loss.reshape(())
+
+
+def _check(
+    num_classes: int | None, p: Any, margin: Any, weight: Any, normalize: Any
+) -> dict[str, Any]:
+    check_normalize(normalize)
+    return {
+        "p": as_power(p),
+        "margin": as_margin(margin, num_classes),
+        "weights": as_class_weight(weight, num_classes),
+        "normalize": normalize,
+    }
+
+
+def _solve(problem: Problem, want_gradient: bool, *, p: int, **options: Any) -> Solution:
+    if p == 2:
+        return solve_pairs("squared", problem, want_gradient, **options)
+    kernel = options["weights"] is not None
+    return solve_pairs("weighted" if kernel else "margin", problem, want_gradient, **options)
+
+
+def _quick(
+    x: Array, target: Any, reduction: str, want_gradient: bool
+) -> tuple[Array, Array | None] | None:
+    """Hand arguments as they are to the kernel; None when it cannot read them.
+
+    The kernel itself refuses what it cannot read, so that good arguments pay for no checks. But it
+    would read what is under a mask, and a structure of one integer as that.
+    """
+    if type(target) is not np.ndarray or target.dtype.char not in "lq":
+        return None
+    try:
+        kernel = KERNELS["margin"][x.dtype.char]
+        divisor = len(x) if reduction == "mean" else 1
+        loss, gradient = call(kernel, x, target, None, divisor, reduction == "none", want_gradient)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if reduction != "none" and abs(loss) <= _LARGEST_FLOAT32:
+        return np.array(loss, x.dtype), gradient
     with np.errstate(over="ignore"):
-        loss = loss.astype(x.dtype.newbyteorder("="), copy=False)
-        if gradient is not None:
-            gradient = gradient.reshape(x.shape).astype(x.dtype.newbyteorder("="), copy=False)
-    return loss, gradient
+        return np.asarray(loss).astype(x.dtype), gradient
 
 
-def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
-    """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
-    if is_array_like(target):
-        target = as_array("target", target)
-        check_target(target, shape)
-    return as_labels(target, shape, "target")
+def squared_curvature(
+    problem: Problem, d: Array, *, p: int, margin: Any, weights: Array | None, normalize: str
+) -> Array:
+    """Return the second derivative of the squared loss times ``d``, (N, C), from ranks.
+
+    With W, D the sums of w and w d over the thresholds below a negative j, and n, E the number and
+    the sum of d over the negatives above the threshold of a label i, it is 2 (W d_j - D) and
+    2 w_i (n d_i - E).
+    """
+    labels = problem.target
+    w = np.ones(labels.indices.size) if weights is None else weights[labels.indices]
+    margins = np.broadcast_to(np.asarray(margin, problem.x.dtype), problem.x.shape[1])
+    product = np.zeros(problem.x.shape)
+    for n, (x, result) in enumerate(zip(problem.x, product, strict=True)):
+        here = slice(labels.indptr[n], labels.indptr[n + 1])
+        of_labels, weight = labels.indices[here][w[here] > 0], w[here][w[here] > 0]
+        tau = x[of_labels] - margins[of_labels]
+        order = np.argsort(tau)
+        ascending = tau[order]
+        rank = np.searchsorted(ascending, x)
+        rank[labels.indices[here]] = 0  # in no pair: as if below all thresholds
+        if labels.unknown_indptr is not None:
+            rank[labels.unknown_indices[slice(*labels.unknown_indptr[n : n + 2])]] = 0
+        below = np.concatenate([[0], np.cumsum(weight[order])])
+        below_d = np.concatenate([[0], np.cumsum((weight * d[n, of_labels])[order])])
+        result += below[rank] * d[n] - below_d[rank]
+        above = np.bincount(rank, minlength=tau.size + 1)[::-1].cumsum()[::-1]
+        above_d = np.bincount(rank, d[n], minlength=tau.size + 1)[::-1].cumsum()[::-1]
+        place = np.searchsorted(ascending, tau) + 1
+        np.add.at(result, of_labels, weight * (above[place] * d[n, of_labels] - above_d[place]))
+    factors = 2 / bases(labels, None if weights is None else w, normalize)
+    return (product * factors[:, np.newaxis] * problem.factors()).astype(problem.x.dtype)
+
+
+MARGIN = Loss(multilabel_margin_loss, _solve, _check, quick=_quick)

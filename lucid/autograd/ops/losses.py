@@ -1,102 +1,128 @@
-"""The losses as ops: one pass gives the value and, when it will be wanted, the gradient."""
+"""The losses as ops: one pass gives the value and, when it will be wanted, the gradient.
+
+One op, `loss_of`, serves all of them. What differs is how the gradient depends on the scores, which
+matters only where the backward pass is recorded: it is constant in steps (the hinges), linear in
+steps (`Curved`), or smooth, and then given by a formula of tensors (`Smooth`).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Pullback
-from lucid.autograd.ops.elementwise import sigmoid
-from lucid.autograd.primitive import Result, primitive
-from lucid.autograd.tensor import Array, Tensor
-from lucid.labels import Labels
-from lucid.losses.margin import margin_of
-from lucid.losses.soft_margin import gradient_scale, soft_margin_of
+from lucid.autograd.ops.elementwise import clone
+from lucid.autograd.primitive import Result, primitive, rounded_once
+from lucid.autograd.tensor import Array, Tensor, grad
+from lucid.losses.problem import Loss, Problem
+
+#: From the upstream gradient and the scores to the gradient of the scores, differentiable.
+Gradient = Callable[[Tensor, Tensor], Tensor]
+
+
+class Curved(NamedTuple):
+    """A gradient that is linear in the scores, in steps."""
+
+    product: Callable[..., Array]
+    """``(problem, d, **options)`` to the second derivative times d, (N, C)."""
+
+    def gradient(self, problem: Problem, options: dict[str, Any], value: Array) -> Gradient:
+        """Return the gradient as a function of tensors."""
+
+        def curve(d: Array) -> Array:
+            return self.product(problem, d.reshape(problem.x.shape), **options).reshape(d.shape)
+
+        return lambda g, x: _gradient(g, x, value=value, curve=curve)
+
+
+class Smooth(NamedTuple):
+    """A loss whose derivatives of all orders are those of a formula."""
+
+    formula: Callable[..., Tensor]
+    """``(x, problem, **options)`` to the loss of each row of the tensor x (N, C)."""
+
+    def gradient(self, problem: Problem, options: dict[str, Any], value: Array) -> Gradient:
+        """Return the gradient as a function of tensors."""
+
+        def gradient(g: Tensor, x: Tensor) -> Tensor:
+            inner = clone(x)  # independent of what x was computed from
+            losses = self.formula(inner.reshape(problem.x.shape), problem, **options)
+            if problem.scale is not None:
+                kept = (problem.scale > 0).astype(losses._data.dtype)
+                losses = losses.reshape(-1) * Tensor(problem.scale.astype(losses._data.dtype) * kept)
+            loss = losses if problem.rows else losses.sum() / problem.divisor
+            (result,) = grad(loss.reshape(g.shape), [inner], g, create_graph=True)
+            return result
+
+        return gradient
 
 
 @primitive
-def multilabel_margin_loss(x: Tensor, *, target: Any, reduction: str) -> Result:
+@rounded_once
+def loss_of(
+    x: Tensor,
+    *,
+    loss: Loss,
+    target: Any,
+    reduction: str,
+    sample_weight: Any,
+    options: Mapping[str, Any],
+    again: Curved | Smooth | None,
+) -> Result:
+    """Return a loss of scores; ``again`` tells how it is differentiated twice."""
     want_gradient = x.requires_grad and grad_mode.enabled
-    loss, gradient = margin_of(_single(x._data), target, reduction, want_gradient)
-    return _rounded(loss, x), None if gradient is None else _margin_pullback(x, gradient)
+    if again is None or not want_gradient:
+        value, gradient = loss.compute(
+            x._data, target, reduction, sample_weight, options, want_gradient
+        )
+        if gradient is None:
+            return value, None
+        return value, _pullback(x, gradient, lambda g, x: _gradient(g, x, value=gradient, curve=None))
+    problem = loss.problem(x._data, target, reduction, sample_weight)
+    checked = loss.checked(problem.x.shape[1], options)
+    value, gradient = loss.solved(problem, x._data, checked, True)
+    assert gradient is not None
+    return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
 
 
-def _single(x: Array) -> Array:
-    """Widen half precision: a gradient may be too small for it, and be scaled up afterwards."""
-    return x.astype(np.float32) if x.dtype.char == "e" else x
-
-
-def _rounded(loss: Array, x: Tensor) -> Array:
-    if x._data.dtype.char != "e":
-        return loss
-    with np.errstate(over="ignore"):
-        return loss.astype(np.float16)
-
-
-def _margin_pullback(x: Tensor, gradient: Array) -> Pullback:
+def _pullback(x: Tensor, gradient: Array, again: Gradient) -> Pullback:
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
-        if _is_one(g) and not grad_mode.enabled:
+        if grad_mode.enabled:
+            return (again(g, x),)
+        upstream = g._data
+        if upstream.ndim == 0 and upstream.item() == 1.0:
             return (Tensor(gradient),)
-        return (_margin_gradient(g, x, gradient=gradient),)
+        return (Tensor(_per_row(upstream, gradient) * gradient),)
 
     return pullback
 
 
 @primitive
-def _margin_gradient(g: Tensor, x: Tensor, *, gradient: Array) -> Result:
-    """The gradient times that of what comes after; as a function of x it is constant in steps."""
-    value = _per_row(g._data, gradient) * gradient
+def _gradient(
+    g: Tensor, x: Tensor, *, value: Array, curve: Callable[[Array], Array] | None
+) -> Result:
+    """The gradient of the scores: a product with that of the loss, ``g``."""
 
     def pullback(h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        product = h * gradient
-        return (
-            product.sum() if g.ndim == 0 and x.ndim > 0 else product.sum(axis=-1),
-            Tensor(np.zeros_like(x._data)),
-        )
+        product = h * value
+        of_g = product.sum() if g.ndim == 0 and x.ndim > 0 else product.sum(axis=-1)
+        if curve is None:
+            return of_g, Tensor(np.zeros_like(x._data))
+        per_row = g.reshape((*g.shape, 1)) if g.ndim == x.ndim - 1 else g
+        return of_g, _curvature(per_row * h, curve=curve)
 
-    return value, pullback
+    return _per_row(g._data, value) * value, pullback
 
 
-def _is_one(g: Tensor) -> bool:
-    return g._data.ndim == 0 and g._data.item() == 1.0
+@primitive
+def _curvature(d: Tensor, *, curve: Callable[[Array], Array]) -> Result:
+    """The second derivative times d: symmetric, and constant in steps."""
+    return curve(d._data), lambda h, y: (_curvature(h, curve=curve),)
 
 
 def _per_row(g: Array, x: Array) -> Array:
     """Give ``g``, one number for all rows or one for each, the axes of ``x``."""
     return g[..., np.newaxis] if g.ndim == x.ndim - 1 else g
-
-
-@primitive
-def multilabel_soft_margin_loss(
-    x: Tensor, *, target: Array | Labels, weight: Array, reduction: str
-) -> Result:
-    want_gradient = x.requires_grad and grad_mode.enabled
-    wide = _single(x._data)
-    loss, gradient = soft_margin_of(wide, target, weight, reduction, want_gradient)
-    loss = _rounded(loss, x)
-    if gradient is None:
-        return loss, None
-    value = gradient
-    weight = weight.copy()  # its owner may write into it
-
-    def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
-        if _is_one(g) and not grad_mode.enabled:
-            return (Tensor(value),)
-        per_row = g.reshape((*g.shape, 1)) if g.ndim else g
-        scale = gradient_scale(wide, weight, reduction)
-        return (per_row * _soft_margin_gradient(x, gradient=value, scale=scale),)
-
-    return loss, pullback
-
-
-@primitive
-def _soft_margin_gradient(x: Tensor, *, gradient: Array, scale: Array) -> Result:
-    """The gradient as a function of x; the target is a constant in it."""
-
-    def pullback(h: Tensor, y: Tensor) -> tuple[Tensor]:
-        p = sigmoid(x)
-        return (h * (p * (1 - p) * scale),)
-
-    return gradient, pullback

@@ -1,0 +1,13 @@
+"""Labels: the one form that all label inputs become.
+
+The labels of row ``i`` are ``indices[indptr[i]:indptr[i + 1]]``, as in a CSR matrix without its
+values; entries of which nobody knows whether they are labels are kept the same way. Whatever users
+hold is brought into this form, and checked, once; the losses and metrics then read it without
+another look.
+"""
+
+from lucid.labels.forms import label_array
+from lucid.labels.labels import Labels
+from lucid.labels.recognise import any_form, as_labels, is_array_like
+
+__all__ = ["Labels", "any_form", "as_labels", "is_array_like", "label_array"]

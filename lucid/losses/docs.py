@@ -1,0 +1,104 @@
+"""What the docstrings of all losses say alike, written once.
+
+A docstring names a part in braces, alone in its line, as ``{x}``; `shared` puts the part in its
+place. What a function of arrays says holds for the function of tensors that is made from it, but
+for the parts that `TENSORS` has of its own.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+#: How users call it, by the function of tensors in `lucid.nn.functional`.
+ARRAYS = {
+    "x": """
+x : array_like
+    Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
+    taken as float64.""",
+    "target": """
+target : array_like of int, or Labels
+    Labels of each row, shape ``(N, K)`` or ``(K,)``, any ``K``: class indices, ended by a -1 or
+    by the end of the row. Any other form that `lucid.Labels` is made from is taken too; classes
+    that these labels call unknown are left out of the row.""",
+    "reduction": """
+reduction : {'none', 'mean', 'sum'}, default 'mean'
+    Return the loss of each row, their mean or their sum.""",
+    "sample_weight": """
+sample_weight : array_like, optional
+    A weight for each row, shape ``(N,)``, not negative: a row of weight 2 counts as if it were
+    there twice, one of weight 0 as if it were not. ``'mean'`` divides by their sum.""",
+    "returns": """
+loss : numpy.ndarray
+    Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype of `x`.
+gradient : numpy.ndarray
+    The gradient of the loss with respect to `x`, of its shape and dtype; for ``'none'``, each
+    row holds the gradient of that row's loss.""",
+    "raises": """
+TypeError
+    If an argument has a dtype that cannot be meant.
+ValueError
+    If shapes do not fit, a label is out of range, `reduction` is none of the three, or an option
+    has a value that it does not take.""",
+}
+
+TENSORS = ARRAYS | {
+    "x": """
+x : Tensor or array_like
+    Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
+    taken as float32.""",
+    "target": ARRAYS["target"].replace("target : array_like", "target : Tensor, array_like"),
+    "returns": """
+Tensor
+    Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype of `x`.""",
+}
+
+MODULES = {
+    "shapes": """
+* Input `x`: ``(N, C)`` or ``(C,)``, float32, float64 or float16 (computed in float32).
+* Target `y`: ``(N, K)`` or ``(K,)`` of any width ``K``; ``K = C`` is PyTorch's form. Integer
+  class indices of the labels; -1 entries pad the list. `lucid.Labels` lists the other forms.
+* Output: a scalar for ``'mean'`` and ``'sum'``; ``(N,)`` for ``'none'`` and ``x`` ``(N, C)``.
+* A class that the labels call unknown is left out: as if its column were deleted from the row.""",
+    "reduction": ARRAYS["reduction"].replace("row", "sample"),
+}
+
+_PART = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)
+
+
+def fill(docstring: str, parts: Mapping[str, str]) -> str:
+    """Put the named parts in their places."""
+
+    def part(match: re.Match[str]) -> str:
+        indent, name = match.groups()
+        lines = parts[name].strip("\n").split("\n")
+        return "\n".join(indent + line if line else line for line in lines)
+
+    return _PART.sub(part, docstring)
+
+
+def shared(parts: Mapping[str, str]) -> Callable[[T], T]:
+    """Return a decorator that fills in the parts of a docstring, and keeps the docstring as it was."""
+
+    def decorate(documented: T) -> T:
+        if documented.__doc__ is not None:  # which it is under -OO
+            documented.__template__ = documented.__doc__  # type: ignore[attr-defined]
+            documented.__doc__ = fill(documented.__doc__, parts)
+        return documented
+
+    return decorate
+
+
+def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
+    """Return the docstring of the function of tensors: that of arrays, and an example of its own."""
+    template = getattr(arrays, "__template__", None)
+    if template is None:
+        return None
+    text = inspect.cleandoc(template).partition("\nExamples\n")[0]
+    text = text.replace(" of arrays, and its gradient", "", 1)
+    text = text.replace("lucid.nn.functional.", "lucid.losses.").replace(
+        "The same of tensors", "The same of arrays, with the gradient"
+    )
+    return f"{fill(text, TENSORS)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"

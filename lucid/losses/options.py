@@ -1,0 +1,79 @@
+"""The options that losses share: what they accept, and the words for what they do not."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.arrays.checks import as_array, as_int, kind_of
+
+Array = npt.NDArray[Any]
+
+
+def as_power(p: Any) -> int:
+    """Return 1 or 2."""
+    power = as_int("p", p)
+    if power not in (1, 2):
+        raise ValueError(f"p must be 1 or 2, got {power}")
+    return power
+
+
+def check_normalize(normalize: Any) -> None:
+    """Refuse what is neither 'classes' nor 'pairs'."""
+    if normalize not in ("classes", "pairs"):
+        raise ValueError(f"normalize must be 'classes' or 'pairs', got {normalize!r}")
+
+
+def as_margin(margin: Any, num_classes: int | None) -> float | Array:
+    """Return a finite number, or one for each class."""
+    if type(margin) is float and np.isfinite(margin):
+        return margin
+    values = _numbers("margin", margin, num_classes, "a number, or one for each class")
+    return float(values) if values.ndim == 0 else values
+
+
+def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
+    """Return a weight for each class that is not negative, or None."""
+    if weight is None:
+        return None
+    values = _numbers("weight", weight, num_classes, "one number for each class")
+    if values.ndim == 0:
+        raise ValueError(f"weight must be one number for each class, got the number {weight!r}")
+    return _not_negative("weight", values)
+
+
+def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
+    """Return a weight for each row of scores of this shape, (N,), that is not negative."""
+    values = _real_numbers("sample_weight", sample_weight)
+    if values.shape != shape[:-1]:
+        wanted = f"shape ({shape[0]},)" if len(shape) == 2 else "a single number"
+        raise ValueError(
+            f"sample_weight must have one number for each row of x, {wanted}, "
+            f"got shape {values.shape}"
+        )
+    return _not_negative("sample_weight", np.atleast_1d(values))
+
+
+def _numbers(name: str, values: Any, num_classes: int | None, wanted: str) -> Array:
+    array = _real_numbers(name, values)
+    if array.ndim > 1 or (array.ndim == 1 and num_classes not in (None, array.size)):
+        size = "C" if num_classes is None else num_classes
+        raise ValueError(f"{name} must be {wanted}, shape ({size},), got shape {array.shape}")
+    return array
+
+
+def _real_numbers(name: str, values: Any) -> Array:
+    """Return finite float64 numbers."""
+    array = as_array(name, values)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold real numbers, got {kind_of(array)}")
+    array = np.array(array, np.float64, order="C")  # a copy: its owner may write into it
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
+    return array
+
+
+def _not_negative(name: str, values: Array) -> Array:
+    if (values < 0).any():
+        raise ValueError(f"{name} must not be negative, got {values[values < 0][0]}")
+    return values

@@ -1,0 +1,163 @@
+"""One way in and one way out for the losses of arrays.
+
+What the user has, scores, labels, a reduction, sample weights and options, is checked once and
+brought into the form that kernels read: a `Problem`. A `Loss` solves it, and what it finds gets the
+dtype and the shape that the user expects.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.arrays.checks import Reduction, as_array, check_reduction, check_scores, check_target
+from lucid.labels import Labels, as_labels, is_array_like, label_array
+from lucid.losses.options import as_sample_weight
+
+Array = npt.NDArray[Any]
+
+#: The loss, or that of each row, in float64; and its gradient, unless it is not wanted.
+Solution = tuple[Any, Array | None]
+
+
+class Problem(NamedTuple):
+    """Rows of scores with their labels, and what of their losses is wanted."""
+
+    x: Array
+    """Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order."""
+    target: Any
+    """The `Labels` of the rows, or what else a loss's `read_target` makes of the user's."""
+    scale: Array | None
+    """Float64 (N,): what the loss of each row is multiplied by; None for 1."""
+    divisor: float
+    """What the losses are divided by: for a mean the number of rows, or the sum of their weights."""
+    rows: bool
+    """Whether the loss of each row is wanted, rather than their sum."""
+
+    def gathered(self, losses: Array) -> Any:
+        """Make of the losses of the rows, in float64, what is wanted."""
+        if self.scale is not None:
+            # A row of weight 0 is not there, not even where its loss is NaN.
+            losses = np.where(self.scale == 0, 0, losses * self.scale)
+        return losses if self.rows else np.divide(losses.sum(), self.divisor)
+
+    def factors(self) -> Array | float:
+        """Return what the gradient of each row is multiplied by, (N, 1), or one number for all."""
+        if self.scale is None:
+            return np.divide(1.0, self.divisor)
+        return (self.scale / self.divisor)[:, np.newaxis]
+
+
+class Loss:
+    """A loss, as the rest of the library knows it.
+
+    Parameters
+    ----------
+    arrays : callable
+        What users call with arrays, ``(x, target, reduction, *, sample_weight, **options)``; it
+        gives the loss its name, its options and their defaults.
+    solve : callable
+        ``(problem, want_gradient, **options)`` to a `Solution`.
+    check : callable
+        ``(num_classes, **options)`` to the options as `solve` takes them; with None for the number
+        of classes it checks what can be checked without.
+    read_target : callable
+        ``(target, x)`` to what `solve` finds as `Problem.target`.
+    quick : callable, optional
+        ``(x, target, reduction, want_gradient)`` to what the user gets, where there are no options
+        and no sample weights; or None where arguments need a closer look.
+    """
+
+    def __init__(
+        self,
+        arrays: Callable[..., Any],
+        solve: Callable[..., Solution],
+        check: Callable[..., dict[str, Any]],
+        read_target: Callable[[Any, Array], Any] | None = None,
+        quick: Callable[..., tuple[Array, Array | None] | None] | None = None,
+    ) -> None:
+        self.arrays = arrays
+        self.name = arrays.__name__
+        self.solve = solve
+        self.check = check
+        self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
+        self.quick = quick
+        taken = inspect.signature(arrays).parameters
+        self.defaults = {
+            name: option.default
+            for name, option in taken.items()
+            if name not in ("x", "target", "reduction", "sample_weight")
+        }
+
+    def compute(
+        self,
+        x: Array,
+        target: Any,
+        reduction: str,
+        sample_weight: Any,
+        options: Mapping[str, Any],
+        want_gradient: bool,
+    ) -> tuple[Array, Array | None]:
+        """Return the loss of an array of scores and, if wanted, its gradient."""
+        check_reduction(reduction)
+        if self.quick is not None and not options and sample_weight is None:
+            found = self.quick(x, target, reduction, want_gradient)
+            if found is not None:
+                return found
+        problem = self.problem(x, target, reduction, sample_weight)
+        checked = self.checked(problem.x.shape[1], options)
+        return self.solved(problem, x, checked, want_gradient)
+
+    def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
+        """Check all but the options."""
+        check_scores(x)
+        # float16 is computed in float32; the rest is a copy only where kernels could not read x.
+        dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
+        rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
+        scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
+        divisor = 1.0
+        if reduction == "mean":
+            divisor = float(len(rows) if scale is None else scale.sum())
+        return Problem(rows, self.read_target(target, x), scale, divisor, reduction == "none")
+
+    def solved(
+        self, problem: Problem, x: Array, checked: Mapping[str, Any], want_gradient: bool
+    ) -> tuple[Array, Array | None]:
+        """Solve the problem of the scores `x`, in their dtype and shape."""
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # inf, nan are results
+            loss, gradient = self.solve(problem, want_gradient, **checked)
+            dtype = x.dtype.newbyteorder("=")
+            loss = np.asarray(loss).astype(dtype, copy=False)
+            if x.ndim == 1:
+                loss = loss.reshape(())
+            if gradient is not None:
+                gradient = gradient.reshape(x.shape).astype(dtype, copy=False)
+        return loss, gradient
+
+    def checked(self, num_classes: int | None, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options as `solve` takes them, or say what is wrong with one."""
+        for name in options:
+            if name not in self.defaults:
+                raise TypeError(f"{self.name}() has no option {name!r}; it has {[*self.defaults]}")
+        return self.check(num_classes, **{**self.defaults, **options})
+
+    def of_arrays(
+        self, x: Any, target: Any, reduction: Reduction, sample_weight: Any, **options: Any
+    ) -> tuple[Array, Array]:
+        """Return loss and gradient of what can be made an array."""
+        scores = as_array("x", x)
+        if scores.dtype.kind in "iu" and not isinstance(x, np.ndarray):
+            scores = scores.astype(np.float64)
+        changed = {k: v for k, v in options.items() if v is not self.defaults[k]}
+        loss = self.compute(scores, target, reduction, sample_weight, changed, True)
+        return cast(tuple[Array, Array], loss)
+
+
+def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
+    """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
+    if is_array_like(target):
+        target = label_array("target", target)
+        check_target(target, shape)
+    return as_labels(target, shape, "target")

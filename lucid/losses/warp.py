@@ -1,0 +1,121 @@
+"""The WARP loss of arrays, exact."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.arrays.checks import Reduction
+from lucid.losses import docs
+from lucid.losses.options import as_margin
+from lucid.losses.pairs import solve_pairs
+from lucid.losses.problem import Loss, Problem, Solution
+
+Array = npt.NDArray[Any]
+
+
+@docs.shared(docs.ARRAYS)
+def warp_loss(
+    x: npt.ArrayLike,
+    target: Any,
+    reduction: Reduction = "mean",
+    *,
+    margin: npt.ArrayLike = 1.0,
+    sample_weight: npt.ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""Return the weighted approximate-rank pairwise loss of arrays, and its gradient.
+
+    .. math::
+
+        L(x, y) = \sum_{i \in \mathrm{pos}} \frac{H(n_i)}{n_i} \sum_{j \notin \mathrm{pos}}
+                  \max(0,\; m_i - x_i + x_j)
+
+    where :math:`n_i` of these pairs are active and :math:`H(k) = 1 + 1/2 + \dots + 1/k`. The
+    weights are constants in the gradient. More is told at `lucid.nn.WARPLoss`.
+
+    Parameters
+    ----------
+    {x}
+    {target}
+    {reduction}
+    margin : float or array_like, default 1
+        The margin :math:`m`, or one for each class, shape ``(C,)``: that of a pair is its label's.
+    {sample_weight}
+
+    Returns
+    -------
+    {returns}
+
+    Raises
+    ------
+    {raises}
+
+    See Also
+    --------
+    lucid.nn.WARPLoss : The loss as a module.
+    lucid.nn.functional.warp_loss : The same of tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid.losses import warp_loss
+    >>> x = np.array([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> loss, gradient = warp_loss(x, [[0, 3]])
+    >>> print(loss.round(4))
+    3.2389
+    >>> print(gradient.round(4))
+    [[-1.8333  1.2222  1.2222 -1.8333  1.2222]]
+    """
+    return WARP.of_arrays(x, target, reduction, sample_weight, margin=margin)
+
+
+def _check(num_classes: int | None, margin: Any) -> dict[str, Any]:
+    return {"margin": as_margin(margin, num_classes)}
+
+
+def _solve(problem: Problem, want_gradient: bool, *, margin: float | Array) -> Solution:
+    return solve_pairs(
+        "warp",
+        problem,
+        want_gradient,
+        margin=margin,
+        normalize=None,
+        worth_of_count=harmonic(problem.x.shape[1]),
+    )
+
+
+def harmonic(n: int) -> Array:
+    """Return 0, 1, 1 + 1/2, .., up to at least the n-th: the sums of 1 / k."""
+    return _harmonic(1 << max(10, n.bit_length()))  # few sizes, each kept
+
+
+@lru_cache(maxsize=4)
+def _harmonic(size: int) -> Array:
+    # Added up one by one, rounding errors would add up, too: so the sums of 1,024 terms each are
+    # added up without any, and few terms to each of these.
+    terms = np.zeros(size)
+    terms[1:] = 1 / np.arange(1, size)
+    rows = terms.reshape(-1, 1 << 10)
+    sums = np.cumsum(rows[:, ::-1], axis=1)[:, -1]
+    total, lost, starts = 0.0, 0.0, np.zeros(len(rows))
+    for i, term in enumerate(sums[:-1]):
+        whole = total + term
+        lost += term - (whole - total)
+        total = whole
+        starts[i + 1] = total + lost
+    worth = np.cumsum(rows, axis=1)
+    worth += starts[:, np.newaxis]
+    first = worth[0]
+    exact, rest = 0.0, 0.0
+    for k in range(1, first.size):  # where there is nothing to hide an error behind
+        whole = exact + terms[k]
+        rest += terms[k] - (whole - exact)
+        exact = whole
+        first[k] = exact + rest
+    flat: Array = worth.reshape(-1)
+    flat.flags.writeable = False
+    return flat
+
+
+WARP = Loss(warp_loss, _solve, _check)

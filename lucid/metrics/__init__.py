@@ -1,0 +1,40 @@
+"""Ranking metrics for multi-label scores.
+
+Every metric here is a function of a few exact counts: for each label of a row, how many scores of
+the row are greater than the label's, and how many are not below it. One compiled kernel counts
+(``lucid/_kernels/ranking.pyx``, threaded; ``rows.py`` asks it); each metric is then its formula.
+
+All take ``scores`` of shape ``(N, C)`` and the labels in any form that `lucid.Labels` has a
+constructor for: `Labels`, a bool array of shape ``(N, C)`` (multi-hot), an integer array of shape
+``(N, K)`` (indices, padded with -1), a SciPy sparse matrix, or one list of indices for each row.
+A label listed twice is one label. A class that is unknown in a row (`lucid.Labels.with_unknown`) is
+left out of it, as if the row had no column for it: neither its score nor that nobody knows whether
+it is a label changes anything. A NaN score is an error, and so are scores that float64 does not
+tell apart: longdouble, and integers beyond 2**53. Without rows the mean is nan.
+
+`one_error`, `precision_at_k`, `recall_at_k`, `ndcg_at_k` and `psp_at_k`, which look at the highest
+scores alone, also take them as a SciPy sparse matrix, the form in which models of very many classes
+predict. Each stored score is ranked, whatever its value; a class without one is not predicted at
+all, so that a row that stores fewer than k scores misses the places that are left. The matrix is
+never made dense.
+"""
+
+from lucid.metrics.all_ranks import (
+    coverage_error,
+    label_ranking_average_precision_score,
+    label_ranking_loss,
+)
+from lucid.metrics.propensity import propensities, psp_at_k
+from lucid.metrics.top import ndcg_at_k, one_error, precision_at_k, recall_at_k
+
+__all__ = [
+    "coverage_error",
+    "label_ranking_average_precision_score",
+    "label_ranking_loss",
+    "ndcg_at_k",
+    "one_error",
+    "precision_at_k",
+    "propensities",
+    "psp_at_k",
+    "recall_at_k",
+]
