@@ -245,6 +245,29 @@ def large(size: str, kind: str, dtype: str, scale: float = 1.0) -> Batch:
     return Batch(x, labels, unknown)
 
 
+def unaligned(array):
+    memory = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    memory[...] = array
+    return memory
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+#: Ways in which an array may lie in memory.
+LAYOUTS = {
+    "another byte order": lambda a: a.astype(a.dtype.newbyteorder()),
+    "Fortran order": np.asfortranarray,
+    "every other column": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    "unaligned": unaligned,
+    "read-only": read_only,
+}
+
+
 #: Where a kernel may take another way: rows and segments to share, packed blocks, a grid.
 REGIMES = [
     (size, kind)

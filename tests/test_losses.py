@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from cpu_levels import CPU_LEVELS
-from losses import ASKS, CASES, LOSSES, REGIMES, Batch, Case, batch, bits, landed, large
+from losses import ASKS, CASES, LAYOUTS, LOSSES, REGIMES, Batch, Case, batch, bits, landed, large
 
 import lucid
 from lucid import Labels
@@ -260,28 +260,6 @@ def test_a_gradient_too_small_for_half_precision_can_be_scaled_up(case):
     assert_same_bits([half.grad.numpy()], [expected.astype("float16")])
 
 
-def unaligned(array):
-    memory = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
-    memory[...] = array
-    return memory
-
-
-def read_only(array):
-    array = array.copy()
-    array.flags.writeable = False
-    return array
-
-
-LAYOUTS = {
-    "another byte order": lambda a: a.astype(a.dtype.newbyteorder()),
-    "Fortran order": np.asfortranarray,
-    "every other column": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
-    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
-    "unaligned": unaligned,
-    "read-only": read_only,
-}
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 @each_dtype
 @each()
@@ -308,6 +286,14 @@ def test_options_may_lie_in_memory_in_any_way(case, layout, name):
     assert_same_bits(
         [getattr(F, case.loss.name)(given.x, given.target, **options).numpy()], [expected]
     )
+
+
+@each()
+def test_lists_of_scores_are_taken_as_float32(case):
+    landed(case)
+    given = batch("float32")
+    loss = case.tensor(given.x.tolist(), given.target, "none").numpy()
+    assert_same_bits([loss], case.solve(given.x, given.target, "none")[:1])
 
 
 # NaN and infinities.
@@ -539,16 +525,24 @@ def test_every_cpu_level_gives_the_same_bits(level, fresh_python):
 
 SORTED = [sorted({*labels}) for labels in batch().labels]
 
+INDICES = {
+    "indices": Labels.to_padded,
+    "indices in a wide array": lambda t: t.to_padded(9),
+    "indices of 32 bits, big endian": lambda t: t.to_padded().astype(">i4"),
+    "Tensor of indices": lambda t: lucid.tensor(t.to_padded(7)),
+}
+
 FORMS = {
+    **INDICES,
     "lists": lambda t: SORTED,
+    "tuples": lambda t: tuple(map(tuple, SORTED)),
     "sets": lambda t: [set(row) for row in SORTED],
     "bools": Labels.to_multi_hot,
     "Tensor of bools": lambda t: lucid.tensor(t.to_multi_hot()),
-    "csr": Labels.to_csr,
-    "indices": Labels.to_padded,
-    "indices in a wide array": lambda t: t.to_padded(9),
-    "int32, big endian": lambda t: t.to_padded().astype(">i4"),
-    "Tensor of indices": lambda t: lucid.tensor(t.to_padded(7)),
+    **{
+        form: lambda t, form=form: getattr(pytest.importorskip("scipy.sparse"), form)(t.to_csr())
+        for form in ("csr_array", "csr_matrix", "coo_array", "csc_matrix")
+    },
 }
 
 
@@ -556,14 +550,22 @@ FORMS = {
 @each()
 def test_every_form_of_labels_means_the_same(case, form):
     landed(case)
-    given = batch("float32")
-    target = Labels.from_lists(SORTED, 7)
-    expected = case.solve(given.x, target, "none")
-    if ("indices" in form or "int32" in form) and not case.loss.padded:
+    x, target = batch("float32").x, Labels.from_lists(SORTED, 7)
+    if form in INDICES and not case.loss.padded:
         with pytest.raises(ValueError, match=r"target must .*got .*Labels\.from_padded"):
-            case.solve(given.x, FORMS[form](target))
+            case.solve(x, FORMS[form](target))
     else:
-        assert_same_bits(case.solve(given.x, FORMS[form](target), "none"), expected)
+        expected = case.solve(x, target, "none")
+        assert_same_bits(case.solve(x, FORMS[form](target), "none"), expected)
+
+
+@pytest.mark.parametrize(("size", "kind"), REGIMES)
+@each([case for case in CASES if case.loss.padded])
+def test_indices_in_an_array_mean_the_same_however_many_there_are(case, size, kind):
+    landed(case)
+    given = large(size, kind, "float32")
+    expected = case.solve(given.x, given.target, "none")
+    assert_same_bits(case.solve(given.x, given.target.to_padded(), "none"), expected)
 
 
 @each()
