@@ -1,130 +1,35 @@
 """Multi-label ranking margin loss, exact and near-linear, and what research needs around it."""
 
+import typing as _typing
+
 from lucid import io as io
+from lucid import losses as losses
 from lucid import metrics as metrics
 from lucid import nn as nn
 from lucid import optim as optim
 from lucid import testing as testing
-from lucid.autograd.creation import (
-    arange,
-    from_numpy,
-    full,
-    manual_seed,
-    ones,
-    rand,
-    randn,
-    tensor,
-    zeros,
-)
-from lucid.autograd.dtypes import (
-    bool,
-    float16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-)
-from lucid.autograd.grad_mode import is_grad_enabled, no_grad
-from lucid.autograd.ops import (
-    abs,
-    add,
-    broadcast_to,
-    clip,
-    concatenate,
-    divide,
-    exp,
-    linear,
-    log,
-    log_softmax,
-    matmul,
-    max,
-    maximum,
-    mean,
-    min,
-    minimum,
-    multiply,
-    negative,
-    power,
-    primitive,
-    relu,
-    reshape,
-    sigmoid,
-    softmax,
-    sqrt,
-    stack,
-    subtract,
-    sum,
-    tanh,
-    transpose,
-    where,
-)
-from lucid.autograd.tensor import Tensor, grad
-from lucid.labels import Labels
-from lucid.losses.margin import multilabel_margin
-from lucid.system.threads import get_num_threads, set_num_threads
+from lucid.autograd.creation import *
+from lucid.autograd.dtypes import *
+from lucid.autograd.grad import *
+from lucid.autograd.grad_mode import *
+from lucid.autograd.ops.arithmetic import *
+from lucid.autograd.ops.choices import *
+from lucid.autograd.ops.elementwise import *
+from lucid.autograd.ops.products import *
+from lucid.autograd.ops.reductions import *
+from lucid.autograd.ops.shaping import *
+from lucid.autograd.primitive import *
+from lucid.autograd.random import *
+from lucid.autograd.tensor import *
+from lucid.labels import Labels as Labels
+from lucid.system.threads import *
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Labels",
-    "Tensor",
-    "__version__",
-    "abs",
-    "add",
-    "arange",
-    "bool",
-    "broadcast_to",
-    "clip",
-    "concatenate",
-    "divide",
-    "exp",
-    "float16",
-    "float32",
-    "float64",
-    "from_numpy",
-    "full",
-    "get_num_threads",
-    "grad",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "is_grad_enabled",
-    "linear",
-    "log",
-    "log_softmax",
-    "manual_seed",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "multilabel_margin",
-    "multiply",
-    "negative",
-    "no_grad",
-    "ones",
-    "power",
-    "primitive",
-    "rand",
-    "randn",
-    "relu",
-    "reshape",
-    "set_num_threads",
-    "sigmoid",
-    "softmax",
-    "sqrt",
-    "stack",
-    "subtract",
-    "sum",
-    "tanh",
-    "tensor",
-    "transpose",
-    "uint8",
-    "where",
-    "zeros",
-]
+#: The first of the losses of arrays has a name here, too.
+multilabel_margin = losses.multilabel_margin_loss
+
+if not _typing.TYPE_CHECKING:  # type checkers take the public names from the imports above
+    from inspect import ismodule as _ismodule
+
+    __all__ = sorted(n for n, v in vars().items() if n[0] != "_" and not _ismodule(v))

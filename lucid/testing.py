@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lucid.autograd.tensor import Array, Tensor, grad
+from lucid.autograd.grad import grad
+from lucid.autograd.tensor import Array, Tensor
 
 __all__ = ["gradcheck", "gradgradcheck"]
 

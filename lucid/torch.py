@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lucid.arrays.checks import Reduction, check_reduction
-from lucid.losses.margin import margin_of
+from lucid.losses.margin import MARGIN
 from lucid.system.optional import require
 
 require("torch", extra="torch", purpose="lucid.torch")
@@ -108,7 +108,8 @@ class _Margin(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, target: Any, reduction: str) -> torch.Tensor:
         scores = _as_array("x", x.float() if x.dtype in _HALVES else x)
-        loss, gradient = margin_of(scores, target, reduction, ctx.needs_input_grad[0])
+        want = ctx.needs_input_grad[0]
+        loss, gradient = MARGIN.compute(scores, target, reduction, None, {}, want)
         if gradient is not None:
             ctx.save_for_backward(torch.from_numpy(gradient).to(x.device))
             ctx.dtype = x.dtype

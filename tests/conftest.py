@@ -11,7 +11,7 @@ from hypothesis import settings
 
 import lucid
 from lucid import _kernels
-from lucid.losses import margin
+from lucid.losses import pairs
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("lucid", derandomize=True, deadline=None)
@@ -28,9 +28,10 @@ def _threads_as_they_were() -> Iterator[None]:
 @pytest.fixture(params=CPU_LEVELS)
 def cpu_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test with the kernel of each CPU level that this machine has."""
-    kernel = _kernels.load("margin", request.param)
-    monkeypatch.setitem(margin._KERNELS, "f", kernel.margin_float32)
-    monkeypatch.setitem(margin._KERNELS, "d", kernel.margin_float64)
+    for name, kernels in pairs.KERNELS.items():
+        kernel = _kernels.load(name, request.param)
+        monkeypatch.setitem(kernels, "f", getattr(kernel, f"{name}_float32"))
+        monkeypatch.setitem(kernels, "d", getattr(kernel, f"{name}_float64"))
     return str(request.param)
 
 

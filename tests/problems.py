@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lucid.losses.margin import MARGIN
+
 Array = npt.NDArray[Any]
 
 
@@ -99,3 +101,8 @@ def _scores(rng: np.random.Generator, target: Array, classes: int, kind: str) ->
     elif kind == "close":  # in float32 many are equal that are not in float64
         x = np.round(2 * x) + 1e-10 * rng.integers(-3, 4, x.shape)
     return x
+
+
+def margin_of(x, target, reduction, want_gradient):
+    """Return the margin loss and, if wanted, its gradient."""
+    return MARGIN.compute(x, target, reduction, None, {}, want_gradient)

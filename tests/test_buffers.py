@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import lucid
+from lucid import multilabel_margin
 from lucid.arrays import buffers
 from lucid.labels import Labels
-from lucid.losses.margin import multilabel_margin
 from lucid.nn import functional as F
 
 LARGE = (4, 70_000)  # float32: a bit more than is kept

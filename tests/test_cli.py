@@ -531,7 +531,7 @@ def test_a_save_that_fails_late_still_shows_the_metrics_and_names_the_users_path
     def fail(number):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(lucid.io.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     saved = str(tmp_path / "m.safetensors")
     assert cli.main(["train", files[0], "--epochs", "1", "--save", saved]) == 2
     captured = capsys.readouterr()

@@ -7,6 +7,7 @@ import pytest
 
 import lucid
 from lucid import nn, optim
+from lucid._kernels import denormals
 from lucid._kernels.denormals import Flushed
 
 pytestmark = pytest.mark.skipif(
@@ -48,7 +49,7 @@ class Unchanged:
 @pytest.fixture
 def unflushed(monkeypatch):
     """Return a function after which optimisers flush nothing any more."""
-    return lambda: monkeypatch.setattr(optim, "Flushed", Unchanged)
+    return lambda: monkeypatch.setattr(denormals, "Flushed", Unchanged)
 
 
 def steps_without_gradient(optimizer, options, steps, dtype="float32"):

@@ -45,9 +45,9 @@ def test_the_examples_of(name, tmp_path, monkeypatch):
 
 def test_examples_are_found_in_functions_classes_methods_and_ops():
     assert {
-        "lucid.losses.margin.multilabel_margin",
+        "lucid.losses.margin.multilabel_margin_loss",
         "lucid.labels.labels.Labels",
         "lucid.labels.labels.Labels.to_csr",
         "lucid.autograd.ops.elementwise.exp",
-        "lucid.nn.losses.MultilabelMarginLoss",
+        "lucid.nn.losses.margin.MultilabelMarginLoss",
     } <= EXAMPLES.keys()

@@ -1,45 +1,40 @@
 """Imports point down the layers, never up or sideways; so each file can be read on its own."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "lucid"
+ROOT = Path(__file__).parents[1]
 
-#: From the bottom up. A module imports only from lower layers; inside a package of several files
-#: the only rule is that there is no cycle.
-LAYERS = [
-    ("lucid._kernels",),
-    ("lucid.system",),
-    ("lucid.arrays",),
-    ("lucid.labels",),
-    ("lucid.losses",),
-    ("lucid.autograd",),
-    ("lucid.io", "lucid.metrics", "lucid.optim", "lucid.testing"),
-    ("lucid.nn",),
-    ("lucid",),
-    ("lucid.cli",),
-    ("lucid.torch",),
-]
+
+def layers_of_readme():
+    """Return what the README's table names, from the bottom up: the modules of each layer."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("\n| layer | files |")[1]
+    rows = table.split("\n\n")[0].splitlines()[2:]
+    files = [re.findall(r"`(\w+)(?:/|\.py)`", row.split("|")[2]) for row in reversed(rows)]
+    return [["lucid" if f == "__init__" else f"lucid.{f}" for f in layer] for layer in files]
+
+
+#: A module imports only from lower layers; inside a package of several files the only rule is that
+#: there is no cycle.
+LAYERS = layers_of_readme()
 
 
 def name_of(file):
-    parts = file.relative_to(SOURCE.parent).with_suffix("").parts
+    parts = file.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-FILES = {name_of(file): file for file in sorted(SOURCE.rglob("*.py"))}
+FILES = {name_of(file): file for file in sorted((ROOT / "lucid").rglob("*.py"))}
 
 
 def package_of(module):
-    """Return the entry of LAYERS that a module belongs to; None for an unknown file."""
-    names = [name for layer in LAYERS for name in layer if name != "lucid"]
-    for name in names:
-        if module == name or module.startswith(name + "."):
-            return name
-    return "lucid" if module == "lucid" else None
+    """Return the entry of LAYERS that a module belongs to, such as lucid.nn; None for none."""
+    name = ".".join(module.split(".")[:2])
+    return name if any(name in layer for layer in LAYERS) else None
 
 
 def layer_of(module):
@@ -76,9 +71,14 @@ def test_the_walk_finds_imports():
     assert "lucid.system.threads" in imports_of("lucid.losses.margin")  # of a package
 
 
+def test_the_table_names_what_is_there():
+    named = [name for layer in LAYERS for name in layer]
+    assert sorted(named) == sorted({package_of(module) for module in FILES})
+
+
 @pytest.mark.parametrize("module", FILES)
 def test_every_file_has_its_layer(module):
-    assert package_of(module) is not None, f"put {module} into LAYERS"
+    assert package_of(module) is not None, f"put {module} into the README's table"
 
 
 @pytest.mark.parametrize("module", [m for m in FILES if package_of(m)])

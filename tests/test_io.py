@@ -20,7 +20,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import lucid.io
 from lucid.io import (
     DataFileError,
     load_checkpoint,
@@ -397,7 +396,7 @@ def test_a_damaged_second_stream_is_not_the_end_of_the_file(file, form, pack):
 
 @packed
 def test_a_file_that_unpacks_to_far_more_than_itself_is_refused(file, form, pack, monkeypatch):
-    monkeypatch.setattr(lucid.io, "_ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr("lucid.data.files._ALWAYS_ALLOWED", 1 << 20)
     with pytest.raises(DataFileError, match=r"data\.txt: unpacks to more than 100 times its size"):
         read_xmc(file(pack(bytes(1 << 24))))
 
@@ -593,7 +592,7 @@ def test_an_npz_file_may_have_many_empty_rows(tmp_path):
 
 
 def test_an_npz_file_that_unpacks_to_far_more_than_itself_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(lucid.io, "_ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr("lucid.data.files._ALWAYS_ALLOWED", 1 << 20)
     path = tmp_path / "x.npz"
     sparse.save_npz(path, sparse.csr_array((10**6, 1)))
     with pytest.raises(DataFileError, match=r"x\.npz: .* unpacks to more than 100 times its size"):
@@ -729,7 +728,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     def fail(*args):
         raise interruption
 
-    monkeypatch.setattr(lucid.io.os, step, fail)
+    monkeypatch.setattr(os, step, fail)
     with pytest.raises(type(interruption)):
         save_checkpoint(path, {"new": np.zeros(2)})
     assert list(load_checkpoint(path)[0]) == ["old"]
@@ -795,7 +794,7 @@ def test_a_checkpoint_of_a_shape_that_numpy_lacks_is_named(file, shape):
 def test_a_checkpoint_that_is_larger_than_the_memory_is_a_memory_error(file, monkeypatch):
     path = file("")
     save_checkpoint(path, {"weight": np.ones(2)})
-    monkeypatch.setattr(lucid.io.os, "fstat", lambda _: os.stat_result((0o100644, *[2**62] * 9)))
+    monkeypatch.setattr(os, "fstat", lambda _: os.stat_result((0o100644, *[2**62] * 9)))
     with pytest.raises(MemoryError):
         load_checkpoint(path)
 

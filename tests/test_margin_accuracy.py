@@ -5,7 +5,7 @@ import oracle
 import pytest
 from problems import KINDS, SIZES, problem
 
-from lucid.losses.margin import multilabel_margin
+from lucid import multilabel_margin
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])

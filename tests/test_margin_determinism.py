@@ -4,12 +4,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from problems import SIZES, Problem, problem
+from problems import SIZES, Problem, margin_of, problem
 
 import lucid
 from lucid import _kernels
 from lucid.labels import Labels
-from lucid.losses.margin import margin_of
 
 REGIMES = [(size, kind) for size in SIZES for kind in ("random", "trained", "clustered")]
 
@@ -21,7 +20,7 @@ def on_one_thread(size, kind, dtype):
     kernel = _kernels.load("margin", "baseline")
     rows, gradient = np.empty(len(x)), np.empty_like(x)
     run = {"float32": kernel.margin_float32, "float64": kernel.margin_float64}[dtype]
-    run(x, target, None, x.shape[1], rows, gradient, 1)
+    run(x, target, None, 1, rows, gradient, 1)
     return rows.astype(dtype), gradient
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import nn
+from lucid import multilabel_margin, nn
 from lucid.labels import Labels
-from lucid.losses.margin import multilabel_margin
 from lucid.nn import functional as F
 
 X = np.zeros((2, 3), np.float32)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import FEW, Problem
 
-from lucid.losses.margin import multilabel_margin
+from lucid import multilabel_margin
 
 CLASSES = st.sampled_from([1, 2, 4, 8, 16, 128])
 

@@ -8,8 +8,7 @@ from problems import SEGMENT
 
 import lucid
 import lucid.testing
-from lucid import nn
-from lucid.losses.margin import multilabel_margin
+from lucid import multilabel_margin, nn
 from lucid.nn import functional as F
 
 X = np.array([[0.1, 0.5, 0.3, 0.8, 0.2], [1.0, -0.5, 0.0, 0.25, 0.75]])

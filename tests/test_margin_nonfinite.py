@@ -5,9 +5,10 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from problems import margin_of
 
 import lucid
-from lucid.losses.margin import margin_of, multilabel_margin
+from lucid import multilabel_margin
 
 NAN, INF = np.nan, np.inf
 

@@ -1,5 +1,7 @@
 """Every op: its value and gradients are PyTorch's and agree with finite differences, twice."""
 
+import ast
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -655,3 +657,37 @@ def test_ops_take_lists_and_arrays():
 def test_what_is_no_number_is_refused(value):
     with pytest.raises(TypeError, match="holds numbers"):
         lucid.ones(2) + value
+
+
+def declared_methods():
+    """Return what Tensor declares for type checkers alone: the signatures of its ops."""
+    (declarations,) = (
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(lucid.Tensor)))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    return {method.name: method.args for method in declarations.body}
+
+
+def parameters(arguments):
+    """Return the names and defaults of the parameters, without the first one."""
+    names = [a.arg for a in (*arguments.args[1:], arguments.vararg) if a]
+    return names, [ast.literal_eval(default) for default in arguments.defaults]
+
+
+def test_tensor_declares_the_ops_that_it_has_as_methods():
+    made_by_ops = {
+        name
+        for name, value in vars(lucid.Tensor).items()
+        if getattr(value, "__module__", "").startswith("lucid.autograd.ops")
+    }
+    in_place = {"__iadd__", "__isub__", "__imul__", "__itruediv__"}  # declared by __add__ and such
+    assert declared_methods().keys() == made_by_ops - in_place | {"T"}
+
+
+@pytest.mark.parametrize("name", [n for n in declared_methods() if n[0] != "_" and n != "T"])
+def test_tensor_declares_the_parameters_of_its_ops(name):
+    names, defaults = parameters(declared_methods()[name])
+    _, *found = inspect.signature(getattr(lucid.Tensor, name)).parameters.values()
+    assert names == [p.name for p in found]
+    assert defaults == [p.default for p in found if p.default is not p.empty]

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from problems import margin_of
 
 import lucid
-from lucid import metrics
+from lucid import metrics, multilabel_margin
 from lucid._kernels import machine
-from lucid.losses.margin import margin_of, multilabel_margin
 
 needs_openmp = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(machine.__file__), "omp_get_max_threads"),
@@ -147,7 +147,7 @@ FORK = """
 import os, signal, time
 import numpy as np
 import lucid
-from lucid.losses.margin import multilabel_margin
+from lucid import multilabel_margin
 
 def loss():
     return multilabel_margin(np.zeros((4, 50_000), np.float32), [[0]] * 4, "sum")[0]

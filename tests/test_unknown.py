@@ -249,6 +249,21 @@ def test_masked_class_indices_are_refused_with_the_way_for_multi_hot_ones(door):
         door(np.ma.masked_equal(MARKS, -1))
 
 
+@pytest.mark.parametrize("dtype", [bool, int])
+@pytest.mark.parametrize(
+    "door",
+    [
+        Labels.from_multi_hot,
+        lambda rows: as_labels(rows, (2, 2), "multi_hot"),
+        lambda rows: as_labels([*rows, [1]], (3, 2), "multi_hot"),
+    ],
+)
+def test_masks_of_single_rows_are_not_dropped(door, dtype):
+    row = np.ma.masked_array([1, 0], [False, True], dtype=dtype)
+    with pytest.raises(ValueError, match="multi_hot has masked entries"):
+        door([row, row])
+
+
 # It is kept, whatever is done with the labels.
 
 

@@ -16,9 +16,9 @@ import lucid
 logger = logging.getLogger(__name__)
 
 #: Where things are defined that users import from elsewhere, or not at all.
-INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.labels")
-INTERNAL += ("lucid.losses", "lucid.nn.layers", "lucid.nn.losses", "lucid.nn.module")
-INTERNAL += ("lucid.metrics.", "lucid.system")
+INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.data", "lucid.labels")
+INTERNAL += ("lucid.losses", "lucid.metrics.", "lucid.nn.layers", "lucid.nn.losses")
+INTERNAL += ("lucid.nn.module", "lucid.optim.", "lucid.system")
 
 
 def public_modules(app: Sphinx) -> Iterator[types.ModuleType]:

@@ -163,26 +163,24 @@ def check_layer(features: Any, weight: Any, bias: Any) -> None:
 
 
 def check_probabilities(target: Array, x: Array) -> None:
-    """Refuse a target that is not of the shape of ``x``, with values from 0 to 1."""
+    """Refuse a target that is not of the shape of ``x``, with values from 0 to 1, or NaN."""
     if target.dtype.kind not in "iufb":
         raise TypeError(f"target must hold numbers from 0 to 1, got {kind_of(target)}")
     padded = target.dtype.kind in "iu"
     hint = "; padded class indices go through Labels.from_padded" if padded else ""
     if target.shape != x.shape:
         raise ValueError(f"target must have the shape of x, {x.shape}, got {target.shape}{hint}")
-    outside = target[~((target >= 0) & (target <= 1))]
+    outside = target[(target < 0) | (target > 1)]
     if outside.size:
-        known = target[target == target]
-        soft = np.isnan(outside[0]) and not np.isin(known, (-1, 0, 1)).all()
-        guess = "" if soft else f"; {guess_of('target', target)}"
-        raise ValueError(f"target must have values from 0 to 1, got {outside[0]}{guess}{hint}")
+        guess = guess_of("target", target)
+        raise ValueError(f"target must have values from 0 to 1, got {outside[0]}; {guess}{hint}")
 
 
-def check_weight(weight: Array, x: Array) -> None:
+def check_weight(weight: Array, num_classes: int) -> None:
     """Refuse class weights that are not real numbers of shape ``(C,)``."""
-    if weight.ndim > 0 and weight.shape != x.shape[-1:]:
+    if weight.ndim > 0 and weight.shape != (num_classes,):
         raise ValueError(
-            f"weight must have one value for each class, shape ({x.shape[-1]},), got {weight.shape}"
+            f"weight must have one value for each class, shape ({num_classes},), got {weight.shape}"
         )
     if weight.dtype.kind not in "iuf":
         raise TypeError(f"weight must hold real numbers, got {kind_of(weight)}")

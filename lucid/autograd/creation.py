@@ -1,4 +1,4 @@
-"""Functions that make tensors, and the random generator behind some of them."""
+"""Functions that make tensors of given values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from lucid.arrays.checks import refuse_masked
 from lucid.autograd.tensor import Array, Tensor, TensorLike, as_tensor
+
+__all__ = ["arange", "from_numpy", "full", "ones", "tensor", "zeros"]
 
 
 def tensor(
@@ -92,7 +94,7 @@ def from_numpy(array: Array) -> Tensor:
     return as_tensor(array)
 
 
-def _shape(sizes: tuple[int | Sequence[int], ...]) -> Any:
+def as_shape(sizes: tuple[int | Sequence[int], ...]) -> Any:
     """Let ``zeros(2, 3)`` and ``zeros((2, 3))`` mean the same."""
     return sizes[0] if len(sizes) == 1 else sizes
 
@@ -120,7 +122,7 @@ def zeros(
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return Tensor(np.zeros(_shape(shape), dtype)).requires_grad_(requires_grad)
+    return Tensor(np.zeros(as_shape(shape), dtype)).requires_grad_(requires_grad)
 
 
 def ones(
@@ -145,7 +147,7 @@ def ones(
     >>> lucid.ones(3)
     tensor([1., 1., 1.])
     """
-    return Tensor(np.ones(_shape(shape), dtype)).requires_grad_(requires_grad)
+    return Tensor(np.ones(as_shape(shape), dtype)).requires_grad_(requires_grad)
 
 
 def full(
@@ -213,89 +215,3 @@ def arange(
     if dtype is None and values.dtype == np.float64:
         dtype = np.float32
     return tensor(values, dtype, requires_grad)
-
-
-_generator = np.random.default_rng()
-
-
-def manual_seed(seed: int) -> None:
-    """Start the random generator of this library anew: what follows is the same each time.
-
-    It is behind `randn` and `rand`, the initial weights of layers, and `lucid.nn.Dropout`.
-
-    Parameters
-    ----------
-    seed : int
-        Not negative.
-
-    Examples
-    --------
-    >>> import lucid
-    >>> lucid.manual_seed(0)
-    >>> x = lucid.rand(3)
-    >>> lucid.manual_seed(0)
-    >>> (x == lucid.rand(3)).tolist()
-    [True, True, True]
-    """
-    global _generator
-    _generator = np.random.default_rng(seed)
-
-
-def generator() -> np.random.Generator:
-    """Return the generator that `manual_seed` has set."""
-    return _generator
-
-
-def randn(
-    *shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
-) -> Tensor:
-    """Make a tensor of random numbers from the standard normal distribution.
-
-    Parameters
-    ----------
-    *shape : int or sequence of int
-        The length of each axis; none for a 0-d tensor.
-    dtype : numpy.dtype or str, default float32
-    requires_grad : bool, default False
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import lucid
-    >>> lucid.randn(2, 3).shape
-    (2, 3)
-    """
-    values = np.asarray(_generator.standard_normal(_shape(shape)), dtype)
-    return Tensor(values).requires_grad_(requires_grad)
-
-
-def rand(
-    *shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32, requires_grad: bool = False
-) -> Tensor:
-    """Make a tensor of random numbers, uniform in the interval [0, 1).
-
-    Parameters
-    ----------
-    *shape : int or sequence of int
-        The length of each axis; none for a 0-d tensor.
-    dtype : numpy.dtype or str, default float32
-        Floating-point.
-    requires_grad : bool, default False
-
-    Returns
-    -------
-    Tensor
-
-    Examples
-    --------
-    >>> import lucid
-    >>> lucid.rand(2, 3).shape
-    (2, 3)
-    """
-    # Multiples of the spacing below 1, which the dtype holds exactly: rounding could give 1.
-    steps = 2 ** (np.finfo(dtype).nmant + 1)
-    values = np.asarray(_generator.integers(steps, size=_shape(shape)) / steps, dtype)
-    return Tensor(values).requires_grad_(requires_grad)

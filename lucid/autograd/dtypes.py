@@ -2,6 +2,8 @@
 
 import numpy as np
 
+__all__ = ["bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"]
+
 bool = np.dtype(np.bool_)
 uint8 = np.dtype(np.uint8)
 int8 = np.dtype(np.int8)

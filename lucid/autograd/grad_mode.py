@@ -9,6 +9,8 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar, cast, overload
 
+__all__ = ["is_grad_enabled", "no_grad"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

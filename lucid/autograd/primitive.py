@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, overload
 
 import numpy as np
 
@@ -13,14 +13,15 @@ from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Node, Pullback
 from lucid.autograd.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = ["primitive"]
+
 P = ParamSpec("P")
-F = TypeVar("F", bound=Callable[..., Any])
 Result = tuple[Any, Pullback | None]
 
 _HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 
-def rounded_once(forward: F) -> F:
+def rounded_once(forward: Callable[P, Result]) -> Callable[P, Result]:
     """Mark the function of an op whose value or gradients take more than one step of arithmetic.
 
     In half precision each step could overflow or lose digits: the op, and with it its pullback,

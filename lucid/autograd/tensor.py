@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,11 @@ import numpy.typing as npt
 from lucid.arrays.checks import refuse_masked
 from lucid.arrays.reduction import Axis
 from lucid.autograd.grad_mode import grad_mode
-from lucid.autograd.graph import Node, backpropagate, between, pull_to_leaf
+from lucid.autograd.graph import Node, backpropagate, pull_to_leaf
 
+__all__ = ["Tensor"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 Array: TypeAlias = npt.NDArray[Any]
 
 #: What every function that takes a Tensor also accepts: arrays, numbers, nested lists of numbers.
@@ -343,7 +346,7 @@ class Tensor:
         tensor(12.)
         """
         retain = create_graph if retain_graph is None else retain_graph
-        seed = _seed(self, gradient)
+        seed = seed_of(self, gradient)
         node = self._node
         if node is None:
             gradients = {self: seed.clone()}
@@ -382,7 +385,7 @@ class Tensor:
     __hash__ = object.__hash__
 
     if TYPE_CHECKING:
-        # The differentiable methods: lucid.autograd.ops defines them and hangs them in here.
+        # The differentiable methods: `method` and lucid.autograd.ops.operators set them.
         def __add__(self, other: TensorLike) -> Tensor: ...
         def __radd__(self, other: TensorLike) -> Tensor: ...
         def __sub__(self, other: TensorLike) -> Tensor: ...
@@ -427,6 +430,12 @@ class Tensor:
         def astype(self, dtype: npt.DTypeLike) -> Tensor: ...
 
 
+def method(op: F) -> F:
+    """Make an op a method of Tensor too, under the same name; the class declares its signature."""
+    setattr(Tensor, op.__name__, op)
+    return op
+
+
 def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:
     tensor = cls.__new__(cls)
     Tensor.__init__(tensor, data)
@@ -463,7 +472,7 @@ def as_index(index: Any) -> Any:
 _ONES = {np.dtype(t): Tensor(np.broadcast_to(np.array(1, t), ())) for t in "efd"}
 
 
-def _seed(output: Tensor, gradient: TensorLike | None) -> Tensor:
+def seed_of(output: Tensor, gradient: TensorLike | None) -> Tensor:
     """Return the gradient that a backward pass from `output` starts with."""
     if not output.requires_grad:
         raise RuntimeError(
@@ -488,93 +497,3 @@ def _seed(output: Tensor, gradient: TensorLike | None) -> Tensor:
             f"gradient: expected the tensor's shape {data.shape}, got {seed._data.shape}"
         )
     return seed if seed._data.dtype == data.dtype else seed.to(data.dtype)
-
-
-def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: TensorLike | Sequence[TensorLike | None] | None = None,
-    *,
-    create_graph: bool = False,
-    retain_graph: bool | None = None,
-    allow_unused: bool = False,
-) -> tuple[Tensor | None, ...]:
-    r"""Return the gradient of the sum of `outputs` with respect to each of `inputs`.
-
-    .. math:: \sum_k g_k \, \frac{\partial y_k}{\partial x}
-
-    No tensor's ``.grad`` is touched.
-
-    Parameters
-    ----------
-    outputs : Tensor or sequence of Tensor
-        What to differentiate.
-    inputs : Tensor or sequence of Tensor
-        What to differentiate by: leaves, or results on the way to `outputs`.
-    grad_outputs : Tensor or sequence of Tensor or None, optional
-        The gradient `g` to start with: one for a single output, a sequence for several. By
-        default 1, for outputs with one element.
-    create_graph : bool, default False
-        Record the computation, so that the gradients can be differentiated again.
-    retain_graph : bool, optional
-        Keep the graph for another pass; by default as `create_graph`.
-    allow_unused : bool, default False
-        Return None, instead of raising, for an input that `outputs` do not depend on.
-
-    Returns
-    -------
-    tuple of Tensor
-        One gradient for each input.
-
-    Raises
-    ------
-    RuntimeError
-        As `Tensor.backward`, and for an input that does not require a gradient or that the outputs
-        do not depend on.
-    ValueError
-        If `grad_outputs` do not match `outputs` in number or shape.
-
-    Examples
-    --------
-    >>> import lucid
-    >>> x = lucid.tensor(2.0, requires_grad=True)
-    >>> (slope,) = lucid.grad(x**3, x, create_graph=True)
-    >>> slope
-    tensor(12., requires_grad=True)
-    >>> lucid.grad(slope, x)
-    (tensor(12.),)
-    """
-    if isinstance(outputs, Tensor):
-        outputs, starts = [outputs], [cast("TensorLike | None", grad_outputs)]
-    elif grad_outputs is None:
-        starts = [None] * len(outputs)
-    else:
-        starts = list(cast("Sequence[TensorLike | None]", grad_outputs))
-    if len(starts) != len(outputs):
-        raise ValueError(
-            f"grad_outputs: expected one for each of the {len(outputs)} outputs, got {len(starts)}"
-        )
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    for i, x in enumerate(inputs):
-        if not x.requires_grad:
-            raise RuntimeError(f"inputs[{i}] does not require a gradient")
-    seeds: dict[Tensor, Tensor] = {}
-    for y, g in zip(outputs, starts, strict=True):
-        seed = _seed(y, g)
-        seeds[y] = seeds[y] + seed if y in seeds else seed
-    gradients = backpropagate(
-        seeds,
-        create_graph,
-        create_graph if retain_graph is None else retain_graph,
-        path=between(outputs, inputs),
-        keep=set(inputs),
-    )
-    if not allow_unused:
-        for i, x in enumerate(inputs):
-            if x not in gradients:
-                raise RuntimeError(
-                    f"the outputs do not depend on inputs[{i}], or the graph between them was "
-                    f"freed: pass allow_unused=True to get None for it, or retain_graph=True to "
-                    f"the pass before"
-                )
-    return tuple(gradients.get(x) for x in inputs)

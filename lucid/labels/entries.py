@@ -1,11 +1,12 @@
 """Class indices as users give them: looked at once, and named where they are wrong."""
 
+from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.arrays.checks import as_array, as_int, kind_of
+from lucid.arrays.checks import as_array, as_int, kind_of, refuse_masked
 from lucid.labels.rows import Int64Array
 from lucid.system.optional import is_sparse
 
@@ -27,7 +28,16 @@ def dense(name: str, values: Any) -> npt.NDArray[Any]:
     if hasattr(values, "num_classes"):  # by what only they have: their file imports this one
         raise TypeError(f"{name} must be an array, got Labels, which need no conversion")
     refuse_sparse(name, values)
+    if isinstance(values, (list, tuple)) and values and hasattr(values[0], "__len__"):
+        refuse_masked_rows(name, values)
     return as_array(name, values)
+
+
+def refuse_masked_rows(name: str, rows: Iterable[Any]) -> None:
+    """Refuse masked arrays in a list, whose masks NumPy would drop."""
+    if np.ma.MaskedArray in set(map(type, rows)):
+        for row in rows:
+            refuse_masked(name, row)
 
 
 def integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[Any]]:

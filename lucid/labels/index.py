@@ -11,6 +11,8 @@ from lucid.arrays.checks import kind_of
 
 def chosen_rows(key: Any, num_rows: int, num_classes: int) -> int | slice | npt.NDArray[Any]:
     """Return a row, a slice of rows, or the rows in an array of integers; no row is looked at."""
+    if type(key) is np.ndarray and key.ndim == 1 and key.dtype.kind in "iu":  # a shuffled batch
+        return key
     if isinstance(key, (tuple, EllipsisType)):
         key = _of_first_axis(key, num_classes)
     if isinstance(key, slice):

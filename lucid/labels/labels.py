@@ -499,7 +499,7 @@ class Labels:
     def __getitem__(self, rows: Any) -> Self | Int64Array:
         if isinstance(rows, slice) and rows.step in (None, 1):
             first, last, _ = rows.indices(len(self))
-            return self._of_rows(cut, first, max(first, last))
+            return self._of_rows(cut, (first, last))
         if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
             if not -len(self) <= rows < len(self):
                 raise row_error(rows, len(self))
@@ -514,12 +514,12 @@ class Labels:
             wrong = chosen[(chosen < -len(self)) | (chosen >= len(self))][0]
             raise row_error(wrong, len(self)) from None
 
-    def _of_rows(self, choose: Callable[..., Rows], *which: Any) -> Self:
+    def _of_rows(self, choose: Callable[..., Rows], which: Any) -> Self:
         """Return `Labels` of the rows that ``choose`` cuts or takes."""
-        indices, indptr = choose(self._indices, self._indptr, *which)
+        indices, indptr = choose(self._indices, self._indptr, which)
         if self._unknown_indices is None:
             return self._checked(indices, indptr, self._num_classes)
-        unknown = choose(self._unknown_indices, self._unknown_indptr, *which)
+        unknown = choose(self._unknown_indices, self._unknown_indptr, which)
         return self._checked(indices, indptr, self._num_classes, *unknown)
 
     # As other forms.

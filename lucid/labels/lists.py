@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from lucid.arrays.checks import refuse_masked
-from lucid.labels.entries import class_count, in_range, integers, refuse_sparse
+from lucid.labels.entries import class_count, in_range, integers, refuse_masked_rows, refuse_sparse
 from lucid.labels.padded import refuse_other_forms
 from lucid.labels.rows import Int64Array, indptr_of
 
@@ -22,6 +22,7 @@ def of_lists(
     if not isinstance(rows, Iterable):
         raise TypeError(f"{name} must hold one list of labels each, got {type(rows).__name__}")
     rows = list(rows)
+    refuse_masked_rows(name, rows)
     for i, row in enumerate(rows):
         if not isinstance(row, Iterable) or getattr(row, "ndim", 1) == 0:
             raise TypeError(

@@ -25,7 +25,7 @@ def of_multi_hot(
         raise TypeError(f"{name} must hold bools, or numbers 0 and 1, got {matrix.dtype}")
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise ValueError(f"{name} must have shape (N, C) with C >= 1, got shape {matrix.shape}")
-    mask = np.ma.getmaskarray(values) if masked else None
+    mask = np.ma.getmaskarray(values).copy() if masked else None
     labels, left_out = _told_apart(name, matrix, mask, unknown)
     parts = _columns(labels)
     return *parts, matrix.shape[1], *((None, None) if left_out is None else _columns(left_out))

@@ -24,9 +24,10 @@ def row_of_each(indptr: Int64Array) -> Int64Array:
     return np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
 
 
-def cut(indices: Int64Array, indptr: Int64Array, first: int, last: int) -> Rows:
-    """Return the rows from ``first`` to before ``last``; their entries are not copied."""
-    cuts = indptr[first : last + 1]
+def cut(indices: Int64Array, indptr: Int64Array, ends: tuple[int, int]) -> Rows:
+    """Return the rows from the first end to before the second; their entries are not copied."""
+    first, last = ends
+    cuts = indptr[first : max(first, last) + 1]
     return indices[cuts[0] : cuts[-1]], cuts - cuts[0]
 
 

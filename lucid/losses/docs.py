@@ -80,7 +80,7 @@ def fill(docstring: str, parts: Mapping[str, str]) -> str:
 
 
 def shared(parts: Mapping[str, str]) -> Callable[[T], T]:
-    """Return a decorator that fills in the parts of a docstring, and keeps the docstring as it was."""
+    """Return a decorator that fills in the parts of a docstring, and keeps it as it was, too."""
 
     def decorate(documented: T) -> T:
         if documented.__doc__ is not None:  # which it is under -OO
@@ -92,7 +92,7 @@ def shared(parts: Mapping[str, str]) -> Callable[[T], T]:
 
 
 def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
-    """Return the docstring of the function of tensors: that of arrays, and an example of its own."""
+    """Return the docstring of the function of tensors: that of arrays, with another example."""
     template = getattr(arrays, "__template__", None)
     if template is None:
         return None

@@ -9,7 +9,7 @@ the weight is read once for all rows, and a buffer of as many scores as the call
 all tiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,9 @@ import numpy.typing as npt
 from lucid.arrays.features import add_transposed_times, times_transposed
 from lucid.arrays.reduction import pairwise_sum
 from lucid.labels import Labels
-from lucid.losses.margin import margin_of
+from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, bases, call
+from lucid.losses.problem import Loss, Problem
+from lucid.losses.warp import WARP, harmonic
 
 Array = npt.NDArray[Any]
 
@@ -43,12 +45,14 @@ class Wanted(NamedTuple):
     features: bool = False
 
 
-def linear_margin_of(
+def linear_loss_of(
     features: Any,
     weight: Array,
     bias: Array,
     labels: Labels,
     *,
+    loss: Loss,
+    options: Mapping[str, Any],
     chunk: int,
     scale: Array | float = 1.0,
     wanted: Wanted,
@@ -56,7 +60,7 @@ def linear_margin_of(
     """Return the loss of each row, and the gradients of the sum over rows of scale * loss.
 
     ``features`` (N, D), an array or a CSR matrix; ``weight`` (C, D); ``bias`` (C,); ``scale`` for
-    all rows or for each (N,).
+    all rows or for each (N,); ``loss`` is one of pairs, and ``options`` are checked ones of it.
     """
     # float16 is computed in float32.
     dtype = np.result_type(features.dtype, weight.dtype, bias.dtype, np.float32)
@@ -69,40 +73,79 @@ def linear_margin_of(
         np.zeros(features.shape, dtype) if wanted.features else None,
     )
     losses = np.zeros(n)
-    scales = np.broadcast_to(np.asarray(scale, dtype), n)
+    scales = np.broadcast_to(np.asarray(scale, np.float64), n)
     width = min(c, max(_NARROWEST, chunk // max(n, 1)))
     step = max(1, chunk // width)
+    asked = Asked(loss, options)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
         part = (features[rows], weight, bias, labels[rows])
         into = _of_rows(gradients, rows)
         if width == c:
-            losses[rows] = _solve_at_once(*part, scales[rows, np.newaxis], into)
+            losses[rows] = _solve_at_once(*part, asked, scales[rows], into)
         else:
-            losses[rows] = _Rows(*part, chunk).solve(width, scales[rows, np.newaxis], into)
-    if np.isnan(losses).any():  # a loss that is NaN has a gradient of NaN, for all classes
+            losses[rows] = _Rows(*part, asked, chunk).solve(width, scales[rows], into)
+    counted = np.where(scales == 0, 0, losses)  # a row of weight 0 is not there
+    if np.isnan(counted).any():  # a loss that is NaN has a gradient of NaN, for all classes
         for array in (gradients.weight, gradients.bias):
             if array is not None:
                 array.fill(np.nan)
         if gradients.features is not None:
-            gradients.features[np.isnan(losses)] = np.nan
-    with np.errstate(over="ignore"):
-        return losses.astype(dtype), gradients
+            gradients.features[np.isnan(counted)] = np.nan
+    return losses, gradients
+
+
+class Asked(NamedTuple):
+    """A loss of pairs with its options, and what its tiles need to know of it."""
+
+    loss: Loss
+    options: Mapping[str, Any]
+
+    def margins(self, classes: Array, dtype: Any) -> Any:
+        """Return the margins of these classes."""
+        margin = np.asarray(self.options["margin"], dtype)
+        return margin[classes] if margin.ndim else margin
+
+    def weights(self, labels: Labels) -> Array | None:
+        """Return the weight of each label, where there are any."""
+        weights = self.options.get("weight")
+        return None if weights is None else weights[labels.indices]
+
+    def kernel(self) -> Kernel:
+        """Return what computes a tile, once the weights of the labels are known."""
+        if self.options.get("p") == 2:
+            return "squared"
+        return "margin" if self.options.get("weight", 0) is None else "weighted"
+
+    def normalize(self) -> str | None:
+        """Return by what the sum over the pairs of a row is divided."""
+        return self.options.get("normalize")
+
+    def counts_first(self) -> bool:
+        """Whether labels are weighed by how many negatives come too close to them."""
+        return self.loss is WARP
 
 
 def _without_full_rows(labels: Labels) -> Labels:
-    """Take the labels from rows in which every class is one: they have no pairs, as without labels.
+    """Take the labels from rows without a negative: they have no pairs, as without labels.
 
     A tile could not tell: what stands for no negative in it would be one beside a label of NaN.
     """
-    full = labels.lengths() >= labels.num_classes
+    unknown = labels.unknown_indptr
+    others = np.zeros(len(labels), np.int64) if unknown is None else np.diff(unknown)
+    full = labels.lengths() + others >= labels.num_classes
     for n in np.flatnonzero(full):
-        full[n] = np.unique(labels[n]).size == labels.num_classes
+        full[n] = np.unique(labels[n]).size + others[n] == labels.num_classes
     if not full.any():
         return labels
     lengths = np.where(full, 0, labels.lengths())
-    kept = labels.indices[~np.repeat(full, labels.lengths())]
-    return Labels(kept, np.concatenate([[0], np.cumsum(lengths)]), labels.num_classes)
+    return Labels(
+        labels.indices[~np.repeat(full, labels.lengths())],
+        np.concatenate([[0], np.cumsum(lengths)]),
+        labels.num_classes,
+        labels.unknown_indices,
+        labels.unknown_indptr,
+    )
 
 
 def _of_rows(gradients: Gradients, rows: slice) -> Gradients:
@@ -112,7 +155,13 @@ def _of_rows(gradients: Gradients, rows: slice) -> Gradients:
 
 
 def _solve_at_once(
-    x: Any, weight: Array, bias: Array, labels: Labels, scale: Array, gradients: Gradients
+    x: Any,
+    weight: Array,
+    bias: Array,
+    labels: Labels,
+    asked: Asked,
+    scale: Array,
+    gradients: Gradients,
 ) -> Array:
     """In two steps, where all classes make one tile: the loss of each row.
 
@@ -121,11 +170,19 @@ def _solve_at_once(
     logits = np.empty((len(labels), len(weight)), weight.dtype)
     times_transposed(x, weight, out=logits)
     logits += bias
-    loss, g = margin_of(logits, labels, "none", any(g is not None for g in gradients))
+    problem = Problem(logits, labels, None, 1.0, True)
+    wanted = any(g is not None for g in gradients)
+    losses, g = asked.loss.solve(problem, wanted, **asked.options)
     if g is not None:
-        g *= scale
+        _scale(g, scale)
         _add_tile(x, weight, slice(0, len(weight)), g, gradients)
-    return loss
+    return np.asarray(losses)
+
+
+def _scale(g: Array, scale: Array) -> None:
+    """Multiply the gradients of rows; one of weight 0 is not there, not even if it is NaN."""
+    g *= scale[:, np.newaxis].astype(g.dtype)
+    g[scale == 0] = 0
 
 
 def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients) -> None:
@@ -142,24 +199,34 @@ def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients
 class _Rows:
     """Rows that go through the tiles together, and what is known of them from their labels."""
 
-    def __init__(self, x: Any, weight: Array, bias: Array, labels: Labels, chunk: int) -> None:
+    def __init__(
+        self, x: Any, weight: Array, bias: Array, labels: Labels, asked: Asked, chunk: int
+    ) -> None:
         self.x, self.weight, self.bias, self.labels = x, weight, bias, labels
-        self.chunk = chunk
+        self.asked, self.chunk = asked, chunk
         lengths = labels.lengths()
         self.row = np.repeat(np.arange(len(labels)), lengths)  # of each label
         self.place = np.arange(self.row.size) - labels.indptr[:-1][self.row]  # within its row
         self.classes, self.number = np.unique(labels.indices, return_inverse=True)
-        self.scores = np.full((len(labels), int(lengths.max(initial=0))), np.inf, weight.dtype)
+        self.taus = np.full((len(labels), int(lengths.max(initial=0))), np.inf, weight.dtype)
         for classes, row, column, inside in self._classes_of_labels():
             logits = np.empty((len(labels), classes.size), weight.dtype)
             times_transposed(x, weight[classes], out=logits)
             logits += bias[classes]
-            self.scores[row, self.place[inside]] = logits[row, column]
+            self.taus[row, self.place[inside]] = logits[row, column] - asked.margins(
+                labels.indices[inside], weight.dtype
+            )
         # A score equal to the lowest threshold is in no pair: it stands for no negative.
-        self.low = np.fmin.reduce(self.scores, axis=1, initial=np.inf) - 1
+        self.low = np.fmin.reduce(self.taus, axis=1, initial=np.inf)
         self.low[lengths == 0] = 0
-        none = np.arange(self.scores.shape[1]) >= lengths[:, np.newaxis]
-        np.copyto(self.scores, self.low[:, np.newaxis], where=none)
+        none = np.arange(self.taus.shape[1]) >= lengths[:, np.newaxis]
+        np.copyto(self.taus, self.low[:, np.newaxis], where=none)
+        of_unknown = np.zeros(len(labels), np.int64)
+        self.unknown = np.zeros(0, np.int64)
+        if labels.unknown_indices is not None and labels.unknown_indptr is not None:
+            of_unknown = np.diff(labels.unknown_indptr)
+            self.unknown = labels.unknown_indices
+        self.row_of_unknown = np.repeat(np.arange(len(labels)), of_unknown)
 
     def _classes_of_labels(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Go through the classes that occur as labels, as many at a time as memory allows.
@@ -180,7 +247,7 @@ class _Rows:
         losses = np.zeros(len(self.labels))
         for n in range(len(self.labels)):
             row = slice(n, n + 1)
-            part = (self.x[row], self.weight, self.bias, self.labels[row])
+            part = (self.x[row], self.weight, self.bias, self.labels[row], self.asked)
             into = _of_rows(gradients, row)
             if np.isfinite(self.low[n]):
                 losses[row] = _Rows(*part, self.chunk).solve(width, scale[row], into)
@@ -188,32 +255,61 @@ class _Rows:
                 losses[row] = _solve_at_once(*part, scale[row], into)
         return losses
 
-    def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
-        (n, p), c = self.scores.shape, len(self.weight)
-        wanted = any(g is not None for g in gradients)
-        losses = np.zeros(n)
-        of_labels = np.zeros((n, p), self.scores.dtype)
-        buffer = np.empty(n * (width + p), self.scores.dtype)
-        for first in range(0, c, width):
-            tile = slice(first, min(first + width, c))
+    def _tiles(
+        self, width: int, kernel: Kernel, weights: Array | None, wanted: bool
+    ) -> Iterator[tuple[slice, Array, Array | None]]:
+        """Go through the tiles: the sums over their pairs, and their gradients."""
+        n, p = self.taus.shape
+        terms = Terms(margin=0.0, weights=weights, by_entry=True, base=BASES[None])
+        buffer = np.empty(n * (width + p), self.taus.dtype)
+        for first in range(0, len(self.weight), width):
+            tile = slice(first, min(first + width, len(self.weight)))
             m = tile.stop - first
             logits = buffer[: n * (m + p)].reshape(n, m + p)
             times_transposed(self.x, self.weight[tile], out=logits[:, :m])
             logits[:, :m] += self.bias[tile]
-            inside = (self.labels.indices >= first) & (self.labels.indices < tile.stop)
-            row = self.row[inside]
-            logits[row, self.labels.indices[inside] - first] = self.low[row]
-            logits[:, m:] = self.scores
-            labels = Labels._checked(m + self.place, self.labels.indptr, m + p)
-            loss, g = margin_of(logits, labels, "none", wanted)
-            losses += loss * ((m + p) / c)  # the kernel divides by the classes that it sees
+            self._take_from(logits, tile, self.row, self.labels.indices)
+            self._take_from(logits, tile, self.row_of_unknown, self.unknown)
+            logits[:, m:] = self.taus
+            entries = (m + self.place)[np.newaxis]
+            indptr = self.labels.indptr
+            of_dtype = KERNELS[kernel][logits.dtype.char]
+            yield tile, *call(of_dtype, logits, entries, indptr, 1.0, True, wanted, terms)
+
+    def _take_from(self, logits: Array, tile: slice, row: Array, column: Array) -> None:
+        """Let columns be in no pair of a tile."""
+        inside = (column >= tile.start) & (column < tile.stop)
+        logits[row[inside], column[inside] - tile.start] = self.low[row[inside]]
+
+    def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
+        n, p = self.taus.shape
+        wanted = any(g is not None for g in gradients)
+        weights = self.asked.weights(self.labels)
+        if self.asked.counts_first():
+            counts = np.zeros((n, p))
+            for tile, _, g in self._tiles(width, "margin", None, True):
+                assert g is not None
+                counts -= g[:, tile.stop - tile.start :]
+            weights = self._weights_of(counts)
+        base = bases(self.labels, weights, self.asked.normalize())
+        losses = np.zeros(n)
+        of_labels = np.zeros((n, p), self.taus.dtype)
+        for tile, loss, g in self._tiles(width, self.asked.kernel(), weights, wanted):
+            losses += loss
             if g is not None:
-                g *= scale * ((m + p) / c)
+                m = tile.stop - tile.start
+                _scale(g, scale / base)
                 of_labels += g[:, m:]
                 _add_tile(self.x, self.weight, tile, g[:, :m], gradients)
         if wanted:
             self._add_labels(of_labels, gradients)
-        return losses
+        return losses / base
+
+    def _weights_of(self, counts: Array) -> Array:
+        """Return the WARP weight of each label, from how many negatives are above its threshold."""
+        n = counts[self.row, self.place].astype(np.int64)
+        weights: Array = harmonic(len(self.weight))[n] / np.maximum(n, 1)
+        return weights
 
     def _add_labels(self, of_labels: Array, gradients: Gradients) -> None:
         for classes, row, column, inside in self._classes_of_labels():

@@ -1,5 +1,7 @@
 """The multi-label margin loss of arrays, with all its options."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy.typing as npt
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.options import as_class_weight, as_margin, as_power, check_normalize
-from lucid.losses.pairs import KERNELS, bases, call, solve_pairs
+from lucid.losses.pairs import KERNELS, Kernel, bases, call, solve_pairs
 from lucid.losses.problem import Loss, Problem, Solution
 
 Array = npt.NDArray[Any]
@@ -104,16 +106,16 @@ def _check(
     return {
         "p": as_power(p),
         "margin": as_margin(margin, num_classes),
-        "weights": as_class_weight(weight, num_classes),
+        "weight": as_class_weight(weight, num_classes),
         "normalize": normalize,
     }
 
 
-def _solve(problem: Problem, want_gradient: bool, *, p: int, **options: Any) -> Solution:
-    if p == 2:
-        return solve_pairs("squared", problem, want_gradient, **options)
-    kernel = options["weights"] is not None
-    return solve_pairs("weighted" if kernel else "margin", problem, want_gradient, **options)
+def _solve(
+    problem: Problem, want_gradient: bool, *, p: int, weight: Array | None, **options: Any
+) -> Solution:
+    kernel: Kernel = "squared" if p == 2 else "margin" if weight is None else "weighted"
+    return solve_pairs(kernel, problem, want_gradient, weights=weight, **options)
 
 
 def _quick(
@@ -139,7 +141,7 @@ def _quick(
 
 
 def squared_curvature(
-    problem: Problem, d: Array, *, p: int, margin: Any, weights: Array | None, normalize: str
+    problem: Problem, d: Array, *, p: int, margin: Any, weight: Array | None, normalize: str
 ) -> Array:
     """Return the second derivative of the squared loss times ``d``, (N, C), from ranks.
 
@@ -148,12 +150,12 @@ def squared_curvature(
     2 w_i (n d_i - E).
     """
     labels = problem.target
-    w = np.ones(labels.indices.size) if weights is None else weights[labels.indices]
+    w = np.ones(labels.indices.size) if weight is None else weight[labels.indices]
     margins = np.broadcast_to(np.asarray(margin, problem.x.dtype), problem.x.shape[1])
     product = np.zeros(problem.x.shape)
     for n, (x, result) in enumerate(zip(problem.x, product, strict=True)):
         here = slice(labels.indptr[n], labels.indptr[n + 1])
-        of_labels, weight = labels.indices[here][w[here] > 0], w[here][w[here] > 0]
+        of_labels, weights = labels.indices[here][w[here] > 0], w[here][w[here] > 0]
         tau = x[of_labels] - margins[of_labels]
         order = np.argsort(tau)
         ascending = tau[order]
@@ -161,14 +163,14 @@ def squared_curvature(
         rank[labels.indices[here]] = 0  # in no pair: as if below all thresholds
         if labels.unknown_indptr is not None:
             rank[labels.unknown_indices[slice(*labels.unknown_indptr[n : n + 2])]] = 0
-        below = np.concatenate([[0], np.cumsum(weight[order])])
-        below_d = np.concatenate([[0], np.cumsum((weight * d[n, of_labels])[order])])
+        below = np.concatenate([[0], np.cumsum(weights[order])])
+        below_d = np.concatenate([[0], np.cumsum((weights * d[n, of_labels])[order])])
         result += below[rank] * d[n] - below_d[rank]
         above = np.bincount(rank, minlength=tau.size + 1)[::-1].cumsum()[::-1]
         above_d = np.bincount(rank, d[n], minlength=tau.size + 1)[::-1].cumsum()[::-1]
         place = np.searchsorted(ascending, tau) + 1
-        np.add.at(result, of_labels, weight * (above[place] * d[n, of_labels] - above_d[place]))
-    factors = 2 / bases(labels, None if weights is None else w, normalize)
+        np.add.at(result, of_labels, weights * (above[place] * d[n, of_labels] - above_d[place]))
+    factors = 2 / bases(labels, None if weight is None else w, normalize)
     return (product * factors[:, np.newaxis] * problem.factors()).astype(problem.x.dtype)
 
 

@@ -43,8 +43,10 @@ class Terms(NamedTuple):
 
     def are_plain(self) -> bool:
         """Whether nothing is asked for but the plain loss."""
-        return self.margin == 1.0 and self.base == 0 and all(
-            part is None or part is False for part in self[1:4] + self[5:]
+        return (
+            self.margin == 1.0
+            and self.base == 0
+            and all(part is None or part is False for part in self[1:4] + self[5:])
         )
 
 

@@ -32,9 +32,17 @@ class Problem(NamedTuple):
     scale: Array | None
     """Float64 (N,): what the loss of each row is multiplied by; None for 1."""
     divisor: float
-    """What the losses are divided by: for a mean the number of rows, or the sum of their weights."""
+    """What the losses are divided by: for a mean the number of rows, or the sum of the weights."""
     rows: bool
     """Whether the loss of each row is wanted, rather than their sum."""
+
+    @classmethod
+    def of_rows(cls, x: Array, target: Any, scale: Array | None, reduction: str) -> "Problem":
+        """Return the problem of rows that are ready, with sample weights that are checked."""
+        divisor = 1.0
+        if reduction == "mean":
+            divisor = float(len(x) if scale is None else scale.sum())
+        return cls(x, target, scale, divisor, reduction == "none")
 
     def gathered(self, losses: Array) -> Any:
         """Make of the losses of the rows, in float64, what is wanted."""
@@ -46,7 +54,7 @@ class Problem(NamedTuple):
     def factors(self) -> Array | float:
         """Return what the gradient of each row is multiplied by, (N, 1), or one number for all."""
         if self.scale is None:
-            return np.divide(1.0, self.divisor)
+            return float(np.divide(1.0, self.divisor))
         return (self.scale / self.divisor)[:, np.newaxis]
 
 
@@ -117,10 +125,7 @@ class Loss:
         dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
         rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
         scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
-        divisor = 1.0
-        if reduction == "mean":
-            divisor = float(len(rows) if scale is None else scale.sum())
-        return Problem(rows, self.read_target(target, x), scale, divisor, reduction == "none")
+        return Problem.of_rows(rows, self.read_target(target, x), scale, reduction)
 
     def solved(
         self, problem: Problem, x: Array, checked: Mapping[str, Any], want_gradient: bool
@@ -143,6 +148,15 @@ class Loss:
                 raise TypeError(f"{self.name}() has no option {name!r}; it has {[*self.defaults]}")
         return self.check(num_classes, **{**self.defaults, **options})
 
+    def changed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that are not the default."""
+        return {
+            name: value
+            for name, value in options.items()
+            if value is not (default := self.defaults[name])
+            and (type(value) is not type(default) or value != default)
+        }
+
     def of_arrays(
         self, x: Any, target: Any, reduction: Reduction, sample_weight: Any, **options: Any
     ) -> tuple[Array, Array]:
@@ -150,8 +164,8 @@ class Loss:
         scores = as_array("x", x)
         if scores.dtype.kind in "iu" and not isinstance(x, np.ndarray):
             scores = scores.astype(np.float64)
-        changed = {k: v for k, v in options.items() if v is not self.defaults[k]}
-        loss = self.compute(scores, target, reduction, sample_weight, changed, True)
+        options = self.changed(options)
+        loss = self.compute(scores, target, reduction, sample_weight, options, True)
         return cast(tuple[Array, Array], loss)
 
 

@@ -1,101 +1,131 @@
-"""The multi-label soft margin loss of arrays, with its gradient, in few passes over the logits.
-
-For one logit x and its target t, with e = exp(-|x|), which overflows nowhere:
-
-    loss     = softplus(x) - t x = max(x, 0) - t x + log(1 + e)
-    gradient = sigmoid(x) - t    = (1 if x >= 0 else e) / (1 + e) - t
-
-Labels are targets of 1 at few places and 0 elsewhere. Only these places are visited for them:
-there the loss is max(-x, 0) + log(1 + e) and the gradient -sigmoid(-x), without any cancellation.
-"""
+"""The multi-label soft margin loss of arrays: of labels, or of numbers in their place."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lucid._kernels import soft_margin as _kernel
 from lucid.arrays.buffers import empty_like
-from lucid.arrays.reduction import reduced
-from lucid.labels import Labels
+from lucid.arrays.checks import Reduction, as_array, check_probabilities, check_weight
+from lucid.labels import Labels, as_labels, is_array_like, label_array
+from lucid.losses import docs
+from lucid.losses.problem import Loss, Problem, Solution
+from lucid.system import threads
 
 Array = npt.NDArray[Any]
 
-#: Rows are worked on in blocks of about so many logits, whose temporary arrays stay in the cache.
-_BLOCK = 1 << 15
+_PARTS = {
+    "target": """
+target : array_like, Labels, scipy.sparse matrix or array
+    Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label, NaN where it is unknown.
+    Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
+    class indices that differ in length, are sets or are all empty. These need no memory for the
+    zeros. A label that is given twice counts once.""",
+}
 
 
-@np.errstate(over="ignore", invalid="ignore")  # infinite logits follow IEEE arithmetic
-def soft_margin_of(
-    x: Array, target: Array | Labels, weight: Array, reduction: str, want_gradient: bool
-) -> tuple[Array, Array | None]:
-    """Return the loss and, if wanted, its gradient, for arguments that are known to be right.
+@docs.shared(docs.ARRAYS | _PARTS)
+def multilabel_soft_margin_loss(
+    x: npt.ArrayLike,
+    target: Any,
+    weight: npt.ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""Return the multi-label one-versus-all loss of arrays, and its gradient.
 
-    Labels must hold each label of a row once.
+    .. math::
+
+        L(x, y) = -\frac{1}{n} \sum_{c} w_c \bigl( y_c \log \sigma(x_c)
+                  + (1 - y_c) \log(1 - \sigma(x_c)) \bigr)
+
+    where :math:`n` is the number of known classes, over which the sum is. More is told at
+    `lucid.nn.MultiLabelSoftMarginLoss`.
+
+    Parameters
+    ----------
+    {x}
+    {target}
+    weight : array_like, optional
+        A weight :math:`w` for each class, shape ``(C,)``.
+    {reduction}
+    {sample_weight}
+
+    Returns
+    -------
+    {returns}
+
+    Raises
+    ------
+    {raises}
+
+    See Also
+    --------
+    lucid.nn.MultiLabelSoftMarginLoss : The loss as a module.
+    lucid.nn.functional.multilabel_soft_margin_loss : The same of tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid.losses import multilabel_soft_margin_loss
+    >>> x = np.array([[2.0, -1.0, 0.0]])
+    >>> loss, gradient = multilabel_soft_margin_loss(x, [[1, 0, 0]])
+    >>> print(loss.round(4))
+    0.3778
+    >>> print(gradient.round(4))
+    [[-0.0397  0.0896  0.1667]]
     """
-    # float16 is computed in float32.
-    logits = np.atleast_2d(x.astype(np.result_type(x, np.float32), copy=False))
-    weight = weight.astype(logits.dtype, copy=False)
-    gradient = empty_like(logits) if want_gradient else None
-    losses = np.empty(len(logits), logits.dtype)
-    step = max(1, _BLOCK // logits.shape[1])
-    targets = np.atleast_2d(target) if isinstance(target, np.ndarray) else target
-    for start in range(0, len(logits), step):
-        rows = slice(start, start + step)
-        losses[rows] = _losses(
-            logits[rows], targets[rows], weight, None if gradient is None else gradient[rows]
-        )
-    dtype = x.dtype.newbyteorder("=")
-    if gradient is not None:
-        gradient *= gradient_scale(x, weight, reduction)
-        gradient = (gradient if x.ndim == 2 else gradient[0]).astype(dtype, copy=False)
-    return reduced(losses.reshape(x.shape[:-1]), reduction).astype(dtype), gradient
+    return SOFT_MARGIN.of_arrays(x, target, reduction, sample_weight, weight=weight)
 
 
-def gradient_scale(x: Array, weight: Array, reduction: str) -> Array:
-    """Return what sigmoid(x) - target is multiplied by in the gradient, as an array."""
-    n = len(x) if reduction == "mean" and x.ndim == 2 else 1
-    return np.asarray(weight / (x.shape[-1] * max(n, 1)), np.result_type(x, np.float32))
+def _read_target(target: Any, x: Array) -> Array | Labels:
+    """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
+    if not is_array_like(target):
+        return as_labels(target, x.shape, "target").drop_duplicates()
+    numbers = label_array("target", target)
+    check_probabilities(numbers, x)
+    if numbers.dtype == bool:
+        return Labels.from_multi_hot(np.atleast_2d(numbers))
+    # A copy, for the user may write into the other.
+    return np.array(np.atleast_2d(numbers), np.float64 if x.dtype.itemsize == 8 else np.float32)
 
 
-def _losses(x: Array, target: Array | Labels, weight: Array, gradient: Array | None) -> Array:
-    """Return the loss of each row; write sigmoid(x) - target into ``gradient``."""
-    e = np.abs(x)
-    np.exp(np.negative(e, out=e), out=e)
-    u = e + 1
-    if gradient is not None:
-        np.divide(np.maximum(e, x >= 0), u, out=gradient)
-    terms = _log_of_sum(e, u)
-    hinge = np.maximum(x, 0)
+def _check(num_classes: int | None, weight: Any) -> dict[str, Any]:
+    if weight is None or num_classes is None:
+        return {"weight": weight}
+    values = as_array("weight", weight)
+    check_weight(values, num_classes)
+    # Of its own, for the user may write into the other.
+    return {"weight": np.full(num_classes, values, np.float64)}
+
+
+_KERNELS = {"f": _kernel.soft_margin_float32, "d": _kernel.soft_margin_float64}
+
+
+def _solve(problem: Problem, want_gradient: bool, *, weight: Array | None) -> Solution:
+    x, target = problem.x, problem.target
     if isinstance(target, Labels):
-        at = np.repeat(np.arange(len(target)), target.lengths()), target.indices
-        hinge[at] = np.maximum(-x[at], 0)
-        if gradient is not None:
-            gradient[at] = -np.where(x[at] >= 0, e[at], 1) / u[at]
+        labels = target.indices, target.indptr, target.unknown_indices, target.unknown_indptr
+        numbers = None
     else:
-        t = target.astype(x.dtype, copy=False)
-        hinge -= t * x
-        if gradient is not None:
-            gradient -= t
-    terms += hinge
-    terms *= weight
-    losses = np.asarray(terms.mean(axis=-1))
-    if not isinstance(target, Labels) and np.isnan(losses).any():
-        # inf - inf: in the limit an infinite logit costs nothing on the target's side, else all.
-        infinite = np.isinf(x)
-        limit = np.where(t[infinite] == (x[infinite] > 0), 0, np.inf)
-        terms[infinite] = limit * np.broadcast_to(weight, x.shape)[infinite]
-        losses = np.asarray(terms.mean(axis=-1))
-    return losses
+        labels = (None, None, None, None)
+        numbers = target
+    losses = np.empty(len(x))
+    gradient = empty_like(x) if want_gradient else None
+    total = _KERNELS[x.dtype.char](
+        x,
+        *labels,
+        numbers,
+        weight,
+        problem.scale,
+        problem.divisor,
+        losses,
+        gradient,
+        threads._num_threads,
+    )
+    return losses if problem.rows else total, gradient
 
 
-def _log_of_sum(e: Array, u: Array) -> Array:
-    """Return log(1 + e), where u = 1 + e rounded; overwrites nothing.
-
-    As exact as ``log1p``, and faster, for NumPy's ``log`` is vectorised and its ``log1p`` is not:
-    what the rounding of 1 + e has lost, e - (u - 1), is exact and so small that log is linear.
-    """
-    lost = u - 1
-    np.subtract(e, lost, out=lost)
-    lost /= u
-    lost += np.log(u)
-    return lost
+SOFT_MARGIN = Loss(multilabel_soft_margin_loss, _solve, _check, _read_target)

@@ -1,5 +1,7 @@
 """The WARP loss of arrays, exact."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import Any
 

@@ -11,7 +11,12 @@ from lucid.nn.layers import (
     Sigmoid,
     Tanh,
 )
-from lucid.nn.losses import MultiLabelMarginLoss, MultilabelMarginLoss, MultiLabelSoftMarginLoss
+from lucid.nn.losses import (
+    MultiLabelMarginLoss,
+    MultilabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    WARPLoss,
+)
 from lucid.nn.module import Module, Parameter
 
 __all__ = [
@@ -28,5 +33,6 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "WARPLoss",
     "functional",
 ]

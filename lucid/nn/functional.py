@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from lucid.arrays.checks import (
     Reduction,
-    as_array,
     as_int,
     check_layer,
     check_probabilities,
@@ -17,56 +17,38 @@ from lucid.arrays.checks import (
     check_weight,
 )
 from lucid.arrays.features import as_csr
-from lucid.autograd.grad_mode import is_grad_enabled
-from lucid.autograd.ops import linear_margin, losses
+from lucid.autograd.ops import fused, soft_margin
+from lucid.autograd.ops.losses import Curved
 from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.labels import Labels, as_labels, is_array_like
-from lucid.losses.margin import labels_for
+from lucid.losses.margin import MARGIN, squared_curvature
+from lucid.losses.margin import multilabel_margin_loss as _margin
+from lucid.losses.options import as_sample_weight
+from lucid.losses.problem import Loss, labels_for
+from lucid.losses.warp import WARP
+from lucid.losses.warp import warp_loss as _warp
+from lucid.nn.doors import constant, of_tensors, real, values
+from lucid.nn.module import Module
 from lucid.system.optional import is_sparse
 
 __all__ = [
     "linear_multilabel_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "warp_loss",
 ]
 
 
-def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "mean") -> Tensor:
-    r"""Return the multi-label ranking margin loss.
+def _again(options: Mapping[str, Any]) -> Curved | None:
+    """Return how the margin loss is differentiated twice: the hinge is constant in steps."""
+    return Curved(squared_curvature) if options.get("p", 1) == 2 else None
 
-    The formula, its edge cases and what differs from PyTorch stand at
-    `lucid.nn.MultilabelMarginLoss`, which calls this function.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
-        taken as float32.
-    target : Tensor, array_like of int, or Labels
-        Labels of each row, shape ``(N, K)`` or ``(K,)``, any ``K``: class indices, ended by a -1 or
-        by the end of the row. Any other form that `lucid.Labels` is made from is taken too.
-    reduction : {'none', 'mean', 'sum'}
-        Return the loss of each row, their mean or their sum.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype of `x`.
-
-    Raises
-    ------
-    TypeError
-        If `x` or `target` has a dtype that cannot be meant.
-    ValueError
-        If shapes do not fit, a label is out of range or `reduction` is none of the three.
-
-    See Also
-    --------
-    lucid.nn.MultilabelMarginLoss : The same as a module.
-    lucid.multilabel_margin : Loss and gradient of arrays, without tensors.
-
-    Examples
-    --------
+multilabel_margin_loss = of_tensors(
+    MARGIN,
+    _margin,
+    _again,
+    """
     >>> import lucid
     >>> import lucid.nn.functional as F
     >>> x = lucid.tensor([[1.0, 0.5, -0.3, 0.2]], requires_grad=True)
@@ -76,21 +58,20 @@ def multilabel_margin_loss(x: TensorLike, target: Any, reduction: Reduction = "m
     >>> loss.backward()
     >>> x.grad
     tensor([[-0.25, -0.5 ,  0.25,  0.5 ]])
+    """,
+)
+warp_loss = of_tensors(
+    WARP,
+    _warp,
+    lambda options: None,
     """
-    check_reduction(reduction)
-    if isinstance(target, Tensor):
-        target = target._data
-    return losses.multilabel_margin_loss(_real("x", x), target=target, reduction=reduction)
-
-
-def _real(name: str, x: TensorLike) -> Tensor:
-    """Return an argument as a tensor, float32 for lists, also for those of ints."""
-    if isinstance(x, Tensor):
-        return x
-    array = as_array(name, x)
-    if array.dtype.kind in "iuf" and not hasattr(x, "dtype"):
-        array = array.astype(np.float32, copy=False)
-    return Tensor(array)
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> loss = F.warp_loss([[1.0, 0.5, -0.3, 0.2]], [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    0.875
+    """,
+)
 
 
 def linear_multilabel_margin_loss(
@@ -100,14 +81,17 @@ def linear_multilabel_margin_loss(
     target: Any,
     reduction: Reduction = "mean",
     *,
+    loss: Module | None = None,
+    sample_weight: Any = None,
     chunk: SupportsIndex = 1 << 22,
 ) -> Tensor:
-    r"""Return the margin loss of the outputs of a linear layer, without holding all of them.
+    r"""Return a margin loss of the outputs of a linear layer, without holding all of them.
 
     .. math:: L(x W^T + b, \, y)
 
-    with the loss :math:`L` of `lucid.nn.MultilabelMarginLoss`. For millions of classes: the scores
-    of a batch and their gradient, each ``(N, C)``, are made and used up a few classes at a time.
+    with the loss :math:`L` of `lucid.nn.MultilabelMarginLoss`, or another one of its family. For
+    millions of classes: the scores of a batch and their gradient, each ``(N, C)``, are made and
+    used up a few classes at a time.
 
     Parameters
     ----------
@@ -123,6 +107,10 @@ def linear_multilabel_margin_loss(
         `multilabel_margin_loss` takes.
     reduction : {'none', 'mean', 'sum'}
         Return the loss of each row, their mean or their sum.
+    loss : MultilabelMarginLoss or WARPLoss, optional
+        The loss, with its options; its own `reduction` has no say.
+    sample_weight : Tensor or array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
     chunk : int, default 2**22
         How many scores may be held at once: those of all rows and as many classes as fit, but at
         least of one row and 4,096 classes. In float32 that many scores and their gradient take
@@ -155,6 +143,8 @@ def linear_multilabel_margin_loss(
       one, and some 16 MiB.
     * For ``'mean'`` and ``'sum'`` the gradients are computed along with the loss, and only scaled
       in the backward pass. For ``'none'`` the backward pass computes the scores a second time.
+    * `nn.WARPLoss` computes the scores a second time: only when all of them have been seen is it
+      known how much a label weighs.
     * With ``create_graph=True`` the backward pass goes through the two separate steps, and holds
       all scores.
     * The weight's gradient is dense. Until a model is trained, nearly every class is within the
@@ -180,28 +170,44 @@ def linear_multilabel_margin_loss(
      [ 0.3333  0.1667]]
     """
     check_reduction(reduction)
-    weight = _real("weight", weight)
+    weight = real("weight", weight)
     if is_sparse(features):
         features = as_csr("features", features, weight.dtype)
     else:
-        features = _real("features", features)
-    bias = Tensor(np.zeros(weight.shape[:1], weight.dtype)) if bias is None else _real("bias", bias)
+        features = real("features", features)
+    bias = Tensor(np.zeros(weight.shape[:1], weight.dtype)) if bias is None else real("bias", bias)
     check_layer(features, weight, bias)
-    labels = labels_for(
-        (*features.shape[:-1], len(weight)), target._data if isinstance(target, Tensor) else target
+    of, options = (MARGIN, {}) if loss is None else _options_of(loss)
+    shape = (*features.shape[:-1], len(weight))
+    asked = fused.Asked(
+        of,
+        of.checked(len(weight), options),
+        _again(options),
+        labels_for(shape, constant("target", target)),
+        reduction,
+        None
+        if sample_weight is None
+        else as_sample_weight(constant("sample_weight", sample_weight), shape),
     )
     chunk = as_int("chunk", chunk)
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     if is_sparse(features):
-        return linear_margin.sparse_linear_multilabel_margin_loss(
-            weight, bias, features=features, labels=labels, reduction=reduction, chunk=chunk
-        )
+        return fused.sparse_linear_loss(weight, bias, features=features, asked=asked, chunk=chunk)
     rows = features.reshape(1, -1) if features.ndim == 1 else features
-    loss = linear_margin.linear_multilabel_margin_loss(
-        weight, bias, rows, labels=labels, reduction=reduction, chunk=chunk
-    )
-    return loss.reshape(()) if features.ndim == 1 else loss
+    result = fused.linear_loss(weight, bias, rows, asked=asked, chunk=chunk)
+    return result.reshape(()) if features.ndim == 1 else result
+
+
+def _options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:
+    """Return what a criterion of the margin family is, and its options."""
+    of = getattr(loss, "_loss", None)
+    if of not in (MARGIN, WARP):
+        raise TypeError(
+            "loss must be an nn.MultilabelMarginLoss or nn.WARPLoss, "
+            f"got {getattr(loss, '__name__', type(loss).__name__)}"
+        )
+    return of, {name: constant(name, value) for name, value in loss._changed().items()}
 
 
 def multilabel_soft_margin_loss(
@@ -259,11 +265,11 @@ def multilabel_soft_margin_loss(
     0.3778
     """
     check_reduction(reduction)
-    x = _real("x", x)
+    x = real("x", x)
     check_scores(x._data)
-    weights = _values("weight", 1.0 if weight is None else weight)
+    weights = values("weight", 1.0 if weight is None else weight)
     check_weight(weights, x._data)
-    return losses.multilabel_soft_margin_loss(
+    return soft_margin.multilabel_soft_margin_loss(
         x, target=_soft_target(target, x._data), weight=weights, reduction=reduction
     )
 
@@ -271,16 +277,7 @@ def multilabel_soft_margin_loss(
 def _soft_target(target: Any, x: Array) -> Array | Labels:
     """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
     if isinstance(target, Tensor) or is_array_like(target):
-        numbers = _values("target", target)
+        numbers = values("target", target)
         check_probabilities(numbers, x)
         return Labels.from_multi_hot(np.atleast_2d(numbers)) if numbers.dtype == bool else numbers
     return as_labels(target, x.shape, "target").drop_duplicates()
-
-
-def _values(name: str, x: TensorLike) -> Array:
-    """Return a constant argument as an array."""
-    if not isinstance(x, Tensor):
-        return as_array(name, x)
-    if x.requires_grad and is_grad_enabled():
-        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
-    return x._data

@@ -9,9 +9,11 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from lucid.arrays.checks import as_int, as_number
-from lucid.autograd import ops
-from lucid.autograd.creation import generator, ones, randn, zeros
+from lucid.autograd.creation import ones, zeros
+from lucid.autograd.ops.elementwise import relu, sigmoid, tanh
+from lucid.autograd.ops.products import linear
 from lucid.autograd.ops.standardize import standardize
+from lucid.autograd.random import generator, randn
 from lucid.autograd.tensor import Tensor, TensorLike, as_tensor
 from lucid.nn.module import Module, Parameter
 
@@ -86,7 +88,7 @@ class Linear(Module):
         Tensor
             Shape ``(..., C)``.
         """
-        return ops.linear(x, self.weight, self.bias)
+        return linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the layer's options.
@@ -201,7 +203,7 @@ class ReLU(Module):
         -------
         Tensor
         """
-        return ops.relu(x)
+        return relu(x)
 
 
 class Tanh(Module):
@@ -226,7 +228,7 @@ class Tanh(Module):
         -------
         Tensor
         """
-        return ops.tanh(x)
+        return tanh(x)
 
 
 class Sigmoid(Module):
@@ -251,7 +253,7 @@ class Sigmoid(Module):
         -------
         Tensor
         """
-        return ops.sigmoid(x)
+        return sigmoid(x)
 
 
 class Dropout(Module):

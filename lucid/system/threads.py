@@ -7,6 +7,8 @@ from typing import SupportsIndex
 from lucid._kernels import machine
 from lucid.system.warnings import warn_user
 
+__all__ = ["get_num_threads", "set_num_threads"]
+
 # Far above any machine. Whether so many can be started, `machine.startable` finds out.
 _MOST_THREADS = 1024
 

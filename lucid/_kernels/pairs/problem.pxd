@@ -70,7 +70,7 @@ cdef inline bint set_terms(Py_ssize_t n, int64_t start, const Problem* problem, 
     """What is asked for of row n, whose labels begin with entry ``start``."""
     cdef int64_t first, last
     terms[0] = problem.terms
-    if terms.by_entry:
+    if terms.weights != NULL and terms.by_entry:
         terms.weights += start
     if problem.scale != NULL:
         terms.scale = problem.scale[n]

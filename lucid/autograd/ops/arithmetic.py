@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lucid.autograd.ops.elementwise import log, where
+from lucid.autograd.ops.choices import where
+from lucid.autograd.ops.elementwise import log
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Tensor
+
+__all__ = ["add", "divide", "multiply", "negative", "power", "subtract"]
 
 
 @primitive

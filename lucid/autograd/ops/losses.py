@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Pullback
+from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.primitive import Result, primitive, rounded_once
-from lucid.autograd.tensor import Array, Tensor, grad
+from lucid.autograd.tensor import Array, Tensor
 from lucid.losses.problem import Loss, Problem
 
 #: From the upstream gradient and the scores to the gradient of the scores, differentiable.
@@ -51,10 +53,10 @@ class Smooth(NamedTuple):
             inner = clone(x)  # independent of what x was computed from
             losses = self.formula(inner.reshape(problem.x.shape), problem, **options)
             if problem.scale is not None:
-                kept = (problem.scale > 0).astype(losses._data.dtype)
-                losses = losses.reshape(-1) * Tensor(problem.scale.astype(losses._data.dtype) * kept)
+                losses = where(problem.scale > 0, losses * problem.scale.astype(x.dtype), 0)
             loss = losses if problem.rows else losses.sum() / problem.divisor
             (result,) = grad(loss.reshape(g.shape), [inner], g, create_graph=True)
+            assert result is not None
             return result
 
         return gradient
@@ -78,14 +80,17 @@ def loss_of(
         value, gradient = loss.compute(
             x._data, target, reduction, sample_weight, options, want_gradient
         )
-        if gradient is None:
-            return value, None
-        return value, _pullback(x, gradient, lambda g, x: _gradient(g, x, value=gradient, curve=None))
+        return value, None if gradient is None else _pullback(x, gradient, _in_steps(gradient))
     problem = loss.problem(x._data, target, reduction, sample_weight)
     checked = loss.checked(problem.x.shape[1], options)
     value, gradient = loss.solved(problem, x._data, checked, True)
     assert gradient is not None
     return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
+
+
+def _in_steps(value: Array) -> Gradient:
+    """Return a gradient that is constant in steps as a function of tensors."""
+    return lambda g, x: _gradient(g, x, value=value, curve=None)
 
 
 def _pullback(x: Tensor, gradient: Array, again: Gradient) -> Pullback:

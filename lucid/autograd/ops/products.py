@@ -12,6 +12,8 @@ from lucid.autograd.primitive import Result, as_operands, primitive, rounded_onc
 from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.system.optional import is_sparse
 
+__all__ = ["linear", "matmul"]
+
 # A product's gradient is as much work as the product: none is computed for a constant operand.
 
 

@@ -10,7 +10,9 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from lucid.arrays.reduction import Axis, pairwise_sum
 from lucid.autograd.ops.shaping import broadcast_to
 from lucid.autograd.primitive import Result, primitive, rounded_once
-from lucid.autograd.tensor import Tensor, TensorLike
+from lucid.autograd.tensor import Tensor, TensorLike, method
+
+__all__ = ["log_softmax", "max", "mean", "min", "softmax", "sum"]
 
 
 def _axes(x: Tensor, axis: Axis) -> tuple[int, ...]:
@@ -31,6 +33,7 @@ def _sum(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     )
 
 
+@method
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the sum of the elements over some axes.
 
@@ -66,6 +69,7 @@ def _mean(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     return value, lambda g, _: (broadcast_to(_keep_axes(g, x, axis) / (count or 1), x.shape),)
 
 
+@method
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the mean of the elements over some axes.
 
@@ -110,6 +114,7 @@ def _max(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     return np.max(x._data, axis=axis, keepdims=keepdims), lambda g, y: _to_extremes(g, y, x, axis)
 
 
+@method
 def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element over some axes.
 
@@ -150,6 +155,7 @@ def _min(x: Tensor, *, axis: Axis, keepdims: bool) -> Result:
     return np.min(x._data, axis=axis, keepdims=keepdims), lambda g, y: _to_extremes(g, y, x, axis)
 
 
+@method
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element over some axes.
 
@@ -192,6 +198,7 @@ def _softmax(x: Tensor, *, axis: int) -> Result:
     return e, lambda g, y: (y * (g - sum(g * y, axis=axis, keepdims=True)),)
 
 
+@method
 def softmax(x: TensorLike, axis: int = -1) -> Tensor:
     r"""Return :math:`e^{x_i} / \sum_j e^{x_j}` along an axis.
 
@@ -227,6 +234,7 @@ def _log_softmax(x: Tensor, *, axis: int) -> Result:
     return shifted, lambda g, y: (g - y.exp() * sum(g, axis=axis, keepdims=True),)
 
 
+@method
 def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
     r"""Return :math:`x_i - \log \sum_j e^{x_j}` along an axis.
 

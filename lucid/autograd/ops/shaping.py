@@ -11,7 +11,9 @@ import numpy as np
 from lucid.arrays.reduction import BLOCK, FEW
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.primitive import Result, as_operands, primitive, rounded_once
-from lucid.autograd.tensor import Array, Tensor, TensorLike, as_index, as_tensor
+from lucid.autograd.tensor import Array, Tensor, TensorLike, as_index, as_tensor, method
+
+__all__ = ["broadcast_to", "concatenate", "reshape", "stack", "transpose"]
 
 
 @primitive
@@ -26,6 +28,7 @@ def _flat(numbers: tuple[int | Sequence[int], ...]) -> tuple[int, ...]:
     return numbers  # type: ignore[return-value]
 
 
+@method
 def reshape(x: TensorLike, *shape: int | Sequence[int]) -> Tensor:
     """Return the same elements in another shape.
 
@@ -60,6 +63,7 @@ def _permute(x: Tensor, *, axes: tuple[int, ...]) -> Result:
     return x._data.transpose(axes), lambda g, _: (_permute(g, axes=tuple(np.argsort(axes))),)
 
 
+@method
 def transpose(x: TensorLike, *axes: int | Sequence[int]) -> Tensor:
     """Return a view of the tensor with its axes in another order.
 

@@ -1,0 +1,398 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Rows of scores in blocks of 512 columns, where a loss is a sum over columns, whatever it sums up.
+
+A loss is three functions: `scan` sees a block, `close` what the scans of a row have found, and
+`finish` sees each block again where the gradient of a column depends on the whole row. Meanwhile the
+row is in the cache. No block depends on another, so that threads may share a row and give the same
+bits.
+
+Labels and unknown columns are marked with a bit each, and excluded exactly: `scan` gets a copy of a
+block that has some, in which others are in their place. What the caller may change at any time is
+read once, checked and copied.
+"""
+
+from libc.math cimport NAN, isnan
+from libc.stdint cimport INT32_MAX, int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from lucid._kernels.driver cimport Task, run
+from lucid._kernels.pairs.sums cimport Sum, add, quotient
+from lucid._kernels.reals cimport real
+from lucid._kernels.sharing cimport APART, read_once
+
+cdef extern from *:
+    int count_trailing_zeros "__builtin_ctzll" (unsigned long long word) nogil
+
+cdef enum:
+    BLOCK = 512             # columns: scores and their gradient fit in L1
+    WORD = 64               # columns that a word has a bit for
+    WORDS = 8               # BLOCK / WORD
+    LANES = 8               # values are summed up in multiples of so many
+    SEGMENT = 64            # blocks of one task when the threads share a row
+    SERIAL = 1 << 14        # scores below which one thread is faster than several
+    TASK = 1 << 12          # scores a thread takes at a time, or more in one row
+    PATIENCE = 1 << 22      # scores between two looks for Ctrl-C
+    REFUSED = 1             # labels are to be looked at again
+
+
+cdef struct Row:
+    Py_ssize_t C            # how many scores
+    Py_ssize_t P            # how many labels, of which one may be given twice
+    Py_ssize_t room         # for how many labels there is memory
+    Py_ssize_t blocks
+    Py_ssize_t unknowns     # how many columns are unknown,
+    Py_ssize_t negatives    # and how many neither that nor labels
+    double weight_of_row    # what its loss is multiplied by,
+    double scale            # and what its gradient is
+    const void* target      # real[C]: numbers in place of labels, or NULL
+    const double* weight    # [C]: of the columns, or NULL
+    int64_t* label          # [P]
+    double* value           # [P + LANES]: of each label, what the loss makes of it,
+    double* of_label        # [P + LANES]: and in the end its gradient
+    uint64_t* labels        # [blocks * WORDS]: a bit for each column
+    uint64_t* unknown
+    # What a scan finds of each block; as many as a multiple of LANES:
+    double* top             # the highest of its scores
+    double* factor          # what its part of the gradient is multiplied by
+    Sum* sum
+    # What closing the row finds:
+    double loss
+    double coefficient      # of the gradient of the negatives, which is also
+    double large            # scale * large * e**(x - reference)
+    double reference
+    bint adds               # whether of_label is to be added to the gradient
+    char apart[APART]
+
+# Scans the block b of a row; writes its gradient, or what `finish` makes it of, unless ``grad`` is NULL.
+ctypedef void (*Scan)(const real* x, Py_ssize_t b, Row* row, real* grad) noexcept nogil
+# Finds the loss of a row, from what the scans have found.
+ctypedef void (*Close)(const real* x, Row* row) noexcept nogil
+# Finishes the gradient of a block.
+ctypedef void (*Finish)(const real* x, Py_ssize_t b, const Row* row, real* grad) noexcept nogil
+
+
+cdef struct Problem:        # what was asked, the same for every row, and what is found
+    Py_ssize_t N, C
+    const int64_t* indices  # labels of row n: indices[indptr[n]:indptr[n + 1]]
+    const int64_t* indptr   # or NULL, if there is a target
+    Py_ssize_t size         # of indices
+    const int64_t* unknown  # unknown columns of row n: unknown[unknown_indptr[n]:unknown_indptr[n + 1]]
+    const int64_t* unknown_indptr   # or NULL
+    Py_ssize_t unknowns     # size of unknown
+    const void* target      # real[N, C], or NULL
+    const double* weight    # [C], or NULL
+    const double* scale     # [N]: of each row's loss, or NULL
+    double divisor          # of their sum, and of the gradient
+    void* grad              # real[N, C], or NULL
+    double* loss            # [N]
+    Row* rows               # one for each thread, or one that they share
+    void* scan              # Scan,
+    void* close             # Close,
+    void* finish            # and Finish, or NULL
+
+
+# The blocks of a row.
+
+cdef inline Py_ssize_t width_of(Py_ssize_t b, const Row* row) noexcept nogil:
+    """How many columns block b has."""
+    return min(BLOCK, row.C - b * BLOCK)
+
+
+cdef inline Py_ssize_t whole(Py_ssize_t m) noexcept nogil:
+    return (m + LANES - 1) // LANES * LANES
+
+
+cdef inline bint any_of(const uint64_t* bits) noexcept nogil:
+    """Whether one of the bits of a block is set."""
+    cdef uint64_t found = 0
+    cdef Py_ssize_t w
+    for w in range(WORDS):
+        found |= bits[w]
+    return found != 0
+
+
+cdef inline void put(real* block, const uint64_t* bits, real value) noexcept nogil:
+    """Write ``value`` to the columns whose bits are set."""
+    cdef Py_ssize_t w
+    cdef uint64_t word
+    for w in range(WORDS):
+        word = bits[w]
+        while word != 0:
+            block[w * WORD + count_trailing_zeros(word)] = value
+            word &= word - 1
+
+
+cdef inline void negate(real* block, const uint64_t* bits) noexcept nogil:
+    """Turn the signs of the columns whose bits are set."""
+    cdef Py_ssize_t w, j
+    cdef uint64_t word
+    for w in range(WORDS):
+        word = bits[w]
+        while word != 0:
+            j = w * WORD + count_trailing_zeros(word)
+            block[j] = -block[j]
+            word &= word - 1
+
+
+cdef inline void fill_up(real* block, Py_ssize_t m, real value) noexcept nogil:
+    """Fill up m values to a multiple of LANES."""
+    cdef Py_ssize_t j
+    for j in range(m, whole(m)):
+        block[j] = value
+
+
+cdef inline const real* padded(const real* v, Py_ssize_t m, real value, real* block) noexcept nogil:
+    """The m values, or a copy that is filled up to a multiple of LANES."""
+    if m % LANES == 0:
+        return v
+    memcpy(block, v, m * sizeof(real))
+    fill_up(block, m, value)
+    return block
+
+
+# A row.
+
+cdef inline bint open_row(const real* x, Py_ssize_t n, const Problem* problem, Row* row) noexcept nogil:
+    """Read the labels and the unknown columns of row n; False when they are to be looked at again."""
+    cdef Py_ssize_t words = row.blocks * WORDS
+    cdef int64_t first, last
+    row.P, row.unknowns, row.negatives, row.loss, row.adds = 0, 0, row.C, 0, False
+    row.weight_of_row = 1 if problem.scale == NULL else problem.scale[n]
+    row.scale = row.weight_of_row / problem.divisor
+    if row.weight_of_row == 0:          # left out altogether
+        row.scale = 0
+        return True
+    if problem.target != NULL:
+        row.target = <const real*>problem.target + n * row.C
+        row.unknowns = count_nan(<const real*>row.target, row.C)
+    else:
+        first, last = read_once(problem.indptr + n), read_once(problem.indptr + n + 1)
+        if not 0 <= first <= last <= problem.size or last - first > row.room:
+            return False
+        row.P = last - first
+        memcpy(row.label, problem.indices + first, row.P * sizeof(int64_t))
+        memset(row.labels, 0, words * sizeof(uint64_t))
+        if not mark(row.label, row.P, row.C, row.labels, &row.negatives):
+            return False
+    if problem.unknown_indptr != NULL:
+        first, last = read_once(problem.unknown_indptr + n), read_once(problem.unknown_indptr + n + 1)
+        if not 0 <= first <= last <= problem.unknowns:
+            return False
+        memset(row.unknown, 0, words * sizeof(uint64_t))
+        row.unknowns = row.negatives
+        if not mark(problem.unknown + first, last - first, row.C, row.unknown, &row.negatives):
+            return False
+        row.unknowns -= row.negatives
+    return True
+
+
+cdef inline Py_ssize_t count_nan(const real* v, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t j, count = 0
+    for j in range(m):
+        count += v[j] != v[j]
+    return count
+
+
+cdef inline bint mark(const int64_t* column, Py_ssize_t m, Py_ssize_t C, uint64_t* bits,
+                      Py_ssize_t* left) noexcept nogil:
+    """Set the bits of m columns, each new one of which is one less ``left``; whether all are in range."""
+    cdef Py_ssize_t k
+    cdef int64_t j
+    cdef uint64_t bit
+    for k in range(m):
+        j = read_once(column + k)
+        if <uint64_t>j >= <uint64_t>C:
+            return False
+        bit = <uint64_t>1 << (j % WORD)
+        left[0] -= bits[j // WORD] & bit == 0
+        bits[j // WORD] |= bit
+    return True
+
+
+cdef inline void scan_blocks(const real* x, Py_ssize_t first, Py_ssize_t end, Row* row, real* grad,
+                             const Problem* problem) noexcept nogil:
+    cdef Py_ssize_t b
+    for b in range(first, min(end, row.blocks)):
+        (<Scan>problem.scan)(x, b, row, grad)
+
+
+cdef inline void finish_blocks(const real* x, Py_ssize_t first, Py_ssize_t end, const Row* row, real* grad,
+                               const Problem* problem) noexcept nogil:
+    cdef Py_ssize_t b, j, start = first * BLOCK, stop = min(row.C, end * BLOCK)
+    if row.scale == 0:
+        memset(grad + start, 0, (stop - start) * sizeof(real))
+    elif isnan(row.loss):
+        for j in range(start, stop):
+            grad[j] = NAN
+    elif problem.finish != NULL:
+        for b in range(first, min(end, row.blocks)):
+            (<Finish>problem.finish)(x, b, row, grad)
+
+
+cdef inline void finish_labels(const Row* row, real* grad) noexcept nogil:
+    """Add the gradient of each label, where the blocks have left a zero."""
+    cdef Py_ssize_t i
+    for i in range(row.P if row.adds else 0):
+        grad[row.label[i]] += <real>row.of_label[i]
+
+
+cdef inline real* gradient_of(const real* x, Py_ssize_t n, const Problem* problem) noexcept nogil:
+    """Where the gradient of row n goes; ``x`` says of which type it is."""
+    cdef real* grad = <real*>problem.grad
+    return grad + n * problem.C if grad != NULL else NULL
+
+
+cdef inline int solve_row(const real* x, Py_ssize_t n, int thread, void* p) noexcept nogil:
+    """Solve the row n: the task of a thread."""
+    cdef Problem* problem = <Problem*>p
+    cdef Row* row = &problem.rows[thread]
+    cdef real* grad = gradient_of(x, n, problem)
+    x += n * problem.C
+    if not open_row(x, n, problem, row):
+        return REFUSED
+    if row.scale != 0:
+        scan_blocks(x, 0, row.blocks, row, grad, problem)
+        (<Close>problem.close)(x, row)
+    if grad != NULL:
+        finish_blocks(x, 0, row.blocks, row, grad, problem)
+        finish_labels(row, grad)
+    problem.loss[n] = row.loss * row.weight_of_row
+    return 0
+
+
+# Rows one after the other, whose segments the threads share.
+
+cdef inline int scan_segment(const real* x, Py_ssize_t s, int thread, void* p) noexcept nogil:
+    """The task of a thread; ``x`` and ``problem.grad`` begin with the row."""
+    cdef Problem* problem = <Problem*>p
+    scan_blocks(x, s * SEGMENT, (s + 1) * SEGMENT, problem.rows, <real*>problem.grad, problem)
+    return 0
+
+
+cdef inline int finish_segment(const real* x, Py_ssize_t s, int thread, void* p) noexcept nogil:
+    cdef Problem* problem = <Problem*>p
+    finish_blocks(x, s * SEGMENT, (s + 1) * SEGMENT, problem.rows, <real*>problem.grad, problem)
+    return 0
+
+
+cdef inline int solve_shared(const real* x, Problem* problem, Task scan, Task finish, int threads) except -1:
+    cdef Problem shared = problem[0]
+    cdef Row* row = problem.rows
+    cdef real* grad
+    cdef Py_ssize_t n, segments = (row.blocks + SEGMENT - 1) // SEGMENT
+    for n in range(problem.N):
+        shared.grad = grad = gradient_of(x, n, problem)
+        if not open_row(x, n, problem, row):
+            return REFUSED
+        if row.scale != 0:
+            run(scan, x + n * problem.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
+            (<Close>problem.close)(x + n * problem.C, row)
+        if grad != NULL:
+            run(finish, x + n * problem.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
+            finish_labels(row, grad)
+        problem.loss[n] = row.loss * row.weight_of_row
+    return 0
+
+
+# All rows.
+
+cdef inline bint allocate_row(Row* row, Py_ssize_t room, Py_ssize_t C) noexcept nogil:
+    """Memory for a row of up to ``room`` labels; what is never touched costs nothing."""
+    cdef Py_ssize_t blocks = (C + BLOCK - 1) // BLOCK, found = whole(blocks), labels = whole(room)
+    row.C, row.room, row.blocks = C, room, blocks
+    row.sum = <Sum*>calloc(1, found * (sizeof(Sum) + 2 * sizeof(double)) + labels * 3 * sizeof(double)
+                           + 2 * blocks * WORDS * sizeof(uint64_t) + APART)
+    row.top = <double*>(row.sum + found)
+    row.factor = row.top + found
+    row.value = row.factor + found
+    row.of_label = row.value + labels
+    row.label = <int64_t*>(row.of_label + labels)
+    row.labels = <uint64_t*>(row.label + labels)
+    row.unknown = row.labels + blocks * WORDS
+    return row.sum != NULL
+
+
+cdef inline Py_ssize_t most_labels(const int64_t* indptr, Py_ssize_t N, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t n, most = 0
+    for n in range(N):
+        most = max(most, min(size, read_once(indptr + n + 1) - read_once(indptr + n)))
+    return most
+
+
+cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
+                         const int64_t[::1] unknown, const int64_t[::1] unknown_indptr,
+                         const real[:, ::1] target, const double[::1] weight, const double[::1] scale,
+                         double divisor, double[::1] out, real[:, ::1] grad, int threads,
+                         Scan scan, Close close, Finish finish, Task row, Task scan_task,
+                         Task finish_task) except? -1:
+    """Loss of each row to ``out``; their sum over ``divisor``, and its gradient.
+
+    The tasks are `solve_row`, `scan_segment` and `finish_segment`.
+    """
+    cdef Problem problem
+    cdef Py_ssize_t N = x.shape[0], C = x.shape[1], n, room = 0
+    cdef bint allocated = True, shared
+    cdef int failure
+    cdef Sum total
+    if (not 1 <= C <= INT32_MAX or threads < 1 or out.shape[0] != N
+            or (target is None) != (indptr is not None)
+            or (indptr is not None and (indices is None or indptr.shape[0] != N + 1))
+            or (unknown_indptr is not None and (unknown is None or unknown_indptr.shape[0] != N + 1))
+            or (target is not None and (target.shape[0] != N or target.shape[1] != C
+                                        or unknown_indptr is not None))
+            or (weight is not None and weight.shape[0] != C)
+            or (scale is not None and scale.shape[0] != N)
+            or (grad is not None and (grad.shape[0] != N or grad.shape[1] != C))):
+        raise ValueError("shapes do not fit")
+    if N == 0:
+        return 0 / divisor
+    if <size_t>&x[0, 0] % sizeof(real):
+        raise ValueError("unaligned")
+    problem.N, problem.C, problem.divisor = N, C, divisor
+    problem.indices = problem.indptr = problem.unknown = problem.unknown_indptr = NULL
+    problem.target, problem.weight, problem.scale = NULL, NULL, NULL
+    problem.size = problem.unknowns = 0
+    if indptr is not None:
+        problem.indptr, problem.size = &indptr[0], indices.shape[0]
+        problem.indices = &indices[0] if problem.size > 0 else NULL
+        room = most_labels(problem.indptr, N, problem.size)
+    if unknown_indptr is not None:
+        problem.unknown_indptr, problem.unknowns = &unknown_indptr[0], unknown.shape[0]
+        problem.unknown = &unknown[0] if problem.unknowns > 0 else NULL
+    if target is not None:
+        problem.target = &target[0, 0]
+    if weight is not None:
+        problem.weight = &weight[0]
+    if scale is not None:
+        problem.scale = &scale[0]
+    problem.grad = NULL if grad is None else &grad[0, 0]
+    problem.loss = &out[0]
+    problem.scan, problem.close, problem.finish = <void*>scan, <void*>close, <void*>finish
+    if N * C < SERIAL:
+        threads = 1
+    shared = 1 < threads and N < 4 * threads and C > SEGMENT * BLOCK
+
+    problem.rows = <Row*>calloc(threads, sizeof(Row))
+    try:
+        for n in range(1 if shared else threads):
+            allocated = allocated and problem.rows != NULL and allocate_row(&problem.rows[n], room, C)
+        if not allocated:
+            raise MemoryError(f"no memory for the workspace of rows of {C} scores with {room} labels")
+        for n in range(threads):
+            problem.rows[n].weight = problem.weight
+        if shared:
+            failure = solve_shared(&x[0, 0], &problem, scan_task, finish_task, threads)
+        else:
+            failure = run(row, &x[0, 0], &problem, N, max(1, TASK // C), max(1, PATIENCE // C), threads)
+        if failure != 0:
+            raise ValueError("the labels were changed after they had been checked")
+    finally:
+        for n in range(threads):
+            if problem.rows != NULL:
+                free(problem.rows[n].sum)
+        free(problem.rows)
+    total.hi, total.lo = 0, 0
+    for n in range(N):
+        add(&total, problem.loss[n])
+    return quotient(&total, divisor)

@@ -1,0 +1,86 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The multi-label soft margin loss: the mean over a row's known classes of their logistic losses.
+
+    L = 1/known * sum of w log(1 + e**-x) over the labels, w log(1 + e**x) over the others
+
+A label is like the others once the sign of its logit is turned, and an unknown class costs nothing
+with a logit of -inf. With numbers from 0 to 1 in place of labels, it is known where these are.
+"""
+
+from libc.math cimport INFINITY, NAN
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+
+from lucid._kernels.blocks cimport (
+    BLOCK, LANES, WORDS, Row, any_of, fill_up, finish_segment, negate, padded, put, scan_segment, solve,
+    solve_row, whole, width_of,
+)
+from lucid._kernels.exponentials cimport sum_of_softplus
+from lucid._kernels.pairs.sums cimport Sum, merge, quotient
+from lucid._kernels.reals cimport real
+
+
+cdef void scan(const real* x, Py_ssize_t b, Row* row, real* grad) noexcept nogil:
+    cdef real logits[BLOCK]
+    cdef real targets[BLOCK]
+    cdef double weights[BLOCK]
+    cdef real slopes[BLOCK]
+    cdef Py_ssize_t first = b * BLOCK, m = width_of(b, row)
+    cdef const uint64_t* labels = row.labels + b * WORDS
+    cdef const uint64_t* unknown = row.unknown + b * WORDS
+    cdef const real* v = x + first
+    cdef const real* t = NULL
+    cdef const double* w = NULL
+    cdef real* g = NULL
+    cdef bint any_labels = False
+    if row.target != NULL:
+        t = padded(<const real*>row.target + first, m, <real>NAN, targets)
+        v = padded(v, m, <real>-INFINITY, logits)
+    else:
+        any_labels = any_of(labels)
+        if any_labels or any_of(unknown) or m % LANES != 0:
+            memcpy(logits, v, m * sizeof(real))
+            negate(logits, labels)
+            put(logits, unknown, <real>-INFINITY)
+            fill_up(logits, m, <real>-INFINITY)
+            v = logits
+    if row.weight != NULL:
+        w = padded(row.weight + first, m, <double>0, weights)
+    if grad != NULL:
+        g = grad + first if m % LANES == 0 else slopes
+    sum = sum_of_softplus(v, t, w, whole(m), row.scale / max(1, row.C - row.unknowns), g)
+    row.sum[b].hi, row.sum[b].lo = sum.high, sum.low
+    if grad != NULL:
+        if g == slopes:
+            memcpy(grad + first, slopes, m * sizeof(real))
+        if any_labels:
+            negate(grad + first, labels)
+
+
+cdef void close(const real* x, Row* row) noexcept nogil:
+    cdef Sum total
+    cdef Py_ssize_t b
+    total.hi, total.lo = 0, 0
+    for b in range(row.blocks):
+        merge(&total, &row.sum[b])
+    row.loss = quotient(&total, max(1, row.C - row.unknowns))
+
+
+def soft_margin_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
+                        const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
+                        const float[:, ::1] target, const double[::1] weight, const double[::1] scale,
+                        double divisor, double[::1] out, float[:, ::1] grad, int threads):
+    """Return the sum of the rows' losses; see the `.pyi` beside this file."""
+    return solve(x, indices, indptr, unknown_indices, unknown_indptr, target, weight, scale, divisor, out, grad,
+                 threads, scan[float], close[float], NULL, solve_row[float], scan_segment[float],
+                 finish_segment[float])
+
+
+def soft_margin_float64(const double[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
+                        const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
+                        const double[:, ::1] target, const double[::1] weight, const double[::1] scale,
+                        double divisor, double[::1] out, double[:, ::1] grad, int threads):
+    """Return the same of float64 logits."""
+    return solve(x, indices, indptr, unknown_indices, unknown_indptr, target, weight, scale, divisor, out, grad,
+                 threads, scan[double], close[double], NULL, solve_row[double], scan_segment[double],
+                 finish_segment[double])

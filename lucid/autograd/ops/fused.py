@@ -1,0 +1,112 @@
+"""The last layer and a loss of its outputs as one op, which never holds all logits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lucid.autograd.grad import grad
+from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.ops.elementwise import clone
+from lucid.autograd.ops.losses import Curved, Smooth, loss_of
+from lucid.autograd.ops.products import linear
+from lucid.autograd.primitive import Result, primitive, rounded_once
+from lucid.autograd.tensor import Array, Tensor
+from lucid.labels import Labels
+from lucid.losses.fused import Gradients, Wanted, linear_loss_of
+from lucid.losses.problem import Loss, Problem
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of the outputs of the layer."""
+
+    loss: Loss
+    options: Mapping[str, Any]
+    again: Curved | Smooth | None
+    labels: Labels
+    reduction: str
+    sample_weight: Array | None
+
+
+@primitive
+@rounded_once
+def linear_loss(
+    weight: Tensor, bias: Tensor, features: Tensor, *, asked: Asked, chunk: int
+) -> Result:
+    return _solve((weight, bias, features), features._data, asked, chunk)
+
+
+@primitive
+@rounded_once
+def sparse_linear_loss(
+    weight: Tensor, bias: Tensor, *, features: object, asked: Asked, chunk: int
+) -> Result:
+    """The same of a constant CSR matrix."""
+    return _solve((weight, bias), features, asked, chunk)
+
+
+def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) -> Result:
+    """Compute the gradients along with the loss, to be only scaled in the backward pass."""
+    weight, bias = inputs[0]._data, inputs[1]._data
+    wanted = Wanted(*(t.requires_grad and grad_mode.enabled for t in inputs))
+    problem = Problem.of_rows(
+        np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
+    )
+
+    def compute(wanted: Wanted, upstream: Array | float = 1.0) -> tuple[Array, Gradients]:
+        with np.errstate(divide="ignore"):  # a mean of no rows
+            scale = np.ravel(problem.factors()) * upstream
+        return linear_loss_of(
+            features,
+            weight,
+            bias,
+            asked.labels,
+            loss=asked.loss,
+            options=asked.options,
+            chunk=chunk,
+            scale=scale if scale.size > 1 else scale.item() if scale.size else 1.0,
+            wanted=wanted,
+        )
+
+    # For 'none' the gradients of the rows are added up in the backward pass: only then is it known
+    # by what factors.
+    losses, gradients = compute(Wanted() if problem.rows else wanted)
+
+    def pullback(g: Tensor, y: Tensor) -> Sequence[Tensor | None]:
+        if grad_mode.enabled:
+            return _differentiable_gradients(g, inputs, features, asked)
+        arrays: Sequence[Array | None] = gradients
+        if problem.rows:
+            arrays = compute(wanted, g._data)[1]
+        elif g._data.item() != 1.0:
+            arrays = [None if a is None else a * g._data for a in gradients]
+        return [None if a is None else Tensor(a) for a in arrays[: len(inputs)]]
+
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        value = np.asarray(problem.gathered(losses))
+        return value.astype(np.result_type(*(t.dtype for t in inputs))), pullback
+
+
+def _differentiable_gradients(
+    g: Tensor, inputs: Sequence[Tensor], features: Any, asked: Asked
+) -> Sequence[Tensor | None]:
+    """Go through the two ops that are fused here, and so through all logits."""
+    inner = [clone(t) for t in inputs]  # independent, even if one input was computed from another
+    weight, bias, *dense = inner
+    logits = linear(dense[0] if dense else features, weight, bias)
+    loss = loss_of(
+        logits,
+        loss=asked.loss,
+        target=asked.labels,
+        reduction=asked.reduction,
+        sample_weight=asked.sample_weight,
+        options=asked.options,
+        again=asked.again,
+    )
+    wanted = [t for t in inner if t.requires_grad]
+    gradients = dict(zip(wanted, grad(loss, wanted, g, create_graph=True), strict=True))
+    return [gradients.get(t) for t in inner]

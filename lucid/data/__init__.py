@@ -1,0 +1,1 @@
+"""Readers and writers, one for each format; `lucid.io` has their public names."""

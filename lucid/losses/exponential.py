@@ -1,0 +1,228 @@
+"""The losses of sums of exponentials over labels and negatives: LSEP, ZLPR and BP-MLL."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid._kernels import exponential as _kernel
+from lucid.arrays.buffers import empty_like
+from lucid.arrays.checks import Reduction
+from lucid.losses import docs
+from lucid.losses.problem import Loss, Problem, Solution
+from lucid.system import threads
+
+Array = npt.NDArray[Any]
+
+
+@docs.shared(docs.ARRAYS)
+def lsep_loss(
+    x: npt.ArrayLike,
+    target: Any,
+    reduction: Reduction = "mean",
+    *,
+    per_label: bool = False,
+    sample_weight: npt.ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""Return the log-sum-exp pairwise loss of arrays, and its gradient.
+
+    .. math::
+
+        L(x, y) = \log \Bigl( 1 + \sum_{i \in \mathrm{pos}} \sum_{j \notin \mathrm{pos}}
+                  e^{x_j - x_i} \Bigr)
+
+    All pairs count, none is sampled or formed: the sum is a product of two sums, one over the
+    labels and one over the other classes. More is told at `lucid.nn.LSEPLoss`.
+
+    Parameters
+    ----------
+    {x}
+    {target}
+    {reduction}
+    per_label : bool, default False
+        Take the mean over the labels of the loss that each has alone,
+        :math:`\log(1 + \sum_j e^{x_j - x_i})`: no label is outweighed by one with a lower score.
+    {sample_weight}
+
+    Returns
+    -------
+    {returns}
+
+    Raises
+    ------
+    {raises}
+
+    See Also
+    --------
+    lucid.nn.LSEPLoss : The loss as a module.
+    lucid.nn.functional.lsep_loss : The same of tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid.losses import lsep_loss
+    >>> x = np.array([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> loss, gradient = lsep_loss(x, [[0, 3]])
+    >>> print(loss.round(4))
+    1.9034
+    >>> print(gradient.round(4))
+    [[-0.5686  0.3317  0.2716 -0.2824  0.2457]]
+    """
+    return LSEP.of_arrays(x, target, reduction, sample_weight, per_label=per_label)
+
+
+@docs.shared(docs.ARRAYS)
+def zlpr_loss(
+    x: npt.ArrayLike,
+    target: Any,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""Return the zero-bounded log-sum-exp pairwise loss of arrays, and its gradient.
+
+    .. math::
+
+        L(x, y) = \log \Bigl( 1 + \sum_{i \in \mathrm{pos}} e^{-x_i} \Bigr)
+                + \log \Bigl( 1 + \sum_{j \notin \mathrm{pos}} e^{x_j} \Bigr)
+
+    It ranks the labels above 0 and the other classes below, so that the sign of a score says which
+    it is. More is told at `lucid.nn.ZLPRLoss`.
+
+    Parameters
+    ----------
+    {x}
+    {target}
+    {reduction}
+    {sample_weight}
+
+    Returns
+    -------
+    {returns}
+
+    Raises
+    ------
+    {raises}
+
+    See Also
+    --------
+    lucid.nn.ZLPRLoss : The loss as a module.
+    lucid.nn.functional.zlpr_loss : The same of tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid.losses import zlpr_loss
+    >>> x = np.array([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> loss, gradient = zlpr_loss(x, [[0, 3]])
+    >>> print(loss.round(4))
+    2.4634
+    >>> print(gradient.round(4))
+    [[-0.3844  0.3186  0.2608 -0.1909  0.236 ]]
+    """
+    return ZLPR.of_arrays(x, target, reduction, sample_weight)
+
+
+@docs.shared(docs.ARRAYS)
+def bpmll_loss(
+    x: npt.ArrayLike,
+    target: Any,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""Return the exponential pairwise loss of arrays, and its gradient.
+
+    .. math::
+
+        L(x, y) = \frac{1}{|\mathrm{pos}|\,|\mathrm{neg}|}
+                  \sum_{i \in \mathrm{pos}} \sum_{j \notin \mathrm{pos}} e^{x_j - x_i}
+
+    It is infinite where that number is too large for the dtype. More is told at
+    `lucid.nn.BPMLLLoss`.
+
+    Parameters
+    ----------
+    {x}
+    {target}
+    {reduction}
+    {sample_weight}
+
+    Returns
+    -------
+    {returns}
+
+    Raises
+    ------
+    {raises}
+
+    See Also
+    --------
+    lucid.nn.BPMLLLoss : The loss as a module.
+    lucid.nn.functional.bpmll_loss : The same of tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid.losses import bpmll_loss
+    >>> x = np.array([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> loss, gradient = bpmll_loss(x, [[0, 3]])
+    >>> print(loss.round(4))
+    0.9514
+    >>> print(gradient.round(4))
+    [[-0.6357  0.3709  0.3037 -0.3157  0.2748]]
+    """
+    return BPMLL.of_arrays(x, target, reduction, sample_weight)
+
+
+#: By name and `dtype.char`.
+_KERNELS: dict[str, dict[str, Any]] = {
+    name: {"f": getattr(_kernel, f"{name}_float32"), "d": getattr(_kernel, f"{name}_float64")}
+    for name in ("lsep", "lsep_per_label", "zlpr", "bpmll")
+}
+
+
+def _solve(kernel: str, problem: Problem, want_gradient: bool) -> Solution:
+    labels = problem.target
+    losses = np.empty(len(problem.x))
+    gradient = empty_like(problem.x) if want_gradient else None
+    total = _KERNELS[kernel][problem.x.dtype.char](
+        problem.x,
+        labels.indices,
+        labels.indptr,
+        labels.unknown_indices,
+        labels.unknown_indptr,
+        problem.scale,
+        problem.divisor,
+        losses,
+        gradient,
+        threads._num_threads,
+    )
+    return losses if problem.rows else total, gradient
+
+
+def _solve_lsep(problem: Problem, want_gradient: bool, *, per_label: bool) -> Solution:
+    return _solve("lsep_per_label" if per_label else "lsep", problem, want_gradient)
+
+
+def _solve_zlpr(problem: Problem, want_gradient: bool) -> Solution:
+    return _solve("zlpr", problem, want_gradient)
+
+
+def _solve_bpmll(problem: Problem, want_gradient: bool) -> Solution:
+    return _solve("bpmll", problem, want_gradient)
+
+
+def _check_per_label(num_classes: int | None, per_label: Any) -> dict[str, Any]:
+    if not isinstance(per_label, bool | np.bool_):
+        raise TypeError(f"per_label must be True or False, got {per_label!r}")
+    return {"per_label": bool(per_label)}
+
+
+def _no_options(num_classes: int | None) -> dict[str, Any]:
+    return {}
+
+
+LSEP = Loss(lsep_loss, _solve_lsep, _check_per_label)
+ZLPR = Loss(zlpr_loss, _solve_zlpr, _no_options)
+BPMLL = Loss(bpmll_loss, _solve_bpmll, _no_options)

@@ -1,0 +1,80 @@
+"""How a loss of arrays becomes one of tensors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, cast
+
+import numpy as np
+
+from lucid.arrays.checks import Reduction, as_array
+from lucid.autograd.grad_mode import is_grad_enabled
+from lucid.autograd.ops.losses import Curved, Smooth, loss_of
+from lucid.autograd.tensor import Array, Tensor, TensorLike
+from lucid.losses import docs
+from lucid.losses.problem import Loss
+
+P = ParamSpec("P")
+
+#: From the options to how the loss is differentiated twice.
+Again = Callable[[Mapping[str, Any]], Curved | Smooth | None]
+
+
+def of_tensors(
+    loss: Loss, arrays: Callable[P, Any], again: Again, example: str
+) -> Callable[P, Tensor]:
+    """Return the function of tensors of a loss, with the parameters of the function of arrays."""
+
+    def function(
+        x: TensorLike,
+        target: Any,
+        reduction: Reduction = "mean",
+        *,
+        sample_weight: Any = None,
+        **options: Any,
+    ) -> Tensor:
+        if isinstance(target, Tensor):
+            target = target._data
+        if options or sample_weight is not None:
+            options = {name: constant(name, value) for name, value in options.items()}
+            sample_weight = constant("sample_weight", sample_weight)
+        return loss_of(
+            real("x", x),
+            loss=loss,
+            target=target,
+            reduction=reduction,
+            sample_weight=sample_weight,
+            options=options,
+            again=again(options),
+        )
+
+    function.__name__ = function.__qualname__ = loss.name
+    function.__doc__ = docs.of_tensors(arrays, example)
+    signature = inspect.signature(arrays).replace(return_annotation="Tensor")
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return cast(Callable[P, Tensor], function)
+
+
+def real(name: str, x: TensorLike) -> Tensor:
+    """Return an argument as a tensor, float32 for lists, also for those of ints."""
+    if isinstance(x, Tensor):
+        return x
+    array = as_array(name, x)
+    if array.dtype.kind in "iuf" and not hasattr(x, "dtype"):
+        array = array.astype(np.float32, copy=False)
+    return Tensor(array)
+
+
+def constant(name: str, x: Any) -> Any:
+    """Return an argument that is not differentiated: the array of a tensor, and else as it is."""
+    return values(name, x) if isinstance(x, Tensor) else x
+
+
+def values(name: str, x: TensorLike) -> Array:
+    """Return a constant argument as an array."""
+    if not isinstance(x, Tensor):
+        return as_array(name, x)
+    if x.requires_grad and is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return x._data

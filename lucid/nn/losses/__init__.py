@@ -1,0 +1,12 @@
+"""The losses as modules."""
+
+from lucid.nn.losses.margin import MultiLabelMarginLoss, MultilabelMarginLoss
+from lucid.nn.losses.soft_margin import MultiLabelSoftMarginLoss
+from lucid.nn.losses.warp import WARPLoss
+
+__all__ = [
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultilabelMarginLoss",
+    "WARPLoss",
+]

@@ -1,0 +1,62 @@
+"""What all losses are as modules: they hold their options and call the function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from lucid.arrays.checks import Reduction, check_reduction
+from lucid.autograd.tensor import Tensor, TensorLike
+from lucid.losses.problem import Loss
+from lucid.nn.module import Module
+
+
+class Criterion(Module):
+    """A loss with its options."""
+
+    _loss: ClassVar[Loss]
+    _function: ClassVar[Callable[..., Tensor]]
+
+    def __init__(self, reduction: Reduction, **options: Any) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction: Reduction = reduction
+        for name, value in options.items():
+            setattr(self, name, value)
+        self._loss.checked(None, self._changed())
+
+    def _changed(self) -> dict[str, Any]:
+        """Return the options that are not the default."""
+        return self._loss.changed({name: getattr(self, name) for name in self._loss.defaults})
+
+    def forward(
+        self, x: TensorLike, target: Any, *, sample_weight: TensorLike | None = None
+    ) -> Tensor:
+        """Compute the loss between predictions and targets.
+
+        Parameters
+        ----------
+        x : Tensor or array_like
+            The scores.
+        target : Tensor, array_like of int, or Labels
+            The labels.
+        sample_weight : Tensor or array_like, optional
+            A weight for each sample, shape ``(N,)``, not negative.
+
+        Returns
+        -------
+        Tensor
+            Scalar loss, or the loss of each sample, as `reduction` says.
+        """
+        function = type(self)._function
+        return function(x, target, self.reduction, sample_weight=sample_weight, **self._changed())
+
+    def extra_repr(self) -> str:
+        """Return a string representation of the layer's configuration.
+
+        Returns
+        -------
+        str
+        """
+        options = {"reduction": self.reduction, **self._changed()}
+        return ", ".join(f"{name}={value!r}" for name, value in options.items())

@@ -1,0 +1,105 @@
+"""The soft margin loss as a module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lucid.arrays.checks import Reduction, check_reduction
+from lucid.autograd.tensor import Tensor, TensorLike
+from lucid.nn import functional as F
+from lucid.nn.module import Module
+
+
+class MultiLabelSoftMarginLoss(Module):
+    r"""Multi-label one-versus-all loss, the mean of C logistic losses.
+
+    For each class on its own, the negative log-likelihood of the target under the probability
+    :math:`\sigma(x_j)`; with weights :math:`w`,
+
+    .. math::
+
+        L(x, y) = -\frac{1}{C} \sum_j w_j \bigl( y_j \log \sigma(x_j)
+                  + (1 - y_j) \log(1 - \sigma(x_j)) \bigr)
+
+    computed as :math:`\max(x, 0) - y x + \log(1 + e^{-|x|})`, which overflows nowhere.
+
+    Parameters
+    ----------
+    weight : Tensor or array_like, optional
+        A weight :math:`w_j` for each class, shape ``(C,)``.
+    reduction : {'none', 'mean', 'sum'}, default 'mean'
+        Return the loss of each sample, their mean or their sum.
+
+    Attributes
+    ----------
+    weight : Tensor or array_like or None
+        The weights.
+    reduction : str
+        The reduction mode.
+
+    Raises
+    ------
+    ValueError
+        If `reduction` is none of the three.
+
+    See Also
+    --------
+    MultilabelMarginLoss : Compares classes in pairs; ranks better where the order matters.
+
+    Notes
+    -----
+    * Input `x`: logits, ``(N, C)`` or ``(C,)``.
+    * Target `y`: the shape of `x`, values from 0 to 1. A -1 is refused: it is the sign of a padded
+      list of indices, which `MultilabelMarginLoss` takes.
+    * Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
+      class indices that differ in length or are sets. No target of the shape of `x` is made; a
+      label that is given twice counts once.
+    * An infinite logit costs 0 on the side of a target of 0 or 1, otherwise inf: the limit, where
+      PyTorch has nan.
+    * Output: a scalar for ``'mean'`` and ``'sum'``; ``(N,)`` for ``'none'`` and ``x`` ``(N, C)``.
+
+    References
+    ----------
+    PyTorch's class of the same name, whose results these are.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> import lucid.nn as nn
+    >>> criterion = nn.MultiLabelSoftMarginLoss()
+    >>> logits = lucid.tensor([[2.0, -1.0, 0.0]])
+    >>> print(round(criterion(logits, lucid.tensor([[1, 0, 0]])).item(), 4))
+    0.3778
+    """
+
+    def __init__(self, weight: TensorLike | None = None, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.weight = weight
+        self.reduction: Reduction = reduction
+
+    def forward(self, x: TensorLike, target: Any) -> Tensor:
+        """Compute the loss between logits and targets.
+
+        Parameters
+        ----------
+        x : Tensor or array_like
+            The logits.
+        target : Tensor or array_like, Labels, scipy.sparse matrix or array
+            The targets, of the same shape, or the labels.
+
+        Returns
+        -------
+        Tensor
+            Scalar loss, or the loss of each row, as `reduction` says.
+        """
+        return F.multilabel_soft_margin_loss(x, target, self.weight, self.reduction)
+
+    def extra_repr(self) -> str:
+        """Return a string representation of the layer's configuration.
+
+        Returns
+        -------
+        str
+        """
+        return f"reduction={self.reduction!r}"

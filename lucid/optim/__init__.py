@@ -1,0 +1,11 @@
+"""Optimisers: they change parameters in place, in the direction that the gradients say.
+
+Each update is written as operations into one scratch array, for weights have megabytes and are
+updated thousands of times.
+"""
+
+from lucid.optim.adam import Adam, AdamW
+from lucid.optim.optimizer import Optimizer
+from lucid.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
