@@ -148,7 +148,7 @@ def test_a_padded_target_is_recognised():
         F.multilabel_soft_margin_loss(X, [[0, 1, -1], [2, -1, -1]])
 
 
-@pytest.mark.parametrize("value", [2, 1.5, -0.25, np.nan, np.inf])
+@pytest.mark.parametrize("value", [2, 1.5, -0.25, np.inf])
 def test_a_target_outside_zero_to_one(value):
     with raises(ValueError, "target must have values from 0 to 1", f"got {value}"):
         F.multilabel_soft_margin_loss(X, np.full(X.shape, value))

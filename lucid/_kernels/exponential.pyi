@@ -1,4 +1,4 @@
-# The interface of exponential_baseline and exponential_x86_64_v3, which are compiled from exponential.pyx.
+# The interface of exponential_baseline and exponential_x86_64_v3, compiled from exponential.pyx.
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ def lsep_float32(
 ) -> float:
     """Return the sum over rows of their losses, over ``divisor``.
 
-    Scores ``x`` (N, C). Labels in CSR form: ``indices`` and ``indptr`` (N + 1,); the unknown columns
+    Scores ``x`` (N, C). Labels in CSR form: ``indices`` and ``indptr`` (N + 1,); unknown columns
     likewise, or None. The loss of each row times its ``scale`` (N,), where there is one, goes to
     ``out`` (N,), the gradient of what is returned to ``grad`` (N, C); a row of scale 0 is left out.
     All arrays C-contiguous and aligned; ValueError or TypeError, with no word for users, where they

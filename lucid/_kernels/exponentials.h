@@ -100,6 +100,14 @@ LUCID_INLINE lucid_doubles lucid_log1p(lucid_doubles p)
          - ((half - (s * (half + rest) + k * 1.90821492927058770002e-10)) - f);
 }
 
+/* log(1 + e), e from 0 to 1: twice the inverse hyperbolic tangent of e / (2 + e) */
+LUCID_INLINE lucid_floats lucid_log1p_floats(lucid_floats e)
+{
+    lucid_floats s = e / (2.0f + e), z = s * s;
+    return s * (2.0f + z * (0x1.555556p-1f + z * (0x1.9998d4p-2f + z * (0x1.24c926p-2f
+             + z * (0x1.bc8cf8p-3f + z * 0x1.dba26p-3f)))));
+}
+
 /* log(1 + w e**(d + tail)), and its derivative by d; w is 0, or from 1 to 2**80 */
 LUCID_INLINE lucid_doubles
 lucid_softplus_of(lucid_doubles w, lucid_doubles d, lucid_doubles tail, lucid_doubles* slope)
@@ -219,16 +227,19 @@ lucid_softplus_float(const int dense, const int weighted, const int keep, const 
                 linear = LUCID_WHERE(x > 0, x);
                 slope = LUCID_EITHER(x > 0, LUCID_ALL_FLOATS(1.0f), e) / (1.0f + e);
             }
-            if (keep && !weighted)
+            if (weighted)
+                linear += lucid_log1p_floats(e);
+            else if (keep)
                 *(lucid_floats*)(g + at) = slope * (float)scale;
             for (int half = 0; half < 2; half++) {
                 lucid_doubles y = lucid_widened(e, half), z = lucid_widened(linear, half);
+                ptrdiff_t here = at + half * LUCID_DOUBLES;
                 int r = 2 * k + half;
                 if (weighted) {
-                    lucid_doubles weight = *(const lucid_doubles*)(w + j + r * LUCID_DOUBLES);
-                    sum[r] += weight * (z + lucid_log1p(y));
+                    lucid_doubles weight = *(const lucid_doubles*)(w + here);
+                    sum[r] += weight * z;
                     if (keep)
-                        *(lucid_few_floats*)(g + j + r * LUCID_DOUBLES) = __builtin_convertvector(
+                        *(lucid_few_floats*)(g + here) = __builtin_convertvector(
                             lucid_widened(slope, half) * (weight * scale), lucid_few_floats);
                 } else {
                     sum[r] += z;

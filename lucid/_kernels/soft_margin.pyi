@@ -1,4 +1,4 @@
-# The interface of soft_margin_baseline and soft_margin_x86_64_v3, which are compiled from soft_margin.pyx.
+# The interface of soft_margin_baseline and soft_margin_x86_64_v3, compiled from soft_margin.pyx.
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,11 @@ def soft_margin_float32(
 ) -> float:
     """Return the sum over rows of their losses, over ``divisor``.
 
-    Scores ``x`` (N, C). Labels in CSR form: ``indices`` and ``indptr`` (N + 1,); the unknown columns
+    Scores ``x`` (N, C). Labels in CSR form: ``indices`` and ``indptr`` (N + 1,); unknown columns
     likewise, or None. The loss of each row times its ``scale`` (N,), where there is one, goes to
     ``out`` (N,), the gradient of what is returned to ``grad`` (N, C); a row of scale 0 is left out.
-    In place of labels, which are None then, there may be a ``target`` (N, C) of numbers from 0 to 1,
-    NaN where nothing is known. ``weight`` (C,) is that of the classes.
+    In place of labels, which are None then, a ``target`` (N, C) of numbers from 0 to 1, NaN
+    where nothing is known. ``weight`` (C,) is that of the classes.
     All arrays C-contiguous and aligned; ValueError or TypeError, with no word for users, where they
     are not, or where the labels need another look.
     """

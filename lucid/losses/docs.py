@@ -84,7 +84,8 @@ def shared(parts: Mapping[str, str]) -> Callable[[T], T]:
 
     def decorate(documented: T) -> T:
         if documented.__doc__ is not None:  # which it is under -OO
-            documented.__template__ = documented.__doc__  # type: ignore[attr-defined]
+            own = {k: v for k, v in parts.items() if v is not ARRAYS.get(k)}
+            documented.__template__ = documented.__doc__, own  # type: ignore[attr-defined]
             documented.__doc__ = fill(documented.__doc__, parts)
         return documented
 
@@ -93,7 +94,7 @@ def shared(parts: Mapping[str, str]) -> Callable[[T], T]:
 
 def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
     """Return the docstring of the function of tensors: that of arrays, with another example."""
-    template = getattr(arrays, "__template__", None)
+    template, own = getattr(arrays, "__template__", (None, {}))
     if template is None:
         return None
     text = inspect.cleandoc(template).partition("\nExamples\n")[0]
@@ -101,4 +102,4 @@ def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
     text = text.replace("lucid.nn.functional.", "lucid.losses.").replace(
         "The same of tensors", "The same of arrays, with the gradient"
     )
-    return f"{fill(text, TENSORS)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"
+    return f"{fill(text, TENSORS | own)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"

@@ -106,12 +106,12 @@ _KERNELS = {"f": _kernel.soft_margin_float32, "d": _kernel.soft_margin_float64}
 
 def _solve(problem: Problem, want_gradient: bool, *, weight: Array | None) -> Solution:
     x, target = problem.x, problem.target
+    labels: tuple[Array | None, ...]
     if isinstance(target, Labels):
-        labels = target.indices, target.indptr, target.unknown_indices, target.unknown_indptr
+        labels = (target.indices, target.indptr, target.unknown_indices, target.unknown_indptr)
         numbers = None
     else:
-        labels = (None, None, None, None)
-        numbers = target
+        labels, numbers = (None,) * 4, target
     losses = np.empty(len(x))
     gradient = empty_like(x) if want_gradient else None
     total = _KERNELS[x.dtype.char](

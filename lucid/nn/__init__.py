@@ -12,16 +12,21 @@ from lucid.nn.layers import (
     Tanh,
 )
 from lucid.nn.losses import (
+    BPMLLLoss,
+    LSEPLoss,
     MultiLabelMarginLoss,
     MultilabelMarginLoss,
     MultiLabelSoftMarginLoss,
     WARPLoss,
+    ZLPRLoss,
 )
 from lucid.nn.module import Module, Parameter
 
 __all__ = [
+    "BPMLLLoss",
     "Dropout",
     "Embedding",
+    "LSEPLoss",
     "LayerNorm",
     "Linear",
     "Module",
@@ -34,5 +39,6 @@ __all__ = [
     "Sigmoid",
     "Tanh",
     "WARPLoss",
+    "ZLPRLoss",
     "functional",
 ]

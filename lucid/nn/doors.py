@@ -35,7 +35,7 @@ def of_tensors(
         **options: Any,
     ) -> Tensor:
         if isinstance(target, Tensor):
-            target = target._data
+            target = values("target", target)
         if options or sample_weight is not None:
             options = {name: constant(name, value) for name, value in options.items()}
             sample_weight = constant("sample_weight", sample_weight)

@@ -7,35 +7,30 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from lucid.arrays.checks import (
-    Reduction,
-    as_int,
-    check_layer,
-    check_probabilities,
-    check_reduction,
-    check_scores,
-    check_weight,
-)
+from lucid import losses
+from lucid.arrays.checks import Reduction, as_int, check_layer, check_reduction
 from lucid.arrays.features import as_csr
-from lucid.autograd.ops import fused, soft_margin
-from lucid.autograd.ops.losses import Curved
-from lucid.autograd.tensor import Array, Tensor, TensorLike
-from lucid.labels import Labels, as_labels, is_array_like
+from lucid.autograd.ops import formulas, fused
+from lucid.autograd.ops.losses import Curved, Smooth
+from lucid.autograd.tensor import Tensor, TensorLike
+from lucid.losses.exponential import BPMLL, LSEP, ZLPR
 from lucid.losses.margin import MARGIN, squared_curvature
-from lucid.losses.margin import multilabel_margin_loss as _margin
 from lucid.losses.options import as_sample_weight
 from lucid.losses.problem import Loss, labels_for
+from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
-from lucid.losses.warp import warp_loss as _warp
-from lucid.nn.doors import constant, of_tensors, real, values
+from lucid.nn.doors import constant, of_tensors, real
 from lucid.nn.module import Module
 from lucid.system.optional import is_sparse
 
 __all__ = [
+    "bpmll_loss",
     "linear_multilabel_margin_loss",
+    "lsep_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "warp_loss",
+    "zlpr_loss",
 ]
 
 
@@ -46,7 +41,7 @@ def _again(options: Mapping[str, Any]) -> Curved | None:
 
 multilabel_margin_loss = of_tensors(
     MARGIN,
-    _margin,
+    losses.multilabel_margin_loss,
     _again,
     """
     >>> import lucid
@@ -62,7 +57,7 @@ multilabel_margin_loss = of_tensors(
 )
 warp_loss = of_tensors(
     WARP,
-    _warp,
+    losses.warp_loss,
     lambda options: None,
     """
     >>> import lucid
@@ -72,6 +67,75 @@ warp_loss = of_tensors(
     0.875
     """,
 )
+
+
+lsep_loss = of_tensors(
+    LSEP,
+    losses.lsep_loss,
+    lambda options: Smooth(formulas.lsep),
+    """
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> loss = F.lsep_loss([[1.0, 0.5, -0.3, 0.2]], [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    1.0688
+    """,
+)
+zlpr_loss = of_tensors(
+    ZLPR,
+    losses.zlpr_loss,
+    lambda options: Smooth(formulas.zlpr),
+    """
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> loss = F.zlpr_loss([[1.0, 0.5, -0.3, 0.2]], [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    1.7662
+    """,
+)
+bpmll_loss = of_tensors(
+    BPMLL,
+    losses.bpmll_loss,
+    lambda options: Smooth(formulas.bpmll),
+    """
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> loss = F.bpmll_loss([[1.0, 0.5, -0.3, 0.2]], [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    0.478
+    """,
+)
+_soft_margin = of_tensors(
+    SOFT_MARGIN,
+    losses.multilabel_soft_margin_loss,
+    lambda options: Smooth(formulas.soft_margin),
+    """
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], [[1, 0, 0]])
+    >>> print(round(loss.item(), 4))
+    0.3778
+    >>> labels = lucid.Labels.from_lists([[0]], num_classes=3)
+    >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], labels)
+    >>> print(round(loss.item(), 4))
+    0.3778
+    """,
+)
+
+
+def multilabel_soft_margin_loss(  # the weight comes first, as in PyTorch
+    x: TensorLike,
+    target: Any,
+    weight: TensorLike | None = None,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: TensorLike | None = None,
+) -> Tensor:
+    options = {} if weight is None else {"weight": weight}
+    return _soft_margin(x, target, reduction=reduction, sample_weight=sample_weight, **options)
+
+
+multilabel_soft_margin_loss.__doc__ = _soft_margin.__doc__
 
 
 def linear_multilabel_margin_loss(
@@ -208,76 +272,3 @@ def _options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:
             f"got {getattr(loss, '__name__', type(loss).__name__)}"
         )
     return of, {name: constant(name, value) for name, value in loss._changed().items()}
-
-
-def multilabel_soft_margin_loss(
-    x: TensorLike,
-    target: Any,
-    weight: TensorLike | None = None,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    r"""Return the multi-label one-versus-all loss, the mean of C logistic losses.
-
-    The formula stands at `lucid.nn.MultiLabelSoftMarginLoss`, which calls this function.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-        Logits, shape ``(N, C)`` or ``(C,)``, float32, float64 or float16; lists, of ints too, are
-        taken as float32.
-    target : Tensor or array_like, Labels, scipy.sparse matrix or array
-        Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label. Or the labels alone:
-        `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of class indices
-        that differ in length, are sets or are all empty. These need no memory for the zeros. A
-        label that is given twice counts once.
-    weight : Tensor or array_like, optional
-        A weight for each class, shape ``(C,)``.
-    reduction : {'none', 'mean', 'sum'}
-        Return the loss of each row, their mean or their sum.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(N,)`` for ``'none'`` and logits ``(N, C)``, otherwise ``()``; the dtype of `x`.
-
-    Raises
-    ------
-    TypeError
-        If `x` is not floating-point.
-    ValueError
-        If shapes do not fit, a target is outside 0 to 1, a label is out of range, a target or
-        weight requires a gradient, or `reduction` is none of the three.
-
-    See Also
-    --------
-    lucid.nn.MultiLabelSoftMarginLoss : The same as a module.
-
-    Examples
-    --------
-    >>> import lucid
-    >>> import lucid.nn.functional as F
-    >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], [[1, 0, 0]])
-    >>> print(round(loss.item(), 4))
-    0.3778
-    >>> labels = lucid.Labels.from_lists([[0]], num_classes=3)
-    >>> loss = F.multilabel_soft_margin_loss([[2.0, -1.0, 0.0]], labels)
-    >>> print(round(loss.item(), 4))
-    0.3778
-    """
-    check_reduction(reduction)
-    x = real("x", x)
-    check_scores(x._data)
-    weights = values("weight", 1.0 if weight is None else weight)
-    check_weight(weights, x._data)
-    return soft_margin.multilabel_soft_margin_loss(
-        x, target=_soft_target(target, x._data), weight=weights, reduction=reduction
-    )
-
-
-def _soft_target(target: Any, x: Array) -> Array | Labels:
-    """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
-    if isinstance(target, Tensor) or is_array_like(target):
-        numbers = values("target", target)
-        check_probabilities(numbers, x)
-        return Labels.from_multi_hot(np.atleast_2d(numbers)) if numbers.dtype == bool else numbers
-    return as_labels(target, x.shape, "target").drop_duplicates()

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lucid.autograd.ops.elementwise import exp, log, sigmoid, where
+from lucid.autograd.ops.choices import where
+from lucid.autograd.ops.elementwise import exp, log, sigmoid
 from lucid.autograd.primitive import Result, primitive
 from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels

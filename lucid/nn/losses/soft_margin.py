@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lucid.arrays.checks import Reduction, check_reduction
-from lucid.autograd.tensor import Tensor, TensorLike
+from lucid.arrays.checks import Reduction
+from lucid.autograd.tensor import TensorLike
+from lucid.losses import docs
+from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.nn import functional as F
-from lucid.nn.module import Module
+from lucid.nn.losses.criterion import Criterion
 
 
-class MultiLabelSoftMarginLoss(Module):
+@docs.shared(docs.MODULES)
+class MultiLabelSoftMarginLoss(Criterion):
     r"""Multi-label one-versus-all loss, the mean of C logistic losses.
 
     For each class on its own, the negative log-likelihood of the target under the probability
@@ -27,8 +28,7 @@ class MultiLabelSoftMarginLoss(Module):
     ----------
     weight : Tensor or array_like, optional
         A weight :math:`w_j` for each class, shape ``(C,)``.
-    reduction : {'none', 'mean', 'sum'}, default 'mean'
-        Return the loss of each sample, their mean or their sum.
+    {reduction}
 
     Attributes
     ----------
@@ -54,6 +54,8 @@ class MultiLabelSoftMarginLoss(Module):
     * Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
       class indices that differ in length or are sets. No target of the shape of `x` is made; a
       label that is given twice counts once.
+    * A class whose target is NaN, or that the labels call unknown, is left out: it is not counted
+      in :math:`C`, and has a gradient of 0.
     * An infinite logit costs 0 on the side of a target of 0 or 1, otherwise inf: the limit, where
       PyTorch has nan.
     * Output: a scalar for ``'mean'`` and ``'sum'``; ``(N,)`` for ``'none'`` and ``x`` ``(N, C)``.
@@ -72,34 +74,9 @@ class MultiLabelSoftMarginLoss(Module):
     0.3778
     """
 
+    _loss = SOFT_MARGIN
+    _function = F.multilabel_soft_margin_loss
+
     def __init__(self, weight: TensorLike | None = None, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        check_reduction(reduction)
-        self.weight = weight
-        self.reduction: Reduction = reduction
-
-    def forward(self, x: TensorLike, target: Any) -> Tensor:
-        """Compute the loss between logits and targets.
-
-        Parameters
-        ----------
-        x : Tensor or array_like
-            The logits.
-        target : Tensor or array_like, Labels, scipy.sparse matrix or array
-            The targets, of the same shape, or the labels.
-
-        Returns
-        -------
-        Tensor
-            Scalar loss, or the loss of each row, as `reduction` says.
-        """
-        return F.multilabel_soft_margin_loss(x, target, self.weight, self.reduction)
-
-    def extra_repr(self) -> str:
-        """Return a string representation of the layer's configuration.
-
-        Returns
-        -------
-        str
-        """
-        return f"reduction={self.reduction!r}"
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, weight=weight)
