@@ -1,13 +1,8 @@
 """The row functions can be cimported: a small extension is built against them and run."""
 
-import importlib.util
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
-
 import numpy as np
 import pytest
+from extensions import build
 
 import lucid
 
@@ -29,28 +24,10 @@ def rows(const double[:, ::1] x, const int64_t[:, ::1] target, double[:, ::1] gr
     return result
 """
 
-SETUP = """
-from Cython.Build import cythonize
-from setuptools import Extension, setup
-setup(name="mine", ext_modules=cythonize([Extension("mine", ["mine.pyx"])], include_path={path!r}))
-"""
-
 
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory):
-    """Build and import the extension."""
-    folder = tmp_path_factory.mktemp("mine")
-    (folder / "mine.pyx").write_text(EXTENSION)
-    path = [str(Path(lucid.__file__).parents[1])]
-    (folder / "setup.py").write_text(SETUP.format(path=path))
-    build = [sys.executable, "setup.py", "build_ext", "--inplace"]
-    done = subprocess.run(build, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    file = folder / ("mine" + sysconfig.get_config_var("EXT_SUFFIX"))
-    spec = importlib.util.spec_from_file_location("mine", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return build(tmp_path_factory.mktemp("mine"), "mine", EXTENSION)
 
 
 @pytest.mark.parametrize(("n", "c", "p"), [(7, 20, 3), (3, 2000, 40)])

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from problems import KINDS, SIZES, Problem, margin_of, problem
+from problems import SIZES, Problem, margin_of, problem
 
 import lucid
 from lucid import _kernels
@@ -39,16 +39,6 @@ def test_same_bits_for_every_thread_count_and_level(size, kind, dtype, threads, 
     assert same_bits(gradient, expected_gradient)
 
 
-@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-@pytest.mark.parametrize(("size", "kind"), REGIMES)
-def test_same_bits_with_and_without_the_gradient(size, kind, reduction, cpu_level):
-    x, target = problem(size, kind)
-    with_gradient, _ = margin_of(x, target, reduction, True)
-    without_gradient, nothing = margin_of(x, target, reduction, False)
-    assert nothing is None
-    assert same_bits(without_gradient, with_gradient)
-
-
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("size", SIZES)
@@ -81,16 +71,6 @@ def as_wide_as_the_scores(given):
     wide = np.full(given.x.shape, -1)
     wide[:, : given.target.shape[1]] = given.target
     return wide
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_row_has_the_bits_that_it_has_alone(kind):
-    x, target = problem("rows-of-blocks", kind)
-    loss, gradient = margin_of(x, target, "none", True)
-    for n in range(len(x)):
-        alone, gradient_alone = margin_of(x[n : n + 1], target[n : n + 1], "none", True)
-        assert same_bits(loss[n : n + 1], alone)
-        assert same_bits(gradient[n : n + 1], gradient_alone)
 
 
 def test_a_call_has_the_bits_of_the_call_before():

@@ -83,9 +83,9 @@ def test_loss_and_gradient_are_exactly_those_of_all_pairs(given):
     x, target = given
     loss, gradient = margin(x, target)
     for n in range(len(x)):
-        row = oracle.by_pairs(x[n], oracle.labels_of(target[n]))
+        row = oracle.hinge(x[n], oracle.labels_of(target[n]))
         assert loss[n] == x.dtype.type(float(row.loss))
-        assert (gradient[n] * x.shape[1]).tolist() == row.counts.tolist()
+        assert (gradient[n] * x.shape[1]).tolist() == row.numerators.tolist()
 
 
 @given(problems(), st.integers(-100, 100))

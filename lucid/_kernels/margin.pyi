@@ -1,7 +1,30 @@
 # The interface of margin_baseline and margin_x86_64_v3, which are compiled from margin.pyx.
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
+
+class Terms(Protocol):
+    """What is asked for beside plain labels. Arrays are C-contiguous, float64 and int64."""
+
+    margin: float
+    """That of every label,"""
+    margins: npt.NDArray[np.float64] | None
+    """or those of the classes (C,)."""
+    weights: npt.NDArray[np.float64] | None
+    """Those of the classes (C,), or, ``by_entry``, of the labels as they are given."""
+    by_entry: bool
+    base: int
+    """What the sum over the pairs of a row is divided by, as `pairs/row.pxd` numbers it."""
+    scale: npt.NDArray[np.float64] | None
+    """By what the loss of each row is multiplied (N,); one of 0 leaves the row out."""
+    worth_of_count: npt.NDArray[np.float64] | None
+    """What n active negatives of a label are worth (C + 1,)."""
+    unknown_indices: npt.NDArray[np.int64] | None
+    """The unknown columns of the rows in CSR form,"""
+    unknown_indptr: npt.NDArray[np.int64] | None
+    """(N + 1,)."""
 
 def margin_float32(
     x: npt.NDArray[np.float32],
@@ -11,8 +34,9 @@ def margin_float32(
     out: npt.NDArray[np.float64] | None,
     grad: npt.NDArray[np.float32] | None,
     threads: int,
+    terms: Terms | None = None,
 ) -> float:
-    """Return the sum over rows of C * L, over ``divisor``.
+    """Return the sum over rows of their losses, over ``divisor``.
 
     Scores ``x`` (N, C). Labels: without ``indptr``, ``indices`` (N, K), each row ended by its first
     -1 or by its end; with ``indptr`` (N + 1,), ``indices`` (1, nnz) in CSR form. Each row's loss
@@ -29,5 +53,6 @@ def margin_float64(
     out: npt.NDArray[np.float64] | None,
     grad: npt.NDArray[np.float64] | None,
     threads: int,
+    terms: Terms | None = None,
 ) -> float:
     """Return the same of float64 scores."""

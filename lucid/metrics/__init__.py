@@ -8,9 +8,9 @@ All take ``scores`` of shape ``(N, C)`` and the labels in any form that `lucid.L
 constructor for: `Labels`, a bool array of shape ``(N, C)`` (multi-hot), an integer array of shape
 ``(N, K)`` (indices, padded with -1), a SciPy sparse matrix, or one list of indices for each row.
 A label listed twice is one label. A class that is unknown in a row (`lucid.Labels.with_unknown`) is
-left out of it, as if the row had no column for it: neither its score nor that nobody knows whether
-it is a label changes anything. A NaN score is an error, and so are scores that float64 does not
-tell apart: longdouble, and integers beyond 2**53. Without rows the mean is nan.
+left out of it, as if the row had no column for it; a row with fewer than k known classes misses the
+places that are left. A NaN score of a known class is an error, and so are scores that float64 does
+not tell apart: longdouble, and integers beyond 2**53. Without rows the mean is nan.
 
 `one_error`, `precision_at_k`, `recall_at_k`, `ndcg_at_k` and `psp_at_k`, which look at the highest
 scores alone, also take them as a SciPy sparse matrix, the form in which models of very many classes

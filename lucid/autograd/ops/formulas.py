@@ -44,7 +44,8 @@ def bpmll(x: Tensor, problem: Problem) -> Tensor:
     A, highest = _sum(-x, times)
     B, top = _sum(x, negatives)
     pairs = _at_least_1(times) * _at_least_1(negatives)
-    return (A * B * (np.exp(highest + top) / pairs))[:, 0]
+    losses: Tensor = A * B * (np.exp(highest + top) / pairs)
+    return losses[:, 0]
 
 
 def soft_margin(x: Tensor, problem: Problem, *, weight: Array | None) -> Tensor:
@@ -59,7 +60,8 @@ def soft_margin(x: Tensor, problem: Problem, *, weight: Array | None) -> Tensor:
     z = where(known, x, 0)
     factor = known / _at_least_1(known) * (1 if weight is None else weight)
     losses = labels * _softplus(-z) + (1 - labels) * _softplus(z)
-    return (losses * factor.astype(x.dtype)).sum(axis=-1)
+    total: Tensor = (losses * factor.astype(x.dtype)).sum(axis=-1)
+    return total
 
 
 def _places(problem: Problem) -> tuple[Array, Array]:

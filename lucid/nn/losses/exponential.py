@@ -16,7 +16,8 @@ _NOTES = {
 * Within 8 ulp of the exact value; no score is so large that it overflows on the way. The same bits
   for every number of threads and every CPU level.
 * Derivatives of all orders are those of the formula.
-* A label that is given twice counts twice. A NaN in a sum makes loss and gradient of the row NaN.""",
+* A label that is given twice counts twice. A NaN in a sum makes the row's loss and gradient
+  NaN.""",
 }
 
 

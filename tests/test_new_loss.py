@@ -1,0 +1,180 @@
+"""A loss is added with what a rank is worth and one function of arrays: here is one.
+
+It is a loss that nobody needs: each negative costs its rank times how far it is above the lowest
+threshold. What it has in common with the others comes from the library.
+"""
+
+import numpy as np
+import pytest
+from extensions import build
+
+import lucid
+from lucid.losses.pairs import KERNELS, solve_pairs
+from lucid.losses.problem import Loss
+from lucid.nn.doors import of_tensors
+from lucid.nn.losses.criterion import Criterion
+from lucid.testing import gradcheck
+
+pytest.importorskip("Cython")
+pytest.importorskip("setuptools")
+
+KERNEL = """
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport int32_t, int64_t
+
+from lucid._kernels.pairs.labels cimport put_gradient, put_labels
+from lucid._kernels.pairs.problem cimport solve, solve_row, solve_segment
+from lucid._kernels.pairs.ranks cimport close_counts
+from lucid._kernels.pairs.row cimport Part, Row
+from lucid._kernels.pairs.scan cimport scan
+from lucid._kernels.pairs.sums cimport Sum, add_products
+from lucid._kernels.reals cimport real
+
+
+cdef inline void add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                     const Row* row, Part* part) noexcept nogil:
+    add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
+
+
+cdef inline void put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
+                     real* gradient) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(m):
+        put_gradient(gradient + j, rank[j], row)
+
+
+cdef inline void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
+                             real* grad, Part* part) noexcept nogil:
+    scan(x, start, stop, row, grad, part, add[real], put[real])
+
+
+cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
+                            const Part* part) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double ranks = 0
+    if tau[place] == row.a:             # the lowest threshold pays for all
+        for k in range(row.P):
+            ranks -= part.count[k]
+    return ranks
+
+
+cdef inline void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
+    close_counts(&row.thresholds, part.count)
+    loss[0] = part.total
+    if grad != NULL:
+        put_labels(grad, row, part, loss, of_label[real])
+
+
+cdef int row(const real* x, Py_ssize_t n, int thread, void* problem) noexcept nogil:
+    return solve_row(x, n, thread, problem, NULL, scan_scores[real], close[real])
+
+
+cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
+    return solve_segment(x, s, thread, problem, scan_scores[real])
+
+
+def toy_float32(const float[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
+                double divisor, double[::1] out, float[:, ::1] grad, int threads, terms=None):
+    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
+                 row[float], segment[float], NULL, close[float])
+
+
+def toy_float64(const double[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
+                double divisor, double[::1] out, double[:, ::1] grad, int threads, terms=None):
+    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
+                 row[double], segment[double], NULL, close[double])
+"""
+
+
+def toy_loss(x, target, reduction="mean", *, margin=1.0, sample_weight=None):
+    """Return the toy loss of arrays, and its gradient."""
+    return TOY.of_arrays(x, target, reduction, sample_weight, margin=margin)
+
+
+def check(num_classes, margin):
+    return {"margin": margin}
+
+
+def solve(problem, want_gradient, *, margin):
+    return solve_pairs("toy", problem, want_gradient, margin=margin)
+
+
+TOY = Loss(toy_loss, solve, check)
+F_toy_loss = of_tensors(TOY, toy_loss, lambda options: None, "")
+
+
+class ToyLoss(Criterion):
+    """The toy loss as a module."""
+
+    _loss = TOY
+    _function = F_toy_loss
+
+    def __init__(self, reduction="mean", *, margin=1.0):
+        super().__init__(reduction, margin=margin)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_kernel(tmp_path_factory):
+    kernel = build(tmp_path_factory.mktemp("toy"), "toy", KERNEL)
+    KERNELS["toy"] = {"f": kernel.toy_float32, "d": kernel.toy_float64}
+    yield
+    del KERNELS["toy"]
+
+
+def from_the_definition(x, labels, margin=1.0):
+    """The loss of one row, pair by pair."""
+    tau = [x[i] - margin for i in labels]
+    negatives = [j for j in range(len(x)) if j not in labels]
+    ranks = [sum(x[j] > t for t in tau) for j in negatives]
+    pairs = zip(negatives, ranks, strict=True)
+    return sum(rank * max(0, x[j] - min(tau, default=0)) for j, rank in pairs) / len(x)
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).standard_normal((5, 700))
+
+
+LABELS = [[3, 600, 44], [0], [], [699, 1], list(range(0, 700, 7))]
+
+
+def test_it_follows_the_definition(x):
+    expected = [from_the_definition(row, labels) for row, labels in zip(x, LABELS, strict=True)]
+    loss, _ = toy_loss(x, LABELS, "none")
+    np.testing.assert_allclose(loss, expected, rtol=1e-12)
+    assert loss.std() > 0.1
+
+
+def test_its_gradient_is_that_of_the_loss(x):
+    scores = lucid.tensor(x[:, :40], requires_grad=True)
+    labels = [[i for i in row if i < 40] for row in LABELS]
+    assert gradcheck(lambda x: F_toy_loss(x, labels, "sum"), [scores])
+
+
+def test_its_module_has_its_options(x):
+    criterion = ToyLoss("sum", margin=0.5)
+    assert repr(criterion) == "ToyLoss(reduction='sum', margin=0.5)"
+    weights = np.array([1.0, 2, 0, 1, 3])
+    each = [from_the_definition(row, labels, 0.5) for row, labels in zip(x, LABELS, strict=True)]
+    loss = criterion(lucid.tensor(x), LABELS, sample_weight=weights)
+    np.testing.assert_allclose(loss.item(), weights @ each, rtol=1e-12)
+
+
+def test_it_leaves_unknown_classes_out(x):
+    labels = lucid.Labels.from_lists(LABELS, 700).with_unknown([[7, 8], [], [1], [0], [1]])
+    loss, gradient = toy_loss(x, labels, "none")
+    kept = np.delete(x[0], [7, 8])
+    assert loss[0] == pytest.approx(from_the_definition(kept, [3, 598, 42]), rel=1e-12)
+    assert (gradient[0, 7:9] == 0).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_it_has_the_same_bits_on_any_number_of_threads(threads):
+    x = np.random.default_rng(1).standard_normal((2, 100_000)).astype(np.float32)
+    labels = [[5, 99_000], list(range(0, 100_000, 50))]
+    lucid.set_num_threads(1)
+    loss, gradient = toy_loss(x, labels)
+    lucid.set_num_threads(threads)
+    again, gradient_again = toy_loss(x, labels)
+    assert loss == again
+    assert (gradient == gradient_again).all()
