@@ -139,7 +139,9 @@ class Loss:
             if x.ndim == 1:
                 loss = loss.reshape(())
             if gradient is not None:
-                gradient = gradient.reshape(x.shape).astype(dtype, copy=False)
+                if x.ndim == 1:  # a view, which the backward pass would copy
+                    gradient = gradient.reshape(x.shape)
+                gradient = gradient.astype(dtype, copy=False)
         return loss, gradient
 
     def checked(self, num_classes: int | None, options: Mapping[str, Any]) -> dict[str, Any]:
