@@ -205,4 +205,7 @@ cdef inline void put_line(const real* v, const int32_t* rank, Py_ssize_t m, cons
     cdef Py_ssize_t j
     for j in range(m):
         worth = &row.worth[rank[j]]
-        gradient[j] = <real>(worth.slope * (v[j] - worth.tau) + worth.offset)
+        if rank[j] > 0:
+            gradient[j] = <real>(worth.slope * (v[j] - worth.tau) + worth.offset)
+        else:                           # where both may be infinite
+            gradient[j] = 0
