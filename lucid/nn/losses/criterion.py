@@ -50,7 +50,11 @@ class Criterion(Module):
         """
         function = type(self)._function
         return function(
-            x, target, reduction=self.reduction, sample_weight=sample_weight, **self._changed()
+            x,
+            target,
+            reduction=self.reduction,
+            sample_weight=sample_weight,
+            **self._changed(),
         )
 
     def extra_repr(self) -> str:
