@@ -203,9 +203,10 @@ cdef inline void put_offset(const real* v, const int32_t* rank, Py_ssize_t m, co
 cdef inline void put_line(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
                           real* gradient) noexcept nogil:
     cdef const Worth* worth
-    cdef double y
     cdef Py_ssize_t j
     for j in range(m):
         worth = &row.worth[rank[j]]
-        y = v[j] - worth.tau if rank[j] > 0 else 0      # not inf times a slope of 0
-        gradient[j] = <real>(worth.slope * y + worth.offset)
+        if rank[j] > 0:
+            gradient[j] = <real>(worth.slope * (v[j] - worth.tau) + worth.offset)
+        else:                           # where both may be infinite
+            gradient[j] = 0
