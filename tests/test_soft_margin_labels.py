@@ -177,15 +177,43 @@ def test_a_target_of_grades_is_refused_with_the_way_to_give_it():
         F.multilabel_soft_margin_loss(X, MULTI_HOT * 3)
 
 
-def test_a_target_of_nan_is_refused():
-    with pytest.raises(ValueError, match=r"target must have values from 0 to 1, got nan$"):
-        F.multilabel_soft_margin_loss([[0.0, 0.0]], [[0.5, np.nan]])
+def without_column(j, *arrays):
+    return [np.delete(array, j, axis=-1) for array in arrays]
 
 
-@pytest.mark.parametrize("target", [[1.0, 0.0, np.nan], [np.nan] * 3])
-def test_a_target_of_zeros_and_ones_with_nan_is_refused_with_the_way_to_give_it(target):
-    with pytest.raises(ValueError, match=r"NaN is unknown, use Labels\.from_multi_hot\(target\)"):
-        F.multilabel_soft_margin_loss(np.zeros((1, 3)), [target])
+@pytest.mark.parametrize("weight", [None, np.arange(1.0, 7.0)])
+def test_a_target_of_nan_is_unknown_as_if_its_column_were_deleted(weight):
+    target = np.random.default_rng(1).random(X.shape)
+    target[:, 2] = np.nan
+    loss, gradient = loss_and_gradient(X, target, weight, "none")
+    x, kept, weight = without_column(2, X, target, np.ones(6) if weight is None else weight)
+    expected = loss_and_gradient(x, kept, weight, "none")
+    np.testing.assert_allclose(loss, expected[0], rtol=1e-15)
+    np.testing.assert_allclose(np.delete(gradient, 2, axis=1), expected[1], rtol=1e-14)
+    assert (gradient[:, 2] == 0).all()
+
+
+def test_classes_that_labels_call_unknown_are_as_targets_of_nan():
+    target = MULTI_HOT.astype(float)
+    target[0, [1, 2]] = target[2, 0] = target[3, [0, 5]] = np.nan
+    expected = loss_and_gradient(X, target, None, "none")
+    for a, b in zip(
+        loss_and_gradient(X, Labels.from_multi_hot(target), None, "none"), expected, strict=True
+    ):
+        np.testing.assert_array_max_ulp(a, b, 2)
+
+
+def test_where_nothing_is_known_loss_and_gradient_are_0():
+    loss, gradient = loss_and_gradient([[3.0, np.nan]], [[np.nan, np.nan]])
+    assert (loss, gradient.tolist()) == (0, [[0, 0]])
+
+
+@pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+def test_derivatives_where_some_targets_are_unknown(check):
+    target = np.random.default_rng(1).random(X.shape)
+    target[0, 1] = target[3, 4] = np.nan
+    x = lucid.tensor(X, requires_grad=True)
+    assert check(lambda x: F.multilabel_soft_margin_loss(x, target), [x])
 
 
 def test_a_label_out_of_range_is_named_with_its_argument():

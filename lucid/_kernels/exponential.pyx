@@ -117,6 +117,10 @@ cdef inline Sums sum_negatives(Row* row) noexcept nogil:
     cdef Py_ssize_t b, m = whole(row.blocks)
     cdef Sum total
     cdef Sums B
+    if row.blocks == 1:                 # as below, sooner
+        row.factor[0] = 1
+        B.top, B.sum = row.top[0], row.sum[0].hi + row.sum[0].lo
+        return B
     fill_up(row.top, row.blocks, <double>-INFINITY)
     B.top = highest_of(row.top, m)
     sum_of_exps(row.top, m, B.top, row.factor)

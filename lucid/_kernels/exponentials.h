@@ -57,7 +57,7 @@ LUCID_INLINE lucid_floats lucid_exp_floats(lucid_floats d, lucid_floats tail)
     lucid_floats p = 1.0f + (r + r2 * (even + r * odd));
     /* 2**64 times what it is, for the last step to be the only one that may be subnormal */
     lucid_floats power = (lucid_floats)(((lucid_words)shifted << 23) + ((127u + 64) << 23));
-    return LUCID_WHERE(~(d < -128), p * power * 0x1p-64f);
+    return LUCID_WHERE(~(d < -128.0f), p * power * 0x1p-64f);
 }
 
 /* factor * e**(d + tail), factor below 2**80 */
@@ -72,7 +72,7 @@ LUCID_INLINE lucid_doubles lucid_exp_times(lucid_doubles factor, lucid_doubles d
                       + r2 * (0x1.71de0dae63bb3p-19 + r2 * 0x1.af38a9b0ec855p-26)));
     lucid_doubles p = 1.0 + (r + r2 * (even + r * odd));
     lucid_doubles power = (lucid_doubles)(((lucid_bits)shifted << 52) + ((1023ull + 256) << 52));
-    return LUCID_WHERE(~(d < -800), p * power * factor * 0x1p-256);
+    return LUCID_WHERE(~(d < -800.0), p * power * factor * 0x1p-256);
 }
 
 LUCID_INLINE lucid_doubles lucid_exp_doubles(lucid_doubles d, lucid_doubles tail)
@@ -112,7 +112,7 @@ LUCID_INLINE lucid_floats lucid_log1p_floats(lucid_floats e)
 LUCID_INLINE lucid_doubles
 lucid_softplus_of(lucid_doubles w, lucid_doubles d, lucid_doubles tail, lucid_doubles* slope)
 {
-    lucid_masks positive = d > 0;               /* then it is d + log(w + e**-d) */
+    lucid_masks positive = d > 0.0;               /* then it is d + log(w + e**-d) */
     lucid_doubles one = LUCID_ALL_DOUBLES(1.0);
     lucid_doubles y = lucid_exp_times(LUCID_EITHER(positive, one, w), -lucid_abs_doubles(d),
                                       LUCID_EITHER(positive, -tail, tail));
@@ -218,14 +218,14 @@ lucid_softplus_float(const int dense, const int weighted, const int keep, const 
             lucid_floats e = lucid_exp_floats(-size, LUCID_ALL_FLOATS(0.0f)), linear, slope;
             if (dense) {
                 lucid_floats target = *(const lucid_floats*)(t + at);
-                lucid_floats miss = LUCID_EITHER(x > 0, 1.0f - target, target);
+                lucid_floats miss = LUCID_EITHER(x > 0.0f, 1.0f - target, target);
                 lucid_floats far = e / (1.0f + e);
-                linear = LUCID_WHERE(miss > 0, size * miss);        /* 0 also of inf and no miss */
-                slope = LUCID_WHERE(target == target, LUCID_EITHER(x > 0, miss - far, far - miss));
+                linear = LUCID_WHERE(miss > 0.0f, size * miss);        /* 0 also of inf and no miss */
+                slope = LUCID_WHERE(target == target, LUCID_EITHER(x > 0.0f, miss - far, far - miss));
                 e = LUCID_WHERE(target == target, e);
             } else {
-                linear = LUCID_WHERE(x > 0, x);
-                slope = LUCID_EITHER(x > 0, LUCID_ALL_FLOATS(1.0f), e) / (1.0f + e);
+                linear = LUCID_WHERE(x > 0.0f, x);
+                slope = LUCID_EITHER(x > 0.0f, LUCID_ALL_FLOATS(1.0f), e) / (1.0f + e);
             }
             if (weighted)
                 linear += lucid_log1p_floats(e);
@@ -277,14 +277,14 @@ lucid_softplus_double(const int dense, const int weighted, const int keep, const
                 lucid_doubles e = lucid_exp_doubles(-size, LUCID_ALL_DOUBLES(0.0)), linear, slope;
                 if (dense) {
                     lucid_doubles target = *(const lucid_doubles*)(t + at);
-                    lucid_doubles miss = LUCID_EITHER(x > 0, 1.0 - target, target);
+                    lucid_doubles miss = LUCID_EITHER(x > 0.0, 1.0 - target, target);
                     lucid_doubles far = e / (1.0 + e);
-                    linear = LUCID_WHERE(miss > 0, size * miss);
-                    slope = LUCID_WHERE(target == target, LUCID_EITHER(x > 0, miss - far, far - miss));
+                    linear = LUCID_WHERE(miss > 0.0, size * miss);
+                    slope = LUCID_WHERE(target == target, LUCID_EITHER(x > 0.0, miss - far, far - miss));
                     e = LUCID_WHERE(target == target, e);
                 } else {
-                    linear = LUCID_WHERE(x > 0, x);
-                    slope = LUCID_EITHER(x > 0, LUCID_ALL_DOUBLES(1.0), e) / (1.0 + e);
+                    linear = LUCID_WHERE(x > 0.0, x);
+                    slope = LUCID_EITHER(x > 0.0, LUCID_ALL_DOUBLES(1.0), e) / (1.0 + e);
                 }
                 if (weighted) {
                     lucid_doubles weight = *(const lucid_doubles*)(w + at);

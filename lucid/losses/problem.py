@@ -6,6 +6,7 @@ dtype and the shape that the user expects.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -41,7 +42,7 @@ class Problem(NamedTuple):
         """Return the problem of rows that are ready, with sample weights that are checked."""
         divisor = 1.0
         if reduction == "mean":
-            divisor = float(len(x) if scale is None else scale.sum())
+            divisor = float(len(x)) if scale is None else math.fsum(scale)
         return cls(x, target, scale, divisor, reduction == "none")
 
     def gathered(self, losses: Array) -> Any:
@@ -138,7 +139,9 @@ class Loss:
             if x.ndim == 1:
                 loss = loss.reshape(())
             if gradient is not None:
-                gradient = gradient.reshape(x.shape).astype(dtype, copy=False)
+                if x.ndim == 1:  # a view, which the backward pass would copy
+                    gradient = gradient.reshape(x.shape)
+                gradient = gradient.astype(dtype, copy=False)
         return loss, gradient
 
     def checked(self, num_classes: int | None, options: Mapping[str, Any]) -> dict[str, Any]:

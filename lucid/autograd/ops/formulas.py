@@ -88,6 +88,7 @@ def _sum(x: Tensor, times: Array) -> tuple[Tensor, Array]:
 
 def _log_of(total: Tensor, exponent: Array) -> Tensor:
     """Return log(1 + total * e**exponent), whose derivative has no digits to lose."""
+    exponent = np.where(total._data > 0, exponent, 0)  # of an empty sum it says nothing
     shift = np.maximum(exponent, 0)
     return log(total * np.exp(exponent - shift) + np.exp(-shift)) + shift
 

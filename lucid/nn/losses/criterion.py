@@ -49,7 +49,13 @@ class Criterion(Module):
             Scalar loss, or the loss of each sample, as `reduction` says.
         """
         function = type(self)._function
-        return function(x, target, self.reduction, sample_weight=sample_weight, **self._changed())
+        return function(
+            x,
+            target,
+            reduction=self.reduction,
+            sample_weight=sample_weight,
+            **self._changed(),
+        )
 
     def extra_repr(self) -> str:
         """Return a string representation of the layer's configuration.
