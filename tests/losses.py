@@ -4,7 +4,7 @@ A loss is added to the tests by an entry in `LOSSES` and its exact formula in `o
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
