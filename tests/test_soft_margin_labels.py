@@ -74,6 +74,14 @@ def test_a_label_given_twice_counts_once():
         np.testing.assert_array_equal(a, b)
 
 
+def test_the_recorded_gradient_of_labels_given_twice_is_the_same():
+    twice = Labels.from_lists([[1, 1, 3]], NUM_CLASSES)
+    x = lucid.tensor(X[:1], requires_grad=True)
+    (recorded,) = lucid.grad(F.multilabel_soft_margin_loss(x, twice), x, create_graph=True)
+    expected = loss_and_gradient(X[:1], twice)[1]
+    np.testing.assert_allclose(recorded.detach().numpy(), expected, rtol=1e-14)
+
+
 def test_one_row_without_a_batch_axis():
     expected = loss_and_gradient(X[:1], LABELS[:1], None, "sum")
     for target in (LABELS[:1], MULTI_HOT[0]):
