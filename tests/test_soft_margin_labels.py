@@ -51,6 +51,14 @@ def test_every_form_of_labels_gives_what_numbers_give(form, reduction, weight):
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-16)
 
 
+def test_the_recorded_gradient_of_labels_given_twice_is_the_same():
+    twice = Labels.from_lists([[1, 1, 3]], NUM_CLASSES)
+    x = lucid.tensor(X[:1], requires_grad=True)
+    (recorded,) = lucid.grad(F.multilabel_soft_margin_loss(x, twice), x, create_graph=True)
+    expected = loss_and_gradient(X[:1], twice)[1]
+    np.testing.assert_allclose(recorded.detach().numpy(), expected, rtol=1e-14)
+
+
 def test_integers_zero_and_one_in_the_shape_of_the_logits_are_numbers_not_indices():
     expected = loss_and_gradient(X, MULTI_HOT.astype(float))
     found = loss_and_gradient(X, MULTI_HOT.astype(int))

@@ -56,9 +56,15 @@ class Smooth(NamedTuple):
             loss = losses if problem.rows else losses.sum() / problem.divisor
             (result,) = grad(loss.reshape(g.shape), [x], g, create_graph=True)
             assert result is not None
-            return result
+            return _with_value(result, value=_per_row(g._data, value) * value)
 
         return lambda g, x: _smooth_gradient(g, x, value=value, gradient=gradient)
+
+
+@primitive
+def _with_value(x: Tensor, *, value: Array) -> Result:
+    """What is as good as x, and more exact; derivatives are those of x."""
+    return value, lambda g, y: (g,)
 
 
 @primitive
