@@ -38,6 +38,11 @@ class Settings:
 #: Adam evens out and SGD does not.
 LEARNING_RATES = {
     "margin": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
+    "squared-margin": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
+    "warp": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
+    "lsep": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
+    "zlpr": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
+    "bpmll": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
     "soft-margin": {"sgd": 2.0, "adam": 0.01, "adamw": 0.01},
 }
 MOMENTUM = 0.9
@@ -54,6 +59,11 @@ class Step:
 
 LOSSES: dict[str, Callable[..., Any]] = {
     "margin": F.multilabel_margin_loss,
+    "squared-margin": partial(F.multilabel_margin_loss, p=2),
+    "warp": F.warp_loss,
+    "lsep": F.lsep_loss,
+    "zlpr": F.zlpr_loss,
+    "bpmll": F.bpmll_loss,
     "soft-margin": F.multilabel_soft_margin_loss,
 }
 
