@@ -93,10 +93,12 @@ def _read_target(target: Any, x: Array) -> Array | Labels:
 
 
 def _check(num_classes: int | None, weight: Any) -> dict[str, Any]:
-    if weight is None or num_classes is None:
-        return {"weight": weight}
+    if weight is None:
+        return {"weight": None}
     values = as_array("weight", weight)
     check_weight(values, num_classes)
+    if num_classes is None:
+        return {"weight": weight}
     # Of its own, for the user may write into the other.
     return {"weight": np.full(num_classes, values, np.float64)}
 
