@@ -29,7 +29,8 @@ cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
 cdef void prepare(const real* x, Row* row) noexcept nogil:
     find_taus(x, row)
     gather_weights(x, row)
-    weigh_ranks(x, row, 2)
+    if row.has_gradient:
+        weigh_ranks(x, row, 2)
 
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,

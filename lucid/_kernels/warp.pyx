@@ -19,7 +19,7 @@ from lucid._kernels.pairs.moments cimport (
 )
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_row, solve_segment
-from lucid._kernels.pairs.ranks cimport close_counts
+from lucid._kernels.pairs.ranks cimport LANES, close_counts
 from lucid._kernels.pairs.row cimport Part, Row
 from lucid._kernels.pairs.scan cimport scan
 from lucid._kernels.pairs.sums cimport Sum
@@ -36,12 +36,18 @@ cdef inline void put_rank(const real* v, const int32_t* rank, Py_ssize_t m, cons
 
 cdef inline void look_up(real* grad, const Row* row) noexcept nogil:
     """Put what the ranks are worth in their place; nearly all are 0, as their gradient is."""
-    cdef int32_t rank
-    cdef Py_ssize_t j
-    for j in range(row.C):
-        memcpy(&rank, grad + j, sizeof(rank))
-        if rank != 0:
-            grad[j] = <real>row.worth[rank].offset
+    cdef int32_t rank[LANES]
+    cdef int32_t any_rank
+    cdef Py_ssize_t first, j, m
+    for first from 0 <= first < row.C by LANES:
+        m = min(LANES, row.C - first)
+        any_rank = 0
+        for j in range(m):
+            memcpy(rank + j, grad + first + j, sizeof(int32_t))
+            any_rank |= rank[j]
+        if any_rank != 0:
+            for j in range(m):
+                grad[first + j] = <real>row.worth[rank[j]].offset
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,

@@ -11,7 +11,7 @@ from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.options import as_class_weight, as_margin, as_power, check_normalize
 from lucid.losses.pairs import KERNELS, Kernel, bases, call, solve_pairs
-from lucid.losses.problem import Loss, Problem, Solution
+from lucid.losses.problem import Loss, Problem, Solution, is_padded
 
 Array = npt.NDArray[Any]
 
@@ -123,10 +123,9 @@ def _quick(
 ) -> tuple[Array, Array | None] | None:
     """Hand arguments as they are to the kernel; None when it cannot read them.
 
-    The kernel itself refuses what it cannot read, so that good arguments pay for no checks. But it
-    would read what is under a mask, and a structure of one integer as that.
+    The kernel itself refuses what it cannot read, so that good arguments pay for no checks.
     """
-    if type(target) is not np.ndarray or target.dtype.char not in "lq":
+    if not is_padded(target):
         return None
     try:
         kernel = KERNELS["margin"][x.dtype.char]
@@ -174,4 +173,4 @@ def squared_curvature(
     return (product * factors[:, np.newaxis] * problem.factors()).astype(problem.x.dtype)
 
 
-MARGIN = Loss(multilabel_margin_loss, _solve, _check, quick=_quick)
+MARGIN = Loss(multilabel_margin_loss, _solve, _check, padded=True, quick=_quick)

@@ -60,21 +60,25 @@ def solve_pairs(
     **terms: Any,
 ) -> Solution:
     """Have a kernel solve a problem."""
-    labels: Labels = problem.target
+    target = problem.target
+    indices, indptr, unknown_indices, unknown_indptr = target, None, None, None
+    if isinstance(target, Labels):
+        indices, indptr = target.indices[np.newaxis], target.indptr
+        unknown_indices, unknown_indptr = target.unknown_indices, target.unknown_indptr
     asked = Terms(
         margin if isinstance(margin, float) else 1.0,
         None if isinstance(margin, float) else margin,
         base=BASES[normalize],
         scale=problem.scale,
-        unknown_indices=labels.unknown_indices,
-        unknown_indptr=labels.unknown_indptr,
+        unknown_indices=unknown_indices,
+        unknown_indptr=unknown_indptr,
         **terms,
     )
     return call(
         KERNELS[kernel][problem.x.dtype.char],
         problem.x,
-        labels.indices[np.newaxis],
-        labels.indptr,
+        indices,
+        indptr,
         problem.divisor,
         problem.rows,
         want_gradient,

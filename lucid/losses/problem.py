@@ -74,6 +74,8 @@ class Loss:
         of classes it checks what can be checked without.
     read_target : callable
         ``(target, x)`` to what `solve` finds as `Problem.target`.
+    padded : bool, default False
+        Whether kernels read padded labels as they are, and refuse what they do not understand.
     quick : callable, optional
         ``(x, target, reduction, want_gradient)`` to what the user gets, where there are no options
         and no sample weights; or None where arguments need a closer look.
@@ -85,6 +87,7 @@ class Loss:
         solve: Callable[..., Solution],
         check: Callable[..., dict[str, Any]],
         read_target: Callable[[Any, Array], Any] | None = None,
+        padded: bool = False,
         quick: Callable[..., tuple[Array, Array | None] | None] | None = None,
     ) -> None:
         self.arrays = arrays
@@ -92,6 +95,7 @@ class Loss:
         self.solve = solve
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
+        self.padded = padded
         self.quick = quick
         taken = inspect.signature(arrays).parameters
         self.defaults = {
@@ -115,17 +119,27 @@ class Loss:
             found = self.quick(x, target, reduction, want_gradient)
             if found is not None:
                 return found
-        problem = self.problem(x, target, reduction, sample_weight)
-        checked = self.checked(problem.x.shape[1], options)
+        scale = self.scale(x, sample_weight)
+        checked = self.checked(x.shape[-1], options)
+        if self.padded and is_padded(target) and x.dtype.char in "fd" and x.ndim == 2:
+            try:
+                problem = Problem.of_rows(x, target, scale, reduction)
+                return self.solved(problem, x, checked, want_gradient)
+            except (TypeError, ValueError):
+                pass  # and leave the block: its error is not the one for the user
+        problem = self.problem(x, target, reduction, scale)
         return self.solved(problem, x, checked, want_gradient)
 
-    def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
-        """Check all but the options."""
+    def scale(self, x: Array, sample_weight: Any) -> Array | None:
+        """Check the scores, and return the weights of their rows."""
         check_scores(x)
+        return None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
+
+    def problem(self, x: Array, target: Any, reduction: str, scale: Array | None) -> Problem:
+        """Read the labels of scores and sample weights that are checked."""
         # float16 is computed in float32; the rest is a copy only where kernels could not read x.
         dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
         rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
-        scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
         return Problem.of_rows(rows, self.read_target(target, x), scale, reduction)
 
     def solved(
@@ -170,6 +184,15 @@ class Loss:
         options = self.changed(options)
         loss = self.compute(scores, target, reduction, sample_weight, options, True)
         return cast(tuple[Array, Array], loss)
+
+
+def is_padded(target: Any) -> bool:
+    """Whether a kernel may read labels as they are.
+
+    It refuses what it does not understand, but would read what is under a mask, and a structure of
+    one integer as that.
+    """
+    return type(target) is np.ndarray and target.dtype.char in "lq" and target.ndim == 2
 
 
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:

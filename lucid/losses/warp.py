@@ -103,4 +103,4 @@ def _harmonic(size: int) -> Array:
     return sums
 
 
-WARP = Loss(warp_loss, _solve, _check)
+WARP = Loss(warp_loss, _solve, _check, padded=True)

@@ -29,47 +29,92 @@ from lucid._kernels.reals cimport real
 
 cdef extern from *:
     """
+    #include <string.h>
+
     typedef struct { double tau, slope, offset; } lucid_worth;
     typedef double lucid_pair __attribute__((vector_size(16), aligned(8)));
+    typedef int64_t lucid_bits __attribute__((vector_size(16), aligned(8)));
     typedef struct { lucid_pair sum, lost; } lucid_moment;
 
-    static void lucid_add_moments_float(const float* v, const int32_t* rank, ptrdiff_t m,
-                                        const lucid_worth* worth, lucid_moment* moment)
+    /* An addition to a number in memory waits for the one before: few ranks have four of each. */
+    enum { LUCID_COPIES = 4, LUCID_FEW_RANKS = 65 };
+
+    /* 0 where y is negative, and NaN where that is NaN: without a branch, which nothing could predict. */
+    LUCID_INLINE lucid_pair lucid_positive(lucid_pair x, double y)
     {
-        for (ptrdiff_t j = 0; j < m; j++) {
-            double y = v[j] - worth[rank[j]].tau;
-            y = 0 > y ? 0 : y;                          /* keeps NaN */
-            moment[rank[j]].sum += (lucid_pair){y, y * y};
-        }
+        return (lucid_pair)((lucid_bits)x & ~((lucid_pair){0, 0} > (lucid_pair){y, y}));
     }
 
-    static void lucid_add_moments_double(const double* v, const int32_t* rank, ptrdiff_t m,
+    LUCID_INLINE lucid_pair lucid_moments_float(float x, const lucid_worth* worth)
+    {
+        double y = x - worth->tau;
+        return lucid_positive((lucid_pair){y, y * y}, y);
+    }
+
+    static void lucid_add_moments_float(const float* v, const int32_t* rank, ptrdiff_t m, ptrdiff_t ranks,
+                                        const lucid_worth* worth, lucid_moment* moment)
+    {
+        lucid_pair sum[LUCID_FEW_RANKS][LUCID_COPIES];
+        if (ranks > LUCID_FEW_RANKS) {
+            for (ptrdiff_t j = 0; j < m; j++)
+                moment[rank[j]].sum += lucid_moments_float(v[j], worth + rank[j]);
+            return;
+        }
+        memset(sum, 0, ranks * sizeof(*sum));
+        for (ptrdiff_t j = 0; j < m; j += LUCID_COPIES)
+            for (int k = 0; k < LUCID_COPIES; k++)
+                sum[rank[j + k]][k] += lucid_moments_float(v[j + k], worth + rank[j + k]);
+        for (ptrdiff_t r = 0; r < ranks; r++)
+            moment[r].sum += (sum[r][0] + sum[r][1]) + (sum[r][2] + sum[r][3]);
+    }
+
+    LUCID_INLINE void lucid_keep(lucid_moment* moment, lucid_pair term, lucid_pair lost)
+    {
+        lucid_pair s = moment->sum + term, part = s - moment->sum;
+        moment->lost += ((moment->sum - (s - part)) + (term - part)) + lost;
+        moment->sum = s;
+    }
+
+    LUCID_INLINE void lucid_moments_double(double x, const lucid_worth* worth, lucid_moment* moment)
+    {
+        double y = x - worth->tau, back = y - x;
+        double lost = (x - (y - back)) - (worth->tau + back);   /* y + lost is exact */
+        lucid_keep(moment, lucid_positive((lucid_pair){y, y * y}, y),
+                   lucid_positive((lucid_pair){lost, 2 * y * lost}, y));
+    }
+
+    static void lucid_add_moments_double(const double* v, const int32_t* rank, ptrdiff_t m, ptrdiff_t ranks,
                                          const lucid_worth* worth, lucid_moment* moment)
     {
-        for (ptrdiff_t j = 0; j < m; j++) {
-            double x = v[j], tau = worth[rank[j]].tau, y = x - tau, back = y - x;
-            double lost = (x - (y - back)) - (tau + back);      /* y + lost is exact */
-            lost = 0 > y ? 0 : lost;
-            y = 0 > y ? 0 : y;
-            lucid_moment* of = moment + rank[j];
-            lucid_pair term = {y, y * y}, s = of->sum + term, part = s - of->sum;
-            of->lost += ((of->sum - (s - part)) + (term - part)) + (lucid_pair){lost, 2 * y * lost};
-            of->sum = s;
+        lucid_moment sum[LUCID_FEW_RANKS][LUCID_COPIES];
+        if (ranks > LUCID_FEW_RANKS) {
+            for (ptrdiff_t j = 0; j < m; j++)
+                lucid_moments_double(v[j], worth + rank[j], moment + rank[j]);
+            return;
         }
+        memset(sum, 0, ranks * sizeof(*sum));
+        for (ptrdiff_t j = 0; j < m; j += LUCID_COPIES)
+            for (int k = 0; k < LUCID_COPIES; k++)
+                lucid_moments_double(v[j + k], worth + rank[j + k], &sum[rank[j + k]][k]);
+        for (ptrdiff_t r = 0; r < ranks; r++)
+            for (int k = 0; k < LUCID_COPIES; k++)
+                lucid_keep(moment + r, sum[r][k].sum, sum[r][k].lost);
     }
     """
     void add_moments_float "lucid_add_moments_float" (const float* v, const int32_t* rank, Py_ssize_t m,
-                                                      const void* worth, void* moment) noexcept nogil
+                                                      Py_ssize_t ranks, const void* worth,
+                                                      void* moment) noexcept nogil
     void add_moments_double "lucid_add_moments_double" (const double* v, const int32_t* rank, Py_ssize_t m,
-                                                        const void* worth, void* moment) noexcept nogil
+                                                        Py_ssize_t ranks, const void* worth,
+                                                        void* moment) noexcept nogil
 
 
 cdef inline void moments_add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
                              const Row* row, Part* part) noexcept nogil:
     if real is float:
-        add_moments_float(v, rank, m, row.worth, part.moment)
+        add_moments_float(v, rank, m, row.P + 1, row.worth, part.moment)
     else:
-        add_moments_double(v, rank, m, row.worth, part.moment)
+        add_moments_double(v, rank, m, row.P + 1, row.worth, part.moment)
 
 
 cdef inline void merge_moments(Moment* moments, const Moment* moment, const Row* row) noexcept nogil:
@@ -128,6 +173,10 @@ cdef inline void gather_weights(const real* x, Row* row) noexcept nogil:
     """Add up the weights of the labels at each threshold."""
     cdef const real* tau = <const real*>row.thresholds.tau
     cdef Py_ssize_t i
+    if row.terms.weights == NULL:
+        for i in range(row.P):
+            row.weight_at[i] = 1
+        return
     memset(row.weight_at, 0, (row.P + 1) * sizeof(double))
     for i in range(row.P):
         row.weight_at[place_of(i, &row.thresholds, tau)] += weight_of(i, row)
@@ -144,8 +193,13 @@ cdef inline void weigh_ranks(const real* x, Row* row, int p) noexcept nogil:
             d = gap(tau, r - 2)
             add_times(&b, &w, &d, tau)
         add(&w, row.weight_at[r - 1])
-        row.worth[r].slope = 2 * (w.hi + w.lo) / row.divisor if p == 2 else 0
-        row.worth[r].offset = 2 * (b.hi + b.lo) / row.divisor if p == 2 else (w.hi + w.lo) / row.divisor
+        row.worth[r].slope = over(2 * (w.hi + w.lo), row, tau) if p == 2 else 0
+        row.worth[r].offset = over(2 * (b.hi + b.lo) if p == 2 else w.hi + w.lo, row, tau)
+
+
+cdef inline double over(double value, const Row* row, const real* tau) noexcept nogil:
+    """Return value / divisor, as exactly as a gradient needs it."""
+    return value * row.inverse if real is float else value / row.divisor
 
 
 cdef inline void sum_moments(const real* x, const Row* row, Part* part, int p, Sum* loss) noexcept nogil:
@@ -203,10 +257,10 @@ cdef inline void put_offset(const real* v, const int32_t* rank, Py_ssize_t m, co
 cdef inline void put_line(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
                           real* gradient) noexcept nogil:
     cdef const Worth* worth
+    cdef double y
     cdef Py_ssize_t j
     for j in range(m):
         worth = &row.worth[rank[j]]
-        if rank[j] > 0:
-            gradient[j] = <real>(worth.slope * (v[j] - worth.tau) + worth.offset)
-        else:                           # where both may be infinite
-            gradient[j] = 0
+        y = v[j] - worth.tau
+        y = y if y > 0 else 0           # in rank 0, where it may be infinite
+        gradient[j] = <real>(worth.slope * y + worth.offset)

@@ -234,7 +234,10 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[:, ::1] indices, co
         allocated = problem.rows != NULL and problem.parts != NULL and problem.loss != NULL
         for n in range(1 if shared else threads):
             allocated = allocated and allocate_row(&problem.rows[n], K, unknowns, C, differ)
-            if allocated and worth_of_count is not None:
+            if not allocated:
+                break
+            problem.rows[n].has_gradient = problem.grad != NULL
+            if worth_of_count is not None:
                 problem.rows[n].worth_of_count = &worth_of_count[0]
         for n in range(slots):
             allocated = allocated and allocate_part(&problem.parts[n], K, differ)

@@ -71,6 +71,7 @@ cdef struct Row:            # what is known of a row before its scores are ranke
     double divisor          # of the gradient: base, times N for a mean over N rows
     double inverse          # 1 / divisor
     bint finite             # whether every threshold is
+    bint has_gradient       # whether one is wanted
     double a                # the lowest threshold
     Thresholds thresholds
     Columns labels

@@ -8,6 +8,7 @@ steps (`Curved`), or smooth, and then given by a formula of tensors (`Smooth`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
-from lucid.losses.problem import Loss, Problem
+from lucid.losses.problem import Loss, Problem, is_padded
 
 #: From the upstream gradient and the scores to the gradient of the scores, differentiable.
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -31,11 +32,14 @@ class Curved(NamedTuple):
     product: Callable[..., Array]
     """``(problem, d, **options)`` to the second derivative times d, (N, C)."""
 
-    def gradient(self, problem: Problem, options: dict[str, Any], value: Array) -> Gradient:
+    def gradient(
+        self, problem: Callable[[], Problem], options: dict[str, Any], value: Array
+    ) -> Gradient:
         """Return the gradient as a function of tensors."""
 
         def curve(d: Array) -> Array:
-            return self.product(problem, d.reshape(problem.x.shape), **options).reshape(d.shape)
+            given = problem()
+            return self.product(given, d.reshape(given.x.shape), **options).reshape(d.shape)
 
         return lambda g, x: _gradient(g, x, value=value, curve=curve)
 
@@ -46,14 +50,17 @@ class Smooth(NamedTuple):
     formula: Callable[..., Tensor]
     """``(x, problem, **options)`` to the loss of each row of the tensor x (N, C)."""
 
-    def gradient(self, problem: Problem, options: dict[str, Any], value: Array) -> Gradient:
+    def gradient(
+        self, problem: Callable[[], Problem], options: dict[str, Any], value: Array
+    ) -> Gradient:
         """Return the gradient as a function of tensors."""
 
         def gradient(g: Tensor, x: Tensor) -> Tensor:
-            losses = self.formula(x.reshape(problem.x.shape), problem, **options)
-            if problem.scale is not None:
-                losses = where(problem.scale > 0, losses * problem.scale.astype(x.dtype), 0)
-            loss = losses if problem.rows else losses.sum() / problem.divisor
+            given = problem()
+            losses = self.formula(x.reshape(given.x.shape), given, **options)
+            if given.scale is not None:
+                losses = where(given.scale > 0, losses * given.scale.astype(x.dtype), 0)
+            loss = losses if given.rows else losses.sum() / given.divisor
             (result,) = grad(loss.reshape(g.shape), [x], g, create_graph=True)
             assert result is not None
             return _with_value(result, value=_per_row(g._data, value) * value)
@@ -86,9 +93,18 @@ def loss_of(
             x._data, target, reduction, sample_weight, options, want_gradient
         )
         return value, None if gradient is None else _pullback(x, gradient, _in_steps(gradient))
-    problem = loss.problem(x._data, target, reduction, sample_weight)
-    checked = loss.checked(problem.x.shape[1], options)
-    value, gradient = loss.solved(problem, x._data, checked, True)
+    scale = loss.scale(x._data, sample_weight)
+    checked = loss.checked(x.shape[-1], options)
+
+    @cache
+    def problem() -> Problem:
+        return loss.problem(x._data, target, reduction, scale)
+
+    if loss.padded and is_padded(target):  # it is read again only if the backward pass is recorded
+        target = target.copy()
+        value, gradient = loss.compute(x._data, target, reduction, scale, checked, True)
+    else:
+        value, gradient = loss.solved(problem(), x._data, checked, True)
     assert gradient is not None
     return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
 
