@@ -9,6 +9,7 @@ import oracle
 import pytest
 from cpu_levels import CPU_LEVELS
 from losses import ASKS, CASES, LAYOUTS, LOSSES, REGIMES, Batch, Case, batch, bits, large
+from problems import SEGMENT
 
 import lucid
 from lucid import Labels
@@ -86,11 +87,23 @@ def test_scores_of_every_size_keep_their_digits(case, ask, dtype, scale):
 
 
 @pytest.mark.parametrize("kind", ["random", "trained"])
-@pytest.mark.parametrize("size", ["segments-and-one", "a-shared-row-with-a-grid"])
+@pytest.mark.parametrize(
+    "size", ["segments-and-one", "a-shared-row-with-a-grid", "more-labels-than-a-segment"]
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @each(HINGES)
 def test_rows_of_many_segments_keep_their_digits(case, dtype, size, kind):
     assert_exact(case, large(size, kind, dtype))
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each(HINGES)
+def test_a_label_given_more_than_once_counts_as_often_wherever_it_is(case, dtype, trained):
+    x = np.random.default_rng(0).standard_normal((1, 1200)).astype(dtype)
+    labels = [6, 6, 700, 1198, 6, 1198]
+    x[:, labels] += 3 * trained  # then few scores are active, and their blocks are packed
+    assert_exact(case, Batch(x, [labels], [[]]))
 
 
 def spread_weights(classes):
@@ -284,13 +297,15 @@ def test_lists_of_scores_are_taken_as_float32(case):
 # NaN and infinities.
 
 
-@pytest.mark.parametrize("column", [0, 598])
-@pytest.mark.parametrize("labels", [[3], [0, 3], [598, 0], list(range(100))], ids=len)
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("column", [0, 602])
+@pytest.mark.parametrize("labels", [[3], [0, 3], [602, 0], list(range(100))], ids=len)
 @each_dtype
 @each()
-def test_a_nan_makes_the_loss_and_gradient_of_its_row_nan(case, dtype, labels, column):
-    x = np.random.default_rng(0).standard_normal((3, 600)).astype(dtype)
-    target = Labels.from_lists([labels] * 3, 600)
+def test_a_nan_makes_the_loss_and_gradient_of_its_row_nan(case, dtype, labels, column, trained):
+    x = np.random.default_rng(0).standard_normal((3, 603)).astype(dtype)
+    x[:, labels] += 5 * trained
+    target = Labels.from_lists([labels] * 3, 603)
     expected = case.solve(x, target, "none")
     x[1, column] = np.nan
     loss, gradient = case.solve(x, target, "none")
@@ -380,6 +395,14 @@ def test_a_row_without_pairs_has_no_loss_whatever_its_scores_are(case, labels, b
     loss, gradient = case.solve(np.full((1, 7), bad), Labels.from_lists([labels], 7), "none")
     assert loss == 0
     assert not gradient.any()
+
+
+@each(HINGES)
+def test_a_row_without_labels_has_a_gradient_of_zeros_in_memory_that_was_used_before(case):
+    x = np.random.default_rng(0).standard_normal((1, 2 * SEGMENT + 1))
+    for labels in ([3], [], [3], []):  # the arrays of a call may be those of the one before
+        _, gradient = case.solve(x, Labels.from_lists([labels], x.size), "none")
+        assert gradient.any() == bool(labels)
 
 
 # Derivatives.

@@ -243,12 +243,6 @@ def test_a_transposed_target_is_recognised():
         multilabel_margin(X, TARGET.repeat(2, axis=0)[:3])
 
 
-@pytest.mark.parametrize("shape", [(), (1, 2, 3), (2, 2, 2, 2)])
-def test_scores_of_no_or_too_many_axes(shape):
-    with raises(ValueError, "x must have shape (N, C) or (C,)", str(shape)):
-        multilabel_margin(np.zeros(shape), TARGET)
-
-
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 0)])
 def test_scores_of_no_class(shape):
     with raises(ValueError, "x must have from 1 to 2**31 - 1 classes", str(shape)):
@@ -333,13 +327,6 @@ CALLS = [
     lambda x, target: F.multilabel_margin_loss(x, target),
     lambda x, target: F.multilabel_soft_margin_loss(x, target),
 ]
-
-
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("x", [None, "abc", [[1.0, None]]])
-def test_scores_that_are_no_numbers_are_named(call, x):
-    with raises(TypeError, "x must be float32, float64 or float16, got"):
-        call(x, [[0, 1]])
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -48,9 +48,11 @@ def test_labels_at_the_lowest_indices():
     assert loss.item() == np.float32(0.275)
 
 
-def test_a_label_after_the_first_minus_one_is_no_label():
+@pytest.mark.parametrize("form", [list, np.array])
+def test_a_label_after_the_first_minus_one_is_no_label(form):
+    target = form([[3, 0, -1, 1]])
     with pytest.warns(UserWarning, match="row 0 is .*what stands after its first -1 is ignored"):
-        loss = F.multilabel_margin_loss([[0.1, 0.2, 0.4, 0.8]], [[3, 0, -1, 1]])
+        loss = F.multilabel_margin_loss([[0.1, 0.2, 0.4, 0.8]], target)
     assert loss.item() == pytest.approx(0.85, rel=1e-7)
 
 
