@@ -40,6 +40,7 @@ MANY_DIGITS = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN)
 TINY = Decimal("1e-20")
 #: A gradient is kept to so many decimal places: more than a float64 has.
 PLACES = 400
+HUGE = Decimal("1e400")  # beyond it everything is inf
 
 
 # Hinges.
@@ -268,10 +269,13 @@ def _log_of_one_plus(t: Decimal) -> Decimal:
 def _row(
     classes: int, loss: Decimal, negatives: dict[int, Decimal], labels: dict[int, Decimal]
 ) -> Row:
+    def to_integer(value: Decimal) -> int:
+        return int(value.min(HUGE).max(-HUGE).scaleb(PLACES))
+
     numerators = np.zeros(classes, object)
     for c, value in [*negatives.items(), *labels.items()]:
-        numerators[c] = int(value.scaleb(PLACES))
-    return Row(Fraction(int(loss.scaleb(PLACES)), 10**PLACES), numerators, 10**PLACES)
+        numerators[c] = to_integer(value)
+    return Row(Fraction(to_integer(loss), 10**PLACES), numerators, 10**PLACES)
 
 
 # NaN and infinities.

@@ -22,7 +22,7 @@ KERNEL = """
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport int32_t, int64_t
 
-from lucid._kernels.pairs.labels cimport put_gradient, put_labels
+from lucid._kernels.pairs.labels cimport put_label, put_labels
 from lucid._kernels.pairs.problem cimport solve, solve_row, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
@@ -40,7 +40,7 @@ cdef inline void put(const real* v, const int32_t* rank, Py_ssize_t m, const Row
                      real* gradient) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(m):
-        put_gradient(gradient + j, rank[j], row)
+        put_label(gradient + j, rank[j], row)
 
 
 cdef inline void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 import lucid
 import lucid.testing
-from lucid import nn
 from lucid.nn import functional as F
 
 X = np.array([[2.0, -1.0, 0.0], [0.5, 3.0, -4.0]])
@@ -43,13 +42,6 @@ def test_reductions(reduction):
     rows = [by_definition(X[n], TARGET[n], [1, 1, 1]) for n in range(2)]
     expected = {"none": rows, "sum": sum(rows), "mean": sum(rows) / 2}[reduction]
     np.testing.assert_allclose(F.multilabel_soft_margin_loss(X, TARGET, None, reduction), expected)
-
-
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_one_row_without_a_batch_axis_gives_a_number(reduction):
-    loss = F.multilabel_soft_margin_loss(X[0], TARGET[0], None, reduction)
-    assert loss.shape == ()
-    assert loss.item() == pytest.approx(by_definition(X[0], TARGET[0], [1, 1, 1]))
 
 
 @pytest.mark.parametrize("score", [1e4, -1e4, 700.0, -700.0])
@@ -87,21 +79,6 @@ def test_second_derivatives(reduction):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_the_dtype_is_that_of_the_logits(dtype):
-    x = lucid.tensor(X, dtype, requires_grad=True)
-    loss = F.multilabel_soft_margin_loss(x, TARGET.astype("float64"), np.ones(3))
-    loss.backward()
-    assert loss.dtype == x.grad.dtype == dtype
-
-
-def test_a_float16_gradient_too_small_for_it_can_be_scaled_up():
-    x = lucid.zeros(64, 3000, dtype=lucid.float16, requires_grad=True)
-    loss = F.multilabel_soft_margin_loss(x, np.zeros(x.shape))
-    (loss.to(lucid.float32) * 4096).backward()  # without it, 0.5 / (64 * 3000) in steps of 6e-8
-    assert (x.grad == np.float16(0.5 * 4096 / (64 * 3000))).numpy().all()
-
-
 @pytest.mark.parametrize("change", ["target", "weight"])
 def test_target_and_weight_may_be_written_into_before_backward(change):
     def second_derivative(write):
@@ -120,13 +97,6 @@ def test_target_and_weight_may_be_written_into_before_backward(change):
 def test_targets_of_every_real_kind(target):
     expected = F.multilabel_soft_margin_loss(X, TARGET)
     assert F.multilabel_soft_margin_loss(X, target).item() == expected.item()
-
-
-def test_a_batch_of_no_rows():
-    x = np.empty((0, 3))
-    assert F.multilabel_soft_margin_loss(x, x, None, "sum").item() == 0
-    assert np.isnan(F.multilabel_soft_margin_loss(x, x, None, "mean").item())
-    assert F.multilabel_soft_margin_loss(x, x, None, "none").shape == (0,)
 
 
 def test_a_nan_logit_gives_a_nan_loss():
@@ -180,27 +150,6 @@ def test_weights_that_are_no_real_numbers():
 def test_logits_that_are_no_floats():
     with raises(TypeError, "x must be float32, float64 or float16", "int64"):
         F.multilabel_soft_margin_loss(np.array([[1, 2, 3]]), [[0, 1, 0]])
-
-
-@pytest.mark.parametrize("reduction", ["avg", None])
-def test_a_bad_reduction_is_refused_where_it_is_given(reduction):
-    with raises(ValueError, "reduction must be 'none', 'mean' or 'sum'", repr(reduction)):
-        F.multilabel_soft_margin_loss(X, TARGET, None, reduction)
-    with raises(ValueError, "reduction must be 'none', 'mean' or 'sum'", repr(reduction)):
-        nn.MultiLabelSoftMarginLoss(reduction=reduction)
-
-
-# The module.
-
-
-def test_the_module_calls_the_function_with_its_options():
-    weight = [0.5, 2.0, 1.0]
-    loss = nn.MultiLabelSoftMarginLoss(weight, "sum")(X, TARGET)
-    assert loss.item() == F.multilabel_soft_margin_loss(X, TARGET, weight, "sum").item()
-
-
-def test_the_module_prints_its_options():
-    assert repr(nn.MultiLabelSoftMarginLoss()) == "MultiLabelSoftMarginLoss(reduction='mean')"
 
 
 @pytest.mark.parametrize("name", ["target", "weight"])

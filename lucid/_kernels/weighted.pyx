@@ -34,7 +34,7 @@ cdef void prepare(const real* x, Row* row) noexcept nogil:
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
                             const Part* part) noexcept nogil:
-    return -weight_of(i, row) * part.count[place]
+    return 0 - weight_of(i, row) * part.count[place]        # no negative zero
 
 
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:

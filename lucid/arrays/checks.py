@@ -183,4 +183,5 @@ def check_weight(weight: Array, num_classes: int) -> None:
             f"weight must have one value for each class, shape ({num_classes},), got {weight.shape}"
         )
     if weight.dtype.kind not in "iuf":
-        raise TypeError(f"weight must hold real numbers, got {kind_of(weight)}")
+        got = repr(weight.item()) if weight.ndim == 0 else kind_of(weight)
+        raise TypeError(f"weight must hold real numbers, got {got}")

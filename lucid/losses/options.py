@@ -66,7 +66,8 @@ def _real_numbers(name: str, values: Any) -> Array:
     """Return finite float64 numbers."""
     array = as_array(name, values)
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must hold real numbers, got {kind_of(array)}")
+        got = f"{values!r}" if array.ndim == 0 else kind_of(array)
+        raise TypeError(f"{name} must hold real numbers, got {got}")
     array = np.array(array, np.float64, order="C")  # a copy: its owner may write into it
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")

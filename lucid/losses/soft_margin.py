@@ -83,7 +83,7 @@ def multilabel_soft_margin_loss(
 def _read_target(target: Any, x: Array) -> Array | Labels:
     """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
     if not is_array_like(target):
-        return as_labels(target, x.shape, "target").drop_duplicates()
+        return as_labels(target, x.shape, "target")
     numbers = label_array("target", target)
     check_probabilities(numbers, x)
     if numbers.dtype == bool:

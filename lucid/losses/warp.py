@@ -94,30 +94,13 @@ def harmonic(n: int) -> Array:
 
 @lru_cache(maxsize=4)
 def _harmonic(size: int) -> Array:
-    # Added up one by one, rounding errors would add up, too: so the sums of 1,024 terms each are
-    # added up without any, and few terms to each of these.
-    terms = np.zeros(size)
-    terms[1:] = 1 / np.arange(1, size)
-    rows = terms.reshape(-1, 1 << 10)
-    sums = np.cumsum(rows[:, ::-1], axis=1)[:, -1]
-    total, lost, starts = 0.0, 0.0, np.zeros(len(rows))
-    for i, term in enumerate(sums[:-1]):
-        whole = total + term
-        lost += term - (whole - total)
-        total = whole
-        starts[i + 1] = total + lost
-    worth = np.cumsum(rows, axis=1)
-    worth += starts[:, np.newaxis]
-    first = worth[0]
-    exact, rest = 0.0, 0.0
-    for k in range(1, first.size):  # where there is nothing to hide an error behind
-        whole = exact + terms[k]
-        rest += terms[k] - (whole - exact)
-        exact = whole
-        first[k] = exact + rest
-    flat: Array = worth.reshape(-1)
-    flat.flags.writeable = False
-    return flat
+    # In whole units of 2**-58, and of 2**-87 for what these leave: rounding errors cannot add up.
+    k = np.arange(1, size, dtype=np.uint64)
+    units, rest = np.divmod(np.uint64(1 << 58), k)
+    carried = np.cumsum((rest << np.uint64(29)) // k) >> np.uint64(29)
+    sums: Array = np.concatenate([[0.0], (np.cumsum(units) + carried) / 2.0**58])
+    sums.flags.writeable = False
+    return sums
 
 
 WARP = Loss(warp_loss, _solve, _check)

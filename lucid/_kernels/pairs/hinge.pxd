@@ -35,7 +35,7 @@ that changes more than the thresholds.
 
 from libc.stdint cimport int32_t, int64_t
 
-from lucid._kernels.pairs.labels cimport put_gradient, put_labels
+from lucid._kernels.pairs.labels cimport put_labels
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.ranks cimport Thresholds, close_counts, rank_of
 from lucid._kernels.pairs.row cimport (
@@ -44,7 +44,7 @@ from lucid._kernels.pairs.row cimport (
 )
 from lucid._kernels.pairs.scan cimport pad, scan
 from lucid._kernels.pairs.segments cimport scan_row
-from lucid._kernels.pairs.sums cimport Sum, add, add_product, add_products, quotient
+from lucid._kernels.pairs.sums cimport Sum, add, add_product, add_products, quotient, rounded_quotient
 from lucid._kernels.reals cimport real
 
 cdef extern from *:
@@ -54,6 +54,14 @@ cdef extern from *:
 cdef inline void hinge_add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
                            const Row* row, Part* part) noexcept nogil:
     add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
+
+
+cdef inline void put_gradient(real* out, double count, const Row* row) noexcept nogil:
+    """Write count / divisor, rounded once; a product with the inverse is as good for float32."""
+    if real is float:
+        out[0] = <float>(count * row.inverse)
+    else:
+        out[0] = rounded_quotient(count, row.divisor, row.inverse)
 
 
 cdef inline void hinge_put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,

@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 
 from lucid._kernels.pairs.ranks cimport place_of
 from lucid._kernels.pairs.row cimport Part, Row
-from lucid._kernels.pairs.sums cimport Sum, rounded_quotient
+from lucid._kernels.pairs.sums cimport Sum
 from lucid._kernels.reals cimport real
 
 # The gradient of the label i, at a place among the thresholds, times the divisor; not positive.
@@ -15,12 +15,9 @@ ctypedef double (*OfLabel)(const real* tau, Py_ssize_t i, Py_ssize_t place, cons
                            const Part* part) noexcept nogil
 
 
-cdef inline void put_gradient(real* out, double value, const Row* row) noexcept nogil:
-    """Write value / divisor, rounded once; a product with the inverse is as good for float32."""
-    if real is float:
-        out[0] = <float>(value * row.inverse)
-    else:
-        out[0] = rounded_quotient(value, row.divisor, row.inverse)
+cdef inline void put_label(real* out, double value, const Row* row) noexcept nogil:
+    """Write value / divisor, rounded once, as `put_gradient` does for whole numbers."""
+    out[0] = <real>(value * row.inverse if real is float else value / row.divisor)
 
 
 cdef inline void put_labels(real* grad, const Row* row, const Part* part, const Sum* loss,
@@ -40,12 +37,12 @@ cdef inline void put_labels(real* grad, const Row* row, const Part* part, const 
         for i in range(row.P):
             times = tally(grad + label[i], 0)
             if times > 0:               # not yet a gradient, whose sign is negative
-                put_gradient(grad + label[i],
-                             times * of_label(tau, i, place_of(i, &row.thresholds, tau), row, part), row)
+                put_label(grad + label[i],
+                          times * of_label(tau, i, place_of(i, &row.thresholds, tau), row, part), row)
     else:
         for i in range(row.P):
-            put_gradient(grad + label[i],
-                         of_label(tau, i, place_of(i, &row.thresholds, tau), row, part), row)
+            put_label(grad + label[i],
+                      of_label(tau, i, place_of(i, &row.thresholds, tau), row, part), row)
 
 
 cdef inline int64_t tally(real* place, int64_t more) noexcept nogil:

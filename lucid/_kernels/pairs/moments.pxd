@@ -187,7 +187,8 @@ cdef inline double weighted_excess(const real* tau, Py_ssize_t i, Py_ssize_t pla
                                    const Part* part) noexcept nogil:
     """How far the scores above the threshold of label i are above it, summed up, times its weight."""
     cdef Sum w = number(weight_of(i, row)), e, product = number(0)
-    e.hi, e.lo = part.moment[place + 1].sum, part.moment[place + 1].lost
+    cdef Py_ssize_t r = min(place + 1, row.P)       # thresholds that are NaN are not in order
+    e.hi, e.lo = part.moment[r].sum, part.moment[r].lost
     add_times(&product, &w, &e, tau)
     return product.hi + product.lo
 
@@ -205,4 +206,7 @@ cdef inline void put_line(const real* v, const int32_t* rank, Py_ssize_t m, cons
     cdef Py_ssize_t j
     for j in range(m):
         worth = &row.worth[rank[j]]
-        gradient[j] = <real>(worth.slope * (v[j] - worth.tau) + worth.offset)
+        if rank[j] > 0:
+            gradient[j] = <real>(worth.slope * (v[j] - worth.tau) + worth.offset)
+        else:                           # where both may be infinite
+            gradient[j] = 0

@@ -53,7 +53,7 @@ def soft_margin(x: Tensor, problem: Problem, *, weight: Array | None) -> Tensor:
     target = problem.target
     if isinstance(target, Labels):
         times, negatives = _places(problem)
-        known, labels = (times > 0) | (negatives > 0), times
+        known, labels = (times > 0) | (negatives > 0), np.minimum(times, 1)
     else:
         known = target == target
         labels = np.where(known, target, 0).astype(x.dtype)

@@ -7,7 +7,7 @@ steps (`Curved`), or smooth, and then given by a formula of tensors (`Smooth`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,16 +50,21 @@ class Smooth(NamedTuple):
         """Return the gradient as a function of tensors."""
 
         def gradient(g: Tensor, x: Tensor) -> Tensor:
-            inner = clone(x)  # independent of what x was computed from
-            losses = self.formula(inner.reshape(problem.x.shape), problem, **options)
+            losses = self.formula(x.reshape(problem.x.shape), problem, **options)
             if problem.scale is not None:
                 losses = where(problem.scale > 0, losses * problem.scale.astype(x.dtype), 0)
             loss = losses if problem.rows else losses.sum() / problem.divisor
-            (result,) = grad(loss.reshape(g.shape), [inner], g, create_graph=True)
+            (result,) = grad(loss.reshape(g.shape), [x], g, create_graph=True)
             assert result is not None
-            return result
+            return _with_value(result, value=_per_row(g._data, value) * value)
 
-        return gradient
+        return lambda g, x: _smooth_gradient(g, x, value=value, gradient=gradient)
+
+
+@primitive
+def _with_value(x: Tensor, *, value: Array) -> Result:
+    """What is as good as x, and more exact; derivatives are those of x."""
+    return value, lambda g, y: (g,)
 
 
 @primitive
@@ -118,6 +123,24 @@ def _gradient(
             return of_g, Tensor(np.zeros_like(x._data))
         per_row = g.reshape((*g.shape, 1)) if g.ndim == x.ndim - 1 else g
         return of_g, _curvature(per_row * h, curve=curve)
+
+    return _per_row(g._data, value) * value, pullback
+
+
+@primitive
+def _smooth_gradient(g: Tensor, x: Tensor, *, value: Array, gradient: Gradient) -> Result:
+    """The gradient that the kernel has found, whose derivatives are those of ``gradient``."""
+
+    def pullback(h: Tensor, y: Tensor) -> Sequence[Tensor | None]:
+        recorded, grad_mode.enabled = grad_mode.enabled, True
+        try:
+            inner = clone(g), clone(x)  # independent, even if one was computed from the other
+            wanted = [t for t in inner if t.requires_grad]
+            found = grad(gradient(*inner), wanted, h, create_graph=recorded, allow_unused=True)
+            gradients = dict(zip(wanted, found, strict=True))
+            return [gradients.get(t) for t in inner]
+        finally:
+            grad_mode.enabled = recorded
 
     return _per_row(g._data, value) * value, pullback
 

@@ -79,7 +79,7 @@ class LSEPLoss(Criterion):
     >>> import lucid.nn as nn
     >>> scores = lucid.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
     >>> print(round(nn.LSEPLoss()(scores, [[0, 3]]).item(), 4))
-    1.9034
+    1.9043
     >>> print(round(nn.LSEPLoss(per_label=True)(scores, [[0, 3]]).item(), 4))
     1.3179
     """
@@ -143,7 +143,7 @@ class ZLPRLoss(Criterion):
     >>> import lucid.nn as nn
     >>> scores = lucid.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
     >>> print(round(nn.ZLPRLoss()(scores, [[0, 3]]).item(), 4))
-    2.4634
+    2.5087
     """
 
     _loss = ZLPR
@@ -204,7 +204,7 @@ class BPMLLLoss(Criterion):
     >>> import lucid.nn as nn
     >>> scores = lucid.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
     >>> print(round(nn.BPMLLLoss()(scores, [[0, 3]]).item(), 4))
-    0.9514
+    0.9524
     """
 
     _loss = BPMLL
