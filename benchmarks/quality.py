@@ -32,9 +32,9 @@ from typing import Any
 import numpy as np
 
 import lucid
+import machine
 from lucid import Labels, metrics, nn, optim
 from lucid.io import read_xmc
-import machine
 from pool import environment
 
 RESULTS = Path(__file__).with_name("quality.json")
@@ -87,7 +87,7 @@ class DataSet:
 DATA_SETS = {
     data.name: data
     for data in (
-        DataSet("emotions", True, 5, 32, 40, 1e-2, 1e-1, 1e-1),
+        DataSet("emotions", True, 5, 32, 60, 1e-2, 1e-1, 1e-1),
         DataSet("yeast", True, 5, 32, 20, 1e-2, 1e-1, 1e-2),
         DataSet("bibtex", False, 1, 128, 10, 1.0, 1e-4, 1e-1),
         DataSet("delicious", False, 1, 128, 5, 1.0, 1e-4, 1e-1),
@@ -223,7 +223,7 @@ def measure(folder: Path, data: DataSet, name: str) -> dict[str, Any]:
     setting, held_out = choose(error_at, start)
     propensities = metrics.propensities(train.labels)
     values: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    of_rows: dict[str, Any] = {metric: 0.0 for metric in JUDGES}
+    of_rows: dict[str, Any] = dict.fromkeys(JUDGES, 0.0)
     seeds = SEEDS[:1] if name == LOGISTIC else SEEDS  # nothing is drawn by logistic regression
     for seed in seeds:
         scores = scores_of(name, data, train, test.features, setting, seed)
@@ -243,9 +243,7 @@ def measure(folder: Path, data: DataSet, name: str) -> dict[str, Any]:
 def by_row(metric: str, scores: Any, labels: Labels) -> Any:
     """Return a metric of each row."""
     one = METRICS[metric]
-    return np.array(
-        [one(scores[n : n + 1], labels[n : n + 1], None) for n in range(len(labels))]
-    )
+    return np.array([one(scores[n : n + 1], labels[n : n + 1], None) for n in range(len(labels))])
 
 
 def compare(results: dict[str, Any]) -> dict[str, Any]:

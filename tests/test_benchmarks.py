@@ -207,7 +207,9 @@ def test_every_loss_has_been_tried_on_every_data_set():
     assert data_sets.keys() == quality.DATA_SETS.keys()
     for data in data_sets.values():
         assert data["losses"].keys() == {*quality.LOSSES, quality.LOGISTIC}
-        assert all(each["test"].keys() == quality.METRICS.keys() for each in data["losses"].values())
+        assert all(
+            each["test"].keys() == quality.METRICS.keys() for each in data["losses"].values()
+        )
 
 
 def test_a_setting_is_looked_for_until_no_step_makes_it_better():
