@@ -20,7 +20,7 @@ from summary import Result, best_numpy, digits, has, ratio, seconds
 RESULTS = Path(__file__).with_name("results.json")
 SHORT = Path(__file__).parents[1] / "README.md"
 WIDE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
+NAME = "benchmark"
 
 HEAD = (
     "| rows × classes, labels a row | scores | forward | × PyTorch | × NumPy "
@@ -100,13 +100,14 @@ def _caption(results: dict[str, Any]) -> str:
     )
 
 
-def insert(readme: str, text: str) -> str:
-    """Return ``readme`` with ``text`` between its markers."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def insert(readme: str, text: str, name: str = NAME) -> str:
+    """Return ``readme`` with ``text`` between the markers of a name."""
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, begin, rest = readme.partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"the file has no {BEGIN} and {END} to write between")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+        raise ValueError(f"the file has no {first} and {last} to write between")
+    return f"{before}{first}\n{text}\n{last}{after}"
 
 
 def main() -> None:

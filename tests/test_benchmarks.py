@@ -20,6 +20,8 @@ import ablation  # noqa: E402
 import contenders  # noqa: E402
 import epochs  # noqa: E402
 import exact  # noqa: E402
+import quality  # noqa: E402
+import quality_table  # noqa: E402
 import summary  # noqa: E402
 import table  # noqa: E402
 from cases import BOTH, FORWARD, TABLE, Case, find  # noqa: E402
@@ -176,8 +178,9 @@ def test_where_less_is_better_the_floor_is_a_ceiling(value, holds):
 
 
 def test_the_table_replaces_only_what_is_between_its_markers():
-    readme = f"before\n{table.BEGIN}\nold\n{table.END}\nafter"
-    assert table.insert(readme, "new") == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter"
+    readme = "<!-- other -->\n<!-- some -->\nold\n<!-- /some -->\nafter"
+    wanted = "<!-- other -->\n<!-- some -->\nnew\n<!-- /some -->\nafter"
+    assert table.insert(readme, "new", "some") == wanted
 
 
 def test_a_readme_without_markers_is_refused():
@@ -191,6 +194,56 @@ def test_a_readme_without_markers_is_refused():
 def test_the_tables_are_those_of_the_results(file, text):
     present = file.read_text()
     assert table.insert(present, text(json.loads(table.RESULTS.read_text()))) == present
+
+
+def test_the_tables_of_quality_are_those_of_the_results():
+    present = table.WIDE.read_text()
+    text = quality_table.tables(json.loads(quality_table.RESULTS.read_text()))
+    assert table.insert(present, text, quality_table.NAME) == present
+
+
+def test_every_loss_has_been_tried_on_every_data_set():
+    data_sets = json.loads(quality_table.RESULTS.read_text())["data"]
+    assert data_sets.keys() == quality.DATA_SETS.keys()
+    for data in data_sets.values():
+        assert data["losses"].keys() == {*quality.LOSSES, quality.LOGISTIC}
+        assert all(
+            each["test"].keys() == quality.METRICS.keys() for each in data["losses"].values()
+        )
+
+
+def test_a_setting_is_looked_for_until_no_step_makes_it_better():
+    def error(setting):
+        return abs(math.log10(setting[0]) - 1) + abs(math.log10(setting[1]) + 2)
+
+    setting, lowest = quality.choose(error, (0.1, 1.0))
+    assert setting == (10.0, 0.01)
+    assert lowest == 0.0
+
+
+def test_a_setting_that_diverges_is_not_chosen():
+    labels = lucid.Labels.from_lists([[0]], num_classes=2)
+    assert quality.error(np.array([[math.nan, 0.0]]), labels) == math.inf
+
+
+def test_the_loss_is_chosen_by_what_was_held_out_not_by_the_test():
+    def result(held_out, row):
+        rows = {metric: np.array([row, row + 0.1]) for metric in quality.JUDGES}
+        return {"held out": held_out, "rows": rows}
+
+    results = {"a": result(0.1, 0.9), "b": result(0.2, 0.0), quality.LOGISTIC: result(0.0, 0.5)}
+    summary = quality.compare(results)
+    assert summary["chosen"] == "a"
+    assert summary["difference"]["LRAP"] == {"mean": 0.4, "standard error": 0.0}
+
+
+def test_a_class_that_was_never_seen_has_no_chance_in_logistic_regression():
+    pytest.importorskip("sklearn")
+    features = np.array([[0.0], [1.0], [2.0], [3.0]])
+    labels = lucid.Labels.from_lists([[0], [0], [2], [2]], num_classes=3)
+    scores = quality.logistic_scores(quality.Rows(features, labels), features, c=1.0)
+    assert scores[:, 1].tolist() == [0.0] * 4
+    assert scores[0, 0] > scores[3, 0] > 0
 
 
 @pytest.mark.parametrize("variant", ablation.VARIANTS)
