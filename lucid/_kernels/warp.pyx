@@ -10,7 +10,7 @@ and -L(n_i) for a label. They are known when all scores have been ranked. So the
 score's rank where its gradient goes, to be looked up when the row is closed.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from lucid._kernels.pairs.labels cimport put_labels
@@ -36,18 +36,30 @@ cdef inline void put_rank(const real* v, const int32_t* rank, Py_ssize_t m, cons
 
 cdef inline void look_up(real* grad, const Row* row) noexcept nogil:
     """Put what the ranks are worth in their place; nearly all are 0, as their gradient is."""
-    cdef int32_t rank[LANES]
-    cdef int32_t any_rank
-    cdef Py_ssize_t first, j, m
-    for first from 0 <= first < row.C by LANES:
-        m = min(LANES, row.C - first)
-        any_rank = 0
-        for j in range(m):
-            memcpy(rank + j, grad + first + j, sizeof(int32_t))
-            any_rank |= rank[j]
-        if any_rank != 0:
-            for j in range(m):
-                grad[first + j] = <real>row.worth[rank[j]].offset
+    cdef Py_ssize_t first, whole = row.C // LANES * LANES
+    for first from 0 <= first < whole by LANES:
+        if any_bit(grad + first):
+            look_up_each(grad + first, LANES, row)
+    look_up_each(grad + whole, row.C - whole, row)
+
+
+cdef inline bint any_bit(const real* grad) noexcept nogil:
+    """Whether one of LANES numbers is not zero, all at once."""
+    cdef uint64_t words[LANES]
+    cdef uint64_t bits = 0
+    cdef Py_ssize_t w
+    memcpy(words, grad, LANES * sizeof(real))
+    for w in range(LANES * sizeof(real) // sizeof(uint64_t)):
+        bits |= words[w]
+    return bits != 0
+
+
+cdef inline void look_up_each(real* grad, Py_ssize_t m, const Row* row) noexcept nogil:
+    cdef int32_t rank
+    cdef Py_ssize_t j
+    for j in range(m):
+        memcpy(&rank, grad + j, sizeof(rank))
+        grad[j] = <real>row.worth[rank].offset
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,

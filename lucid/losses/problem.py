@@ -42,7 +42,7 @@ class Problem(NamedTuple):
         """Return the problem of rows that are ready, with sample weights that are checked."""
         divisor = 1.0
         if reduction == "mean":
-            divisor = float(len(x)) if scale is None else math.fsum(scale)
+            divisor = float(len(x)) if scale is None else math.fsum(scale.tolist())
         return cls(x, target, scale, divisor, reduction == "none")
 
     def gathered(self, losses: Array) -> Any:
