@@ -39,7 +39,7 @@ class Settings:
 LEARNING_RATES = {
     "margin": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
     "squared-margin": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
-    "warp": {"sgd": 0.05, "adam": 0.01, "adamw": 0.01},
+    "warp": {"sgd": 0.03, "adam": 0.01, "adamw": 0.01},
     "lsep": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
     "zlpr": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
     "bpmll": {"sgd": 0.1, "adam": 0.01, "adamw": 0.01},
