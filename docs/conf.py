@@ -4,6 +4,8 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from lucid import nn
+
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "_ext"), str(DOCS)]
 
@@ -41,7 +43,7 @@ extlinks = {
 autosummary_generate = True
 autosummary_context = {
     "kernels": {
-        "lucid.multilabel_margin": "margin",
+        "lucid.losses.multilabel_margin_loss": "margin",
         "lucid.nn.MultilabelMarginLoss": "margin",
         "lucid.nn.functional.linear_multilabel_margin_loss": "margin",
         "lucid.nn.functional.multilabel_margin_loss": "margin",
@@ -109,4 +111,9 @@ def setup(app):
     def link_own_types(app, config):
         config.numpydoc_xref_aliases_complete = OWN_TYPES
 
+    def name_public_bases(app, name, obj, options, bases):
+        if issubclass(obj, nn.Module):  # its base may be internal
+            bases[:] = [nn.Module]
+
     app.connect("config-inited", link_own_types, priority=900)  # after numpydoc
+    app.connect("autodoc-process-bases", name_public_bases)
