@@ -12,7 +12,7 @@ from losses import ASKS, CASES, LAYOUTS, LOSSES, REGIMES, Batch, Case, batch, bi
 from problems import SEGMENT
 
 import lucid
-from lucid import Labels, _kernels
+from lucid import Labels, _kernels, nn
 from lucid.nn import functional as F
 from lucid.testing import gradcheck, gradgradcheck
 
@@ -866,3 +866,58 @@ def test_labels_of_other_rows_or_classes_are_refused(case):
 def test_a_label_out_of_range_is_named_with_its_place(case):
     with pytest.raises(ValueError, match="target: label 7 in row 1, position 0 is out of range"):
         case.tensor(batch().x[:2], [[], [7]])
+
+
+# What was found by trying.
+
+
+def test_a_half_of_nan_alone_makes_zlpr_nan():
+    nan = np.nan
+    for scores, labels in (([nan, 0, 0], [0]), ([0, nan, -np.inf], [0]), ([nan, nan, 1], [0, 1])):
+        loss, gradient = lucid.losses.zlpr_loss(np.array(scores, float), labels)
+        assert np.isnan(loss)
+        assert np.isnan(gradient).all()
+
+
+def test_an_infinite_square_has_an_infinite_gradient():
+    labels = Labels.from_lists([[0]], 2)
+    for dtype in ("float32", "float64"):
+        x = np.array([[-np.inf, 0.5]], dtype)
+        _, gradient = lucid.losses.multilabel_margin_loss(x, labels, "sum", p=2)
+        assert gradient.tolist() == [[-np.inf, np.inf]]
+
+
+def test_a_margin_that_float32_cannot_hold_is_refused():
+    x = np.zeros((1, 3), np.float32)
+    with pytest.raises(ValueError, match=r"margin must fit float32, .*got 1e\+39"):
+        lucid.losses.multilabel_margin_loss(x, [[0]], margin=1e39)
+
+
+def test_rows_of_weight_zero_alone_have_no_gradient_through_the_fused_layer():
+    weight = lucid.tensor(np.ones((4, 5)), requires_grad=True)
+    x, none = np.ones((2, 5)), [0, 0]
+    loss = F.linear_multilabel_margin_loss(x, weight, None, [[0, 3], [2]], sample_weight=none)
+    loss.backward()
+    assert np.isnan(loss.item())
+    assert (weight.grad.numpy() == 0).all()
+
+
+def test_the_fused_layer_takes_a_loss_and_not_its_class():
+    x, weight = np.ones((1, 2)), np.ones((3, 2))
+    with pytest.raises(
+        TypeError, match=r"loss must be an nn\.MultilabelMarginLoss or nn\.WARPLoss"
+    ):
+        F.linear_multilabel_margin_loss(x, weight, None, [[0]], loss=nn.WARPLoss)
+
+
+def test_weights_whose_sum_overflows_give_a_mean_of_zero_or_nan_and_no_error():
+    loss, _ = lucid.losses.zlpr_loss(np.zeros((2, 3)), [[0], [1]], sample_weight=[1e308, 1e308])
+    assert not loss > 0
+
+
+def test_features_that_change_before_the_backward_pass_do_not_change_the_gradient():
+    x, weight = np.ones((2, 3)), lucid.tensor(np.eye(4, 3), requires_grad=True)
+    loss = F.linear_multilabel_margin_loss(x, weight, None, [[0], [1]], "none")
+    x[:] = 100
+    loss.sum().backward()
+    assert abs(weight.grad.numpy()).max() < 10

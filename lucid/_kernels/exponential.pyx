@@ -219,6 +219,9 @@ cdef void close_lsep_per_label(const real* x, Row* row) noexcept nogil:
 cdef void close_zlpr(const real* x, Row* row) noexcept nogil:
     cdef Sums A = sum_labels(x, row), B = sum_negatives(row)
     cdef double of_labels, of_negatives
+    if isnan(A.sum) or isnan(B.sum):
+        row.loss = NAN
+        return
     row.loss = softplus_of(A.sum, A.top, 0, &of_labels) + softplus_of(B.sum, B.top, 0, &of_negatives)
     put_slopes(of_negatives, of_labels, &A, &B, row)
 

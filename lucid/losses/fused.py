@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lucid.arrays.features import add_transposed_times, times_transposed
 from lucid.arrays.reduction import pairwise_sum
 from lucid.labels import Labels
+from lucid.losses.options import check_margin_fits
 from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, bases, call
 from lucid.losses.problem import Loss, Problem
 from lucid.losses.warp import WARP, harmonic
@@ -65,6 +66,7 @@ def linear_loss_of(
     # float16 is computed in float32.
     dtype = np.result_type(features.dtype, weight.dtype, bias.dtype, np.float32)
     features, weight, bias = (a.astype(dtype, copy=False) for a in (features, weight, bias))
+    check_margin_fits(options["margin"], dtype)
     n, c = len(labels), len(weight)
     labels = _without_full_rows(labels)
     gradients = Gradients(

@@ -32,6 +32,13 @@ def as_margin(margin: Any, num_classes: int | None) -> float | Array:
     return float(values) if values.ndim == 0 else values
 
 
+def check_margin_fits(margin: float | Array, dtype: Any) -> None:
+    """Refuse a margin that is not finite in the dtype of the scores."""
+    largest = np.max(np.abs(margin))
+    if largest > np.finfo(dtype).max:
+        raise ValueError(f"margin must fit {dtype}, the dtype of x, got {largest}")
+
+
 def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
     """Return a weight for each class that is not negative, or None."""
     if weight is None:
@@ -46,10 +53,9 @@ def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
     """Return a weight for each row of scores of this shape, (N,), that is not negative."""
     values = _real_numbers("sample_weight", sample_weight)
     if values.shape != shape[:-1]:
-        wanted = f"shape ({shape[0]},)" if len(shape) == 2 else "a single number"
+        wanted = "one number for each row of x" if len(shape) == 2 else "a number, as x is one row"
         raise ValueError(
-            f"sample_weight must have one number for each row of x, {wanted}, "
-            f"got shape {values.shape}"
+            f"sample_weight must be {wanted}: shape {shape[:-1]}, got shape {values.shape}"
         )
     return _not_negative("sample_weight", np.atleast_1d(values))
 

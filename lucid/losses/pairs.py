@@ -8,6 +8,7 @@ import numpy.typing as npt
 from lucid import _kernels
 from lucid.arrays.buffers import empty_like
 from lucid.labels import Labels
+from lucid.losses.options import check_margin_fits
 from lucid.losses.problem import Problem, Solution
 from lucid.system import threads
 
@@ -60,6 +61,7 @@ def solve_pairs(
     **terms: Any,
 ) -> Solution:
     """Have a kernel solve a problem."""
+    check_margin_fits(margin, problem.x.dtype)
     target = problem.target
     indices, indptr, unknown_indices, unknown_indptr = target, None, None, None
     if isinstance(target, Labels):

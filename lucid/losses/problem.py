@@ -42,7 +42,7 @@ class Problem(NamedTuple):
         """Return the problem of rows that are ready, with sample weights that are checked."""
         divisor = 1.0
         if reduction == "mean":
-            divisor = float(len(x)) if scale is None else math.fsum(scale.tolist())
+            divisor = float(len(x)) if scale is None else _sum(scale)
         return cls(x, target, scale, divisor, reduction == "none")
 
     def gathered(self, losses: Array) -> Any:
@@ -56,7 +56,9 @@ class Problem(NamedTuple):
         """Return what the gradient of each row is multiplied by, (N, 1), or one number for all."""
         if self.scale is None:
             return float(np.divide(1.0, self.divisor))
-        return (self.scale / self.divisor)[:, np.newaxis]
+        # A row of weight 0 has a gradient of 0, also where all weights are, and their mean is nan.
+        factors = np.where(self.scale == 0, 0, self.scale / self.divisor)
+        return factors[:, np.newaxis]
 
 
 class Loss:
@@ -184,6 +186,14 @@ class Loss:
         options = self.changed(options)
         loss = self.compute(scores, target, reduction, sample_weight, options, True)
         return cast(tuple[Array, Array], loss)
+
+
+def _sum(weights: Array) -> float:
+    """Return the sum, rounded once."""
+    try:
+        return math.fsum(weights.tolist())
+    except OverflowError:
+        return math.inf
 
 
 def is_padded(target: Any) -> bool:

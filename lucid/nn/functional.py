@@ -234,6 +234,8 @@ def linear_multilabel_margin_loss(
      [ 0.3333  0.1667]]
     """
     check_reduction(reduction)
+    if reduction == "none":  # arrays are read again in the backward pass: their owner may write
+        features, bias = (x.copy() if isinstance(x, np.ndarray) else x for x in (features, bias))
     weight = real("weight", weight)
     if is_sparse(features):
         features = as_csr("features", features, weight.dtype)
@@ -266,7 +268,7 @@ def linear_multilabel_margin_loss(
 def _options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:
     """Return what a criterion of the margin family is, and its options."""
     of = getattr(loss, "_loss", None)
-    if of not in (MARGIN, WARP):
+    if of not in (MARGIN, WARP) or isinstance(loss, type):
         raise TypeError(
             "loss must be an nn.MultilabelMarginLoss or nn.WARPLoss, "
             f"got {getattr(loss, '__name__', type(loss).__name__)}"

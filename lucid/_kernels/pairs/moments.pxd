@@ -18,6 +18,7 @@ No term is negative, so nothing cancels, wherever the thresholds are. For float3
 more than enough. For float64 scores sums carry their rounding error along, see `sums.pxd`.
 """
 
+from libc.math cimport isfinite
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
@@ -243,6 +244,8 @@ cdef inline double weighted_excess(const real* tau, Py_ssize_t i, Py_ssize_t pla
     cdef Sum w = number(weight_of(i, row)), e, product = number(0)
     cdef Py_ssize_t r = min(place + 1, row.P)       # thresholds that are NaN are not in order
     e.hi, e.lo = part.moment[r].sum, part.moment[r].lost
+    if not isfinite(e.hi):
+        return w.hi * e.hi
     add_times(&product, &w, &e, tau)
     return product.hi + product.lo
 

@@ -58,7 +58,7 @@ def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) 
     )
 
     def compute(wanted: Wanted, upstream: Array | float = 1.0) -> tuple[Array, Gradients]:
-        with np.errstate(divide="ignore"):  # a mean of no rows
+        with np.errstate(divide="ignore", invalid="ignore"):  # a mean of no rows
             scale = np.ravel(problem.factors()) * upstream
         return linear_loss_of(
             features,

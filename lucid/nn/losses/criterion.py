@@ -30,7 +30,7 @@ class Criterion(Module):
         return self._loss.changed({name: getattr(self, name) for name in self._loss.defaults})
 
     def forward(
-        self, x: TensorLike, target: Any, *, sample_weight: TensorLike | None = None
+        self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
     ) -> Tensor:
         """Compute the loss between predictions and targets.
 

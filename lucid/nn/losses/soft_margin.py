@@ -27,7 +27,8 @@ class MultiLabelSoftMarginLoss(Criterion):
     Parameters
     ----------
     weight : Tensor or array_like, optional
-        A weight :math:`w_j` for each class, shape ``(C,)``.
+        A weight :math:`w_j` for each class, shape ``(C,)``, or one for all: what the loss of the
+        class is multiplied by, whatever it is, as in PyTorch.
     {reduction}
 
     Attributes
