@@ -9,10 +9,11 @@ that falls to 0 in a straight line. Dense features are standardised, sparse ones
 are taken as they are. The learning rate and the weight decay are chosen on rows held out of the
 training set, and the strength of one-versus-rest logistic regression, scikit-learn's, is chosen on
 the same rows; then the whole training set is trained on, with three seeds for the order of the
-batches, and the test set is looked at for the first time.
+batches, and tested.
 
 One number decides among settings, and among losses: the product of the three errors ranking loss,
 1 - LRAP and 1 - nDCG@5, averaged over what is held out. It weighs them alike, however small one is.
+Settings are chosen on as many folds as the table below says, losses on all five.
 """
 
 import argparse
