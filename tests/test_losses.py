@@ -921,3 +921,11 @@ def test_features_that_change_before_the_backward_pass_do_not_change_the_gradien
     x[:] = 100
     loss.sum().backward()
     assert abs(weight.grad.numpy()).max() < 10
+
+
+@each()
+def test_a_reduction_that_there_is_not_is_refused_with_a_gradient_too(case):
+    given = batch()
+    x = lucid.tensor(given.x, requires_grad=True)
+    with pytest.raises(ValueError, match="reduction must be 'none', 'mean' or 'sum', got 'avg'"):
+        case.tensor(x, given.target, "avg")

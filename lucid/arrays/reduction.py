@@ -1,4 +1,4 @@
-"""Sums: of arrays over axes, and from the losses of the rows to the result."""
+"""Sums of arrays over axes."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -60,14 +60,3 @@ def _sum_along(x: Array, axis: int) -> Array:
     if BLOCK * k < n:
         total += _add(x[(*every, slice(BLOCK * k, None))], axis=axis, keepdims=True)
     return total
-
-
-def reduced(losses: Array, reduction: str) -> Array:
-    """Return the losses of the rows, their sum or their mean, in their dtype."""
-    if reduction == "none":
-        return losses
-    total = losses.sum(dtype=np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        # A float64 divisor makes the mean of no rows nan.
-        result = total / np.float64(losses.size) if reduction == "mean" else total
-        return np.asarray(result, losses.dtype)

@@ -123,6 +123,18 @@ class Loss:
                 return found
         scale = self.scale(x, sample_weight)
         checked = self.checked(x.shape[-1], options)
+        return self.found(x, target, reduction, scale, checked, want_gradient)
+
+    def found(
+        self,
+        x: Array,
+        target: Any,
+        reduction: str,
+        scale: Array | None,
+        checked: Mapping[str, Any],
+        want_gradient: bool,
+    ) -> tuple[Array, Array | None]:
+        """Return the same once all but the labels are checked."""
         if self.padded and is_padded(target) and x.dtype.char in "fd" and x.ndim == 2:
             try:
                 problem = Problem.of_rows(x, target, scale, reduction)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lucid.arrays.checks import check_reduction
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Pullback
@@ -93,6 +94,7 @@ def loss_of(
             x._data, target, reduction, sample_weight, options, want_gradient
         )
         return value, None if gradient is None else _pullback(x, gradient, _in_steps(gradient))
+    check_reduction(reduction)
     scale = loss.scale(x._data, sample_weight)
     checked = loss.checked(x.shape[-1], options)
 
@@ -102,7 +104,7 @@ def loss_of(
 
     if loss.padded and is_padded(target):  # it is read again only if the backward pass is recorded
         target = target.copy()
-        value, gradient = loss.compute(x._data, target, reduction, scale, checked, True)
+        value, gradient = loss.found(x._data, target, reduction, scale, checked, True)
     else:
         value, gradient = loss.solved(problem(), x._data, checked, True)
     assert gradient is not None
