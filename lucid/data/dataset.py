@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
+
 from lucid.labels import Labels
 from lucid.system.optional import require
 
@@ -17,10 +19,12 @@ class Dataset:
 
     Parameters
     ----------
-    features : scipy.sparse.csr_array
+    features : scipy.sparse.csr_array or ndarray
         Shape ``(N, F)``.
     labels : Labels
         ``N`` rows of labels.
+    sample_weight : ndarray, optional
+        Shape ``(N,)``: how much each row counts in a training.
 
     Examples
     --------
@@ -29,13 +33,23 @@ class Dataset:
     >>> data = Dataset(csr_array([[0.5, 0.0], [0.0, 2.0]]), Labels.from_lists([[1], [0, 2]], 3))
     >>> data
     Dataset(rows=2, features=2, classes=3)
+
+    Rows are chosen by a slice, or by an array of their numbers:
+
+    >>> data[:1]
+    Dataset(rows=1, features=2, classes=3)
     """
 
     features: Any
     labels: Labels
+    sample_weight: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> "Dataset":
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return Dataset(self.features[rows], self.labels[rows], weight)
 
     def __repr__(self) -> str:
         rows, features = self.features.shape
