@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -151,7 +151,8 @@ class Trainer:
     >>> from lucid import nn, optim
     >>> from lucid.io import Dataset
     >>> from lucid.training import Trainer
-    >>> data = Dataset(np.eye(4, dtype=np.float32), lucid.Labels.from_lists([[0], [1], [2], [3]], 4))
+    >>> labels = lucid.Labels.from_lists([[0], [1], [2], [3]], num_classes=4)
+    >>> data = Dataset(np.eye(4, dtype=np.float32), labels)
     >>> lucid.manual_seed(0)
     >>> model = nn.Linear(4, 4)
     >>> optimizer = optim.SGD(model.parameters(), lr=0.5)

@@ -111,7 +111,7 @@ def evaluate(
     1.0
     """
     named = ranking_metrics(data.labels.num_classes) if wanted is None else wanted
-    ks = [] if propensities is None else _places(data.labels.num_classes)
+    ks = _places(data.labels.num_classes) if propensities is not None else []
     # Each is a mean over rows, so the mean over parts is weighted by their rows.
     totals = dict.fromkeys(named, 0.0)
     best = []  # for PSP@k, which is no mean over rows
@@ -123,8 +123,9 @@ def evaluate(
         if ks:
             best.append(top_k(scores, ks[-1]))
     values = {name: total / len(data) for name, total in totals.items()}
-    if ks:
-        ranked = _as_csr(*(np.concatenate(each) for each in zip(*best, strict=True)), data.labels)
+    if propensities is not None:
+        classes, scores = (np.concatenate(each) for each in zip(*best, strict=True))
+        ranked = _as_csr(classes, scores, data.labels)
         for k in ks:
             values[f"PSP@{k}"] = metrics.psp_at_k(ranked, data.labels, propensities, k=k)
     return values
