@@ -1,6 +1,6 @@
 """What the readers return, and the error of a file that is not what it should be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -49,7 +49,9 @@ class Dataset:
 
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> "Dataset":
         weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return Dataset(self.features[rows], self.labels[rows], weight)
+        return replace(
+            self, features=self.features[rows], labels=self.labels[rows], sample_weight=weight
+        )
 
     def __repr__(self) -> str:
         rows, features = self.features.shape

@@ -1,0 +1,5 @@
+"""`lucid predict`."""
+
+
+def predict(arguments):
+    """`lucid predict`: soon."""
