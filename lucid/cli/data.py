@@ -140,7 +140,7 @@ def fingerprint(data: Dataset) -> str:
     digest = hashlib.sha256(repr((data.features.shape, data.labels.shape)).encode())
     x, y = data.features, data.labels
     for part in (x.indptr, x.indices, x.data, y.indptr, y.indices):
-        digest.update(np.ascontiguousarray(part))
+        digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lucid import nn, training
@@ -12,11 +12,14 @@ from lucid.cli.errors import UsageError
 
 @dataclass(frozen=True)
 class Settings:
-    """What to train with. The defaults train well on data sets from 6 to 1,000 classes."""
+    """What to train with. The defaults train well on data sets from 6 to 1,000 classes.
+
+    Where no learning rate is given, it is the one that suits the features: see `completed`.
+    """
 
     loss: str = "margin"
     optimizer: str = "sgd"
-    lr: float = 0.0  # see `complete`
+    lr: float | None = None
     weight_decay: float = 0.0
     epochs: int = 15
     batch_size: int = 32
@@ -26,15 +29,16 @@ class Settings:
     patience: int | None = None
 
     @classmethod
-    def complete(cls, given: Mapping[str, Any]) -> Settings:
-        """Fill in what was not given: a rate, and a weight decay, that suit loss and optimiser."""
-        chosen = cls(**given)
-        missing = {}
-        if "lr" not in given:
-            missing["lr"] = training.learning_rate(chosen.loss, chosen.optimizer)
-        if "weight_decay" not in given and chosen.optimizer == "adamw":
-            missing["weight_decay"] = 0.01
-        return cls(**{**given, **missing})
+    def of_options(cls, given: Mapping[str, Any]) -> Settings:
+        """Take what was given, and defaults for the rest."""
+        decay = {"weight_decay": 0.01} if given.get("optimizer") == "adamw" else {}
+        return cls(**{**decay, **given})
+
+    def completed(self, features: Any) -> Settings:
+        """Return the same with a learning rate, for those features."""
+        if self.lr is not None:
+            return self
+        return replace(self, lr=training.learning_rate(self.loss, self.optimizer, features))
 
     @classmethod
     def of_checkpoint(cls, saved: Any, given: Mapping[str, Any], origin: str) -> Settings:
@@ -58,6 +62,7 @@ class Settings:
 
     def trainer(self, net: nn.Module, validation: Any) -> training.Trainer:
         """Make what trains a net so."""
+        assert self.lr is not None
         patience = self.patience
         return training.Trainer(
             net,

@@ -29,19 +29,20 @@ def train(arguments: argparse.Namespace) -> int:
     _check_outputs(arguments)
     set_threads(arguments.threads)
     begun = _read_checkpoint(arguments)
-    settings = begun.settings
-    split = data.load(arguments.file, arguments.test, settings.seed, settings.validation)
-    ranker = _make_ranker(settings, split, arguments.class_names)
+    chosen = begun.settings
+    split = data.load(arguments.file, arguments.test, chosen.seed, chosen.validation)
     display.print_split(split)
-
+    ranker = _make_ranker(chosen, split, arguments.class_names)
     rows = Dataset(ranker.scaled(split.train.features), split.train.labels)
+    settings = chosen.completed(rows.features)
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
-    about = {"settings": settings.as_dict(), "data": data.fingerprint(split.train)}
-    begun.take_up(trainer, about["data"])
+    fingerprint = data.fingerprint(split.train)
+    begun.take_up(trainer, fingerprint)
     listeners: list[training.Listener] = []
     checkpoint = arguments.checkpoint or arguments.resume
     if checkpoint is not None:
         every = arguments.checkpoint_every or 1
+        about = {"settings": settings.as_dict(), "data": fingerprint}
         listeners.append(training.Checkpoints(trainer, checkpoint, every, about))
     try:
         with display.progress(settings.epochs, len(rows), trainer.done) as progress:
@@ -118,7 +119,7 @@ def _read_checkpoint(arguments: argparse.Namespace) -> _Begun:
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if arguments.resume is None:
-        return _Begun(Settings.complete(given))
+        return _Begun(Settings.of_options(given))
     state, about = training.load_training(arguments.resume)
     settings = Settings.of_checkpoint(about.get("settings"), given, arguments.resume)
     return _Begun(settings, arguments.resume, state, about.get("data", ""))
