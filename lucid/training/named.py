@@ -39,8 +39,8 @@ _RATES = {
     "warp": 0.2,
     "lsep": 1.0,
     "zlpr": 1.0,
-    "bpmll": 0.2,
-    "soft-margin": 14.0,
+    "bpmll": 0.3,
+    "soft-margin": 20.0,
 }
 #: What to take for the length of rows where it is not known: few are longer.
 _LONG = 7.0
