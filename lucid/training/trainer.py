@@ -1,7 +1,5 @@
 """The loop of a training, and all that it must remember to go on where it was."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +28,20 @@ class Pieces(Protocol):
 
     It has a length, the number of its rows, and each ``iter`` of it is a new pass over the same
     pieces, each a `Dataset`. Rows are shuffled within a piece, and no mini-batch has rows of two.
+
+    See Also
+    --------
+    Ranker.prepared : Makes them of a file that is read in pieces.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid import Labels
+    >>> from lucid.io import Dataset
+    >>> from lucid.training import Pieces
+    >>> piece = Dataset(np.ones((2, 3)), Labels.from_lists([[0], [1]], num_classes=2))
+    >>> isinstance([piece, piece], Pieces)  # but of a list, the length is not that of the rows
+    True
     """
 
     def __len__(self) -> int: ...

@@ -1,7 +1,5 @@
 """How well a model ranks rows that it is not trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
