@@ -62,7 +62,7 @@ def test_tagging_reads_files_of_training_and_test_data(tmp_path):
     assert "Dataset(rows=4, features=3, classes=2), tested on 4 rows" in shown
 
 
-@pytest.mark.parametrize("form", ["fused", "two-steps"])
+@pytest.mark.parametrize("form", ["step", "fused", "two-steps"])
 def test_a_layer_of_many_classes_learns(form, tmp_path):
     small = ["--classes", "5000", "--rows", "64", "--form", form]
     shown = output_of("benchmarks/million_classes.py", *small, cwd=tmp_path)

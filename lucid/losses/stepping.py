@@ -124,8 +124,7 @@ class _Tiles:
         """Go through all tiles, and return the loss of each row."""
         rows = self.rows
         n, d = rows.x.shape
-        width = chunk // max(1, n, 0 if hasattr(rows.x, "indptr") else d)
-        self.width = min(len(rows.weight), max(_NARROWEST, width))
+        self.width = min(len(rows.weight), max(_NARROWEST, chunk // max(1, n, d)))
         weights = rows.weights(self.width)
         base = bases(rows.labels, weights, rows.asked.normalize())
         self.weights, self.factors = weights, self.scales / base
