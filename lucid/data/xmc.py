@@ -34,7 +34,7 @@ def read_xmc(
         Plain text, or compressed with gzip, bzip2 or xz, told apart by the first bytes.
     class_names : bool or sequence of str, default False
         Whether labels are names, UTF-8 words without a comma. Their classes are in sorted order,
-        or in that of the sequence, such as the `Dataset.class_names` of a training set.
+        or in that of the sequence, such as the ``class_names`` of a training set.
     dtype : {numpy.float32, numpy.float64}
         The type of the feature values.
 
