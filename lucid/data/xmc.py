@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.data.dataset import DataFileError, Dataset
-from lucid.data.files import FilePath, Lines, read_text
+from lucid.data.files import FilePath, read_text
+from lucid.data.lines import Lines
 from lucid.data.names import ClassNames, check_names, names_in, with_numbers
 from lucid.data.scanning import LARGEST_INDEX, checked_dtype, scan, shown
 from lucid.data.streams import DataStream, checked_rows
