@@ -48,6 +48,7 @@ autosummary_context = {
         "lucid.losses.multilabel_margin_loss": "margin",
         "lucid.nn.MultilabelMarginLoss": "margin",
         "lucid.nn.functional.linear_multilabel_margin_loss": "margin",
+        "lucid.nn.functional.linear_multilabel_margin_step": "margin",
         "lucid.nn.functional.multilabel_margin_loss": "margin",
     }
 }

@@ -13,7 +13,7 @@ from lucid.autograd.random import generator
 from lucid.io import Dataset
 from lucid.nn import Module
 from lucid.optim import Optimizer
-from lucid.system.threads import blas_threads_limited
+from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.history import Epoch, History
 
@@ -296,7 +296,7 @@ class Trainer:
         """
         if len(data) == 0:
             raise ValueError("data must have at least one row to train on")
-        with blas_threads_limited():
+        with one_thread_each():
             while self.epoch < epochs and not self._stopped_early:
                 yield from self._rest_of_epoch(data, epochs)
 
