@@ -400,6 +400,9 @@ class Trainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another training was, whose state this is.
 
+        The generator that `lucid.manual_seed` sets, from which `lucid.nn.Dropout` draws, goes on
+        where it was as well.
+
         Parameters
         ----------
         state : mapping
