@@ -1,6 +1,5 @@
 """`MultilabelRanker` is an estimator as scikit-learn wants one."""
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lucid.sklearn import MultilabelRanker
