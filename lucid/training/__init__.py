@@ -5,29 +5,35 @@ that it must remember to go on where it was. Neither knows of a terminal or of a
 wants to show, draw or save something listens to the steps.
 """
 
+from lucid.training.baseline import MostFrequent
 from lucid.training.best import top_k
 from lucid.training.checkpoints import Checkpoints, load_training, save_training
-from lucid.training.early_stopping import EarlyStopping
+from lucid.training.early_stopping import RANKING_LOSS, EarlyStopping
 from lucid.training.history import Epoch, History
 from lucid.training.named import (
     LOSSES,
+    MOMENTUM,
     OPTIMIZERS,
     learning_rate,
     make_loss,
     make_optimizer,
 )
 from lucid.training.ranker import Ranker
-from lucid.training.trainer import Diverged, Pieces, Step, Trainer, linear_decay
+from lucid.training.trainer import Diverged, Listener, Pieces, Step, Trainer, linear_decay
 from lucid.training.validation import Validation, evaluate, ranking_metrics
 
 __all__ = [
     "LOSSES",
+    "MOMENTUM",
     "OPTIMIZERS",
+    "RANKING_LOSS",
     "Checkpoints",
     "Diverged",
     "EarlyStopping",
     "Epoch",
     "History",
+    "Listener",
+    "MostFrequent",
     "Pieces",
     "Ranker",
     "Step",

@@ -91,7 +91,7 @@ def load_training(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[st
 
 
 class Checkpoints:
-    """A listener that saves a training after every so many epochs.
+    """A listener that saves a training after every so many epochs, and when it ends.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Checkpoints:
     >>> _ = trainer.fit(data, epochs=5, listeners=[Checkpoints(trainer, "c.safetensors", every=2)])
     >>> state, _ = load_training("c.safetensors")
     >>> len(state["history"])
-    4
+    5
     """
 
     def __init__(
@@ -139,18 +139,14 @@ class Checkpoints:
         self.about = about
 
     def __call__(self, step: Step) -> None:
-        """Save if the step ended an epoch whose turn it is.
+        """Save if the step ended the training, or an epoch whose turn it is.
 
         Parameters
         ----------
         step : Step
         """
-        if step.result is not None and step.epoch % self.every == 0:
-            self.save()
-
-    def save(self) -> None:
-        """Save the training where it is."""
-        save_training(self.path, self.trainer, self.about)
+        if step.last or (step.result is not None and step.epoch % self.every == 0):
+            save_training(self.path, self.trainer, self.about)
 
 
 def _without_arrays(value: Any, name: str, arrays: dict[str, Any]) -> Any:

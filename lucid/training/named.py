@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from lucid import nn, optim
+from lucid.system.optional import is_sparse
 
 #: The losses by name; each takes the options of its class.
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -27,16 +31,16 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adamw": optim.AdamW,
 }
 
-#: By loss, for SGD. Soft margin averages over the classes, so its gradients are smaller, which Adam
-#: evens out and SGD does not.
+#: By loss, for SGD on rows of length 1. Soft margin averages over the classes, so its gradients are
+#: smaller, which Adam evens out and SGD does not.
 _RATES = {
-    "margin": 0.1,
-    "squared-margin": 0.05,
-    "warp": 0.03,
-    "lsep": 0.1,
-    "zlpr": 0.1,
-    "bpmll": 0.1,
-    "soft-margin": 2.0,
+    "margin": 0.7,
+    "squared-margin": 0.35,
+    "warp": 0.2,
+    "lsep": 0.7,
+    "zlpr": 0.7,
+    "bpmll": 0.7,
+    "soft-margin": 14.0,
 }
 _RATE_OF_ADAM = 0.01
 
@@ -70,8 +74,11 @@ def make_loss(name: str, **options: Any) -> nn.Module:
     return LOSSES[name](**options)
 
 
-def learning_rate(loss: str, optimizer: str) -> float:
-    """Return a learning rate that suits a loss and an optimiser on scaled features.
+def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
+    """Return a learning rate to begin with, which falls to 0 by `linear_decay`.
+
+    It suits a loss, an optimiser and, where this is SGD, the length of the rows: the longer they
+    are, the more a step changes their scores.
 
     Parameters
     ----------
@@ -79,10 +86,13 @@ def learning_rate(loss: str, optimizer: str) -> float:
         One of `LOSSES`.
     optimizer : str
         One of `OPTIMIZERS`.
+    features : scipy.sparse matrix or array, or ndarray, optional
+        Shape ``(N, F)``: those that are trained on. By default their rows have length 1.
 
     Returns
     -------
     float
+        With two digits.
 
     Raises
     ------
@@ -91,13 +101,26 @@ def learning_rate(loss: str, optimizer: str) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from lucid import training
     >>> training.learning_rate("margin", "adam")
     0.01
+    >>> training.learning_rate("margin", "sgd", np.full((5, 4), 3.0))
+    0.12
     """
     _check_name("loss", loss, LOSSES)
     _check_name("optimizer", optimizer, OPTIMIZERS)
-    return _RATES[loss] if optimizer == "sgd" else _RATE_OF_ADAM
+    if optimizer != "sgd":
+        return _RATE_OF_ADAM
+    length = 1.0 if features is None else _length(features)
+    return float(f"{_RATES[loss] / (length or 1.0):.2g}")
+
+
+def _length(features: Any) -> float:
+    """Return the root of the mean squared length of the rows."""
+    values = features.data if is_sparse(features) else features
+    squares = np.square(values, dtype=np.float64).sum()
+    return math.sqrt(squares / max(features.shape[0], 1))
 
 
 def make_optimizer(

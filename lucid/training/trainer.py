@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -53,6 +53,8 @@ class Step:
         The mean loss of the rows of the epoch so far.
     result : Epoch, optional
         What came of the epoch, where this was its last step.
+    last : bool
+        Whether the training ends with it.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Step:
     loss: float
     mean_loss: float
     result: Epoch | None = None
+    last: bool = False
 
 
 Listener: TypeAlias = Callable[[Step], object]
@@ -207,6 +210,11 @@ class Trainer:
         return len(self.history)
 
     @property
+    def stopped_early(self) -> bool:
+        """Whether the early stopping has ended the training."""
+        return self._stopped_early
+
+    @property
     def done(self) -> float:
         """The epochs that are done, with the share of the one that was begun."""
         return self.epoch + self._place.share
@@ -240,16 +248,17 @@ class Trainer:
         heard = list(listeners)
         self._stop_asked = False
         for step in self.steps(data, epochs):
+            stopping = self._stop_asked  # a wish that comes later waits for the next step
             for listener in heard:
-                listener(step)
-            if self._stop_asked:
+                listener(replace(step, last=True) if stopping else step)
+            if stopping:
                 break
         if self.early_stopping is not None:
             self.early_stopping.restore(self.model)
         return self.history
 
     def stop(self) -> None:
-        """End `fit` after the step that it is at: for listeners, and for handlers of signals."""
+        """End `fit` with the next step, or the one it is at: for listeners and signal handlers."""
         self._stop_asked = True
 
     def steps(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
@@ -319,11 +328,10 @@ class Trainer:
                 self._set_rates((epoch + place.rows / len(data)) / epochs)
                 loss = self.step(piece[rows])
                 place.take(len(rows), loss, len(data))
-                if place.rows == len(
-                    data
-                ):  # all that there is to do is done before the caller looks
+                if place.rows == len(data):  # what ends the epoch is done before the caller looks
                     result = self._end_epoch()
-                    yield Step(epoch + 1, len(rows), loss, result.loss, result)
+                    last = self._stopped_early or result.number >= epochs
+                    yield Step(epoch + 1, len(rows), loss, result.loss, result, last)
                     return
                 yield Step(epoch + 1, len(rows), loss, place.mean_loss)
             place.next_piece()

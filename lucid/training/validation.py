@@ -32,7 +32,7 @@ def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
     Parameters
     ----------
     num_classes : int
-        P@k and nDCG@k are among them for those k of 1, 3 and 5 that there are classes for.
+        P@k is among them for those k of 1, 3 and 5 that there are classes for, nDCG@k for 3 and 5.
 
     Returns
     -------
@@ -50,7 +50,6 @@ def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
     one-error
     P@1
     P@3
-    nDCG@1
     nDCG@3
     """
     ks = _places(num_classes)
@@ -60,7 +59,7 @@ def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
         "label ranking average precision": metrics.label_ranking_average_precision_score,
         "one-error": metrics.one_error,
         **{f"P@{k}": partial(metrics.precision_at_k, k=k) for k in ks},
-        **{f"nDCG@{k}": partial(metrics.ndcg_at_k, k=k) for k in ks},
+        **{f"nDCG@{k}": partial(metrics.ndcg_at_k, k=k) for k in ks if k > 1},
     }
 
 
