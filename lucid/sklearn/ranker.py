@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -78,8 +79,8 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         An optimiser that takes a step for each mini-batch, ``'sgd'`` with a momentum of 0.9; or
         L-BFGS, which takes all rows at once and is for small data and smooth losses.
     learning_rate : float, optional
-        By default one that suits the loss and the solver, for features from about -1 to 1. It
-        falls to 0 in a straight line. L-BFGS needs none.
+        By default one that suits the loss, the solver and the length of the rows
+        (`lucid.training.learning_rate`). It falls to 0 in a straight line. L-BFGS needs none.
     weight_decay : float, default 0
         L2 regularisation: half of it times the sum of the squared weights, not of the biases, is
         added to the mean loss. In ``'adamw'`` the decay is decoupled.
@@ -297,7 +298,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             data = self._dataset(X, self._form.labels(y), sample_weight, reset=False)
         if getattr(self, "_trainer", None) is None:
             random = check_random_state(self.random_state)
-            self._trainer = self._new_trainer(criterion, random)
+            self._trainer = self._new_trainer(data.features, criterion, random)
         with self._own_threads():
             self._run(self._trainer, data, self._trainer.epoch + 1)
             self._fit_cut(data)
@@ -365,7 +366,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not weight.any():
             raise ValueError("sample_weight must not be zero for all rows")
         rows = np.flatnonzero(weight)
-        return Dataset(x, labels, weight)[rows]
+        return Dataset(x, labels, sample_weight=weight)[rows]
 
     def _features(self, X: Any, reset: bool = False) -> Any:
         if not reset:
@@ -387,11 +388,15 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._trainer: Trainer | None = None
 
     def _new_trainer(
-        self, criterion: Criterion, random: np.random.RandomState, **options: Any
+        self,
+        features: Any,
+        criterion: Criterion,
+        random: np.random.RandomState,
+        **options: Any,
     ) -> Trainer:
         rate = self.learning_rate
         if rate is None:
-            rate = learning_rate(_name_of(self.loss), self.solver)
+            rate = learning_rate(_name_of(self.loss), self.solver, features)
         model = self.model_.net
         return Trainer(
             model,
@@ -416,7 +421,9 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self.n_iter_no_change, metric=_LRAP, larger_is_better=True
             )
             data = data[np.sort(rows)]
-        trainer = self._new_trainer(criterion, random, schedule=linear_decay, **options)
+        trainer = self._new_trainer(
+            data.features, criterion, random, schedule=linear_decay, **options
+        )
         self._run(trainer, data, self.max_iter or _EPOCHS)
         self.n_iter_ = trainer.epoch
 
@@ -424,7 +431,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         data = _in_float32(data)
         if data.sample_weight is not None:
             weight = data.sample_weight / data.sample_weight.mean()
-            data = Dataset(data.features, data.labels, weight)
+            data = replace(data, sample_weight=weight)
         listeners = [_print_epoch] if self.verbose else []
         try:
             self.history_ = trainer.fit(data, epochs, listeners)
@@ -439,7 +446,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = full_batch.train(
             self.model_.net,
             criterion,
-            Dataset(features, data.labels, data.sample_weight),
+            replace(data, features=features),
             weight_decay=self.weight_decay,
             max_iter=self.max_iter or _ITERATIONS,
             tol=self.tol,
@@ -604,9 +611,12 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         total = weights = 0.0
         for part, scores in self._decisions(x):
             weight = None if sample_weight is None else np.asarray(sample_weight)[part]
-            count = len(scores) if weight is None else weight.sum()
-            total += count * _lrap(scores, labels[part], weight)
-            weights += count
+            share = len(scores) if weight is None else weight.sum()
+            if share:
+                total += share * metrics.label_ranking_average_precision_score(
+                    scores, labels[part], sample_weight=weight
+                )
+                weights += share
         return total / weights
 
 
@@ -632,13 +642,7 @@ def _name_of(loss: str | nn.Module) -> str:
 
 def _in_float32(data: Dataset) -> Dataset:
     features = data.features.astype(np.float32, copy=False)
-    return Dataset(features, data.labels, data.sample_weight)
-
-
-def _lrap(scores: Array, labels: Labels, weight: Array | None) -> float:
-    if weight is None:
-        return metrics.label_ranking_average_precision_score(scores, labels)
-    return metrics.label_ranking_average_precision_score(scores, labels, sample_weight=weight)
+    return replace(data, features=features)
 
 
 def _print_epoch(step: Step) -> None:
