@@ -87,6 +87,7 @@ class Adam(Optimizer):
         "exp_avg": read_average,
         "exp_avg_sq": read_average_of_squares,
     }
+    elementwise: ClassVar = True
 
     def __init__(
         self,

@@ -35,6 +35,9 @@ class Optimizer:
         here.
     state : dict of Tensor to dict
         What the steps remember of each parameter.
+    elementwise : bool
+        Of the class: whether `update` treats each element for itself, so that rows of a parameter
+        may take their steps apart, as `lucid.nn.functional.linear_multilabel_margin_step` wants it.
 
     Raises
     ------
@@ -66,6 +69,8 @@ class Optimizer:
     >>> x
     tensor([ 0.5, -2.5], requires_grad=True)
     """
+
+    elementwise: ClassVar[bool] = False
 
     #: What the state of a parameter holds after a step, arrays in the dtype of the steps, and how a
     #: saved one is read. None: anything, a subclass's own affair.
@@ -149,16 +154,21 @@ class Optimizer:
 
     def _change(self, p: Tensor, g: Array, options: Mapping[str, Any]) -> None:
         dtype = dtype_of_steps(p)
-        state = self.state.setdefault(p, {})
-        if self._state_readers is not None:  # the parameter may have been converted since
-            for key, value in state.items():
-                if isinstance(value, np.ndarray):
-                    state[key] = value.astype(dtype, copy=False)
+        state = self._state_of(p)
         x = p._data.astype(dtype, copy=False)
         self.update(x, g.astype(dtype, copy=False), state, options)
         if x is not p._data:
             p._data[...] = x
         p._count_write()
+
+    def _state_of(self, p: Tensor) -> dict[str, Any]:
+        """Return the state of a parameter, its arrays in the dtype of the steps."""
+        state = self.state.setdefault(p, {})
+        if self._state_readers is not None:  # the parameter may have been converted since
+            for key, value in state.items():
+                if isinstance(value, np.ndarray):
+                    state[key] = value.astype(dtype_of_steps(p), copy=False)
+        return state
 
     def zero_grad(self) -> None:
         """Drop the gradients of all parameters: set their ``grad`` to None."""

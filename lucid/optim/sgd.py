@@ -69,6 +69,7 @@ class SGD(Optimizer):
     """
 
     _state_readers: ClassVar = {"momentum_buffer": read_average}
+    elementwise: ClassVar = True
 
     def __init__(
         self,
