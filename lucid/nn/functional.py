@@ -408,7 +408,7 @@ def _read_layer(
     asked = fused.Asked(
         of,
         of.checked(len(weight), options),
-        _again(options),
+        _again,
         labels_for(shape, constant("target", target)),
         reduction,
         None

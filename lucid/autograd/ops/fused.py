@@ -11,7 +11,7 @@ import numpy as np
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.ops.losses import Curved, Smooth, loss_of
+from lucid.autograd.ops.losses import Again, loss_of
 from lucid.autograd.ops.products import linear
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
@@ -27,7 +27,7 @@ class Asked:
 
     loss: Loss
     options: Mapping[str, Any]
-    again: Curved | Smooth | None
+    again: Again
     labels: Labels
     reduction: str
     sample_weight: Array | None
@@ -54,7 +54,7 @@ def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) 
     """Compute the gradients along with the loss, to be only scaled in the backward pass."""
     weight, bias = inputs[0]._data, inputs[1]._data
     wanted = Wanted(*(t.requires_grad and grad_mode.enabled for t in inputs))
-    problem = Problem.of_rows(
+    problem = Problem(
         np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
     )
 
