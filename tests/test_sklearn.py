@@ -3,6 +3,7 @@
 import io
 import pickle
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -47,9 +48,9 @@ def test_scikit_learns_check(estimator, check):
 
 NAMES = np.array(["ant", "bee", "cat", "dog", "elk"])
 X, Y = make_multilabel_classification(
-    n_samples=120, n_features=8, n_classes=5, n_labels=2, random_state=1
+    n_samples=120, n_features=8, n_classes=5, n_labels=2, random_state=0
 )
-X = X / 10
+X /= 10
 LABELS = Labels.from_multi_hot(Y)
 SETS = [set(NAMES[row]) for row in LABELS]
 
@@ -112,7 +113,7 @@ def test_tables_of_pandas_name_features_and_classes():
     ranker = fitted(labels, features)
     assert ranker.feature_names_in_.tolist() == features.columns.tolist()
     assert ranker.classes_.tolist() == NAMES.tolist()
-    assert same(ranker, fitted(Y, X), features)
+    np.testing.assert_array_equal(ranker.predict(features), fitted().predict(X))
     assert fitted(pandas.Series(SETS), features).predict(features) == fitted(SETS).predict(X)
 
 
@@ -173,16 +174,11 @@ def test_parameters_out_of_range_are_refused(options, words):
 @pytest.mark.parametrize("loss", ["margin", "squared-margin", "lsep", "zlpr", "bpmll"])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
 def test_every_loss_and_solver_learns(loss, solver):
-    with pytest.warns(ConvergenceWarning) if solver == "lbfgs" else nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         ranker = fitted(loss=loss, solver=solver, max_iter=20)
     untrained = metrics.label_ranking_loss(np.zeros(Y.shape), LABELS)
     assert metrics.label_ranking_loss(ranker.decision_function(X), LABELS) < untrained / 2
-
-
-def nothing():
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def test_a_loss_may_bring_its_options():
@@ -237,7 +233,7 @@ def test_a_training_that_diverges_says_what_may_help():
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 def test_a_row_of_weight_0_is_not_there(solver):
     kept = np.arange(120) % 3 > 0
-    options = {"loss": "lsep", "solver": solver, "max_iter": 500, "weight_decay": 0.1}
+    options = {"loss": "lsep", "solver": solver, "weight_decay": 1.0, "max_iter": 100}
     weighted = fitted(Y, X, kept.astype(float), **options)
     assert same(weighted, fitted(Y[kept], X[kept], **options))
 
@@ -250,9 +246,9 @@ def test_weights_count_by_their_ratios():
 
 def test_with_lbfgs_a_weight_is_so_many_repetitions_also_for_the_thresholds():
     weight = np.arange(120) % 3
-    options = {"loss": "lsep", "solver": "lbfgs", "max_iter": 500, "weight_decay": 0.1}
-    weighted = fitted(Y, X, weight, tol=1e-11, **options)
-    repeated = fitted(Y.repeat(weight, 0), X.repeat(weight, 0), tol=1e-11, **options)
+    options = {"loss": "lsep", "solver": "lbfgs", "weight_decay": 0.1, "tol": 1e-11}
+    weighted = fitted(Y, X, weight, max_iter=None, **options)
+    repeated = fitted(Y.repeat(weight, 0), X.repeat(weight, 0), max_iter=None, **options)
     np.testing.assert_allclose(
         weighted.decision_function(X), repeated.decision_function(X), rtol=1e-7, atol=1e-9
     )
@@ -303,16 +299,18 @@ def test_what_is_above_0_is_predicted_and_the_order_is_that_of_the_scores():
     np.testing.assert_array_equal(fitted(threshold=0.25).decision_function(X), scores - 0.25)
 
 
-def test_the_learnt_thresholds_predict_well():
-    predicted = fitted(max_iter=20).predict(X).astype(bool)
-    assert f1(predicted, Y.astype(bool)) > 0.8
+def test_the_learnt_thresholds_predict_better_than_a_fixed_number_of_labels():
+    ranker = fitted()
+    places = np.argsort(np.argsort(-ranker.decision_function(X), axis=1), axis=1)
+    of_each_number = [f1(places < number, Y > 0) for number in range(1, 6)]
+    assert f1(ranker.predict(X) > 0, Y > 0) > max(of_each_number) + 0.03
 
 
 # Predictions.
 
 
 def test_the_best_k_are_those_of_the_decisions():
-    ranker = fitted(NAMES_OF := SETS)
+    ranker = fitted(SETS)
     best, scores = ranker.predict_topk(X, k=3)
     decisions = ranker.decision_function(X)
     np.testing.assert_array_equal(best, np.argsort(-decisions, axis=1, kind="stable")[:, :3])
@@ -322,14 +320,14 @@ def test_the_best_k_are_those_of_the_decisions():
     assert metrics.precision_at_k(matrix, LABELS, k=3) == metrics.precision_at_k(
         decisions, LABELS, k=3
     )
-    assert ranker.classes_[best].shape == (len(NAMES_OF), 3)
+    assert ranker.classes_[best].shape == (120, 3)
     with pytest.raises(ValueError, match="k must be from 1 to C = 5, got 6"):
         ranker.predict_topk(X, k=6)
 
 
 def test_the_best_k_of_many_classes_take_no_array_of_all_scores():
     rng = np.random.default_rng(0)
-    classes, rows = 20_000, 4_000
+    classes, rows = 20_000, 1_500
     labels = Labels.from_lists([[int(label)] for label in rng.integers(classes, size=64)], classes)
     ranker = fitted(labels, random_array((64, 30), density=0.2, format="csr", rng=0), max_iter=1)
     features = random_array((rows, 30), density=0.2, format="csr", rng=1)
@@ -343,8 +341,8 @@ def test_the_best_k_of_many_classes_take_no_array_of_all_scores():
 def test_the_score_is_the_label_ranking_average_precision():
     ranker = fitted()
     decisions = ranker.decision_function(X)
-    assert ranker.score(X, SETS_AS_Y := LABELS) == pytest.approx(
-        metrics.label_ranking_average_precision_score(decisions, SETS_AS_Y)
+    assert ranker.score(X, LABELS) == pytest.approx(
+        metrics.label_ranking_average_precision_score(decisions, LABELS)
     )
     weight = np.arange(120) % 4
     repeated = np.arange(120).repeat(weight)

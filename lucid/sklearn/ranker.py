@@ -46,7 +46,7 @@ from lucid.training import (
 Array = npt.NDArray[Any]
 
 #: So many scores are held at once, unless one row has more.
-_SCORES_AT_ONCE = 1 << 22
+_SCORES_AT_ONCE = 1 << 20
 #: The thresholds are learnt from as many rows as have so many scores together.
 _SCORES_FOR_CUTS = 1 << 28
 #: Where the user does not say: epochs, and iterations of L-BFGS, which are cheaper than they need.
@@ -69,7 +69,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    loss : str or loss of lucid.nn, default 'warp'
+    loss : str or loss of lucid.nn, default 'margin'
         ``'margin'``, ``'squared-margin'``, ``'warp'``, ``'lsep'``, ``'zlpr'``, ``'bpmll'``,
         ``'soft-margin'``; or a loss with options of its own, such as
         ``nn.MultilabelMarginLoss(margin=0.5)`` or ``nn.LSEPLoss(per_label=True)``.
@@ -181,7 +181,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        loss: str | nn.Module = "warp",
+        loss: str | nn.Module = "margin",
         *,
         hidden: int = 0,
         solver: str = "sgd",
