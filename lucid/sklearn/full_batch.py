@@ -79,17 +79,16 @@ class _Objective:
         for x, values in zip(self.arrays, self._parts(flat), strict=True):
             x[...] = values
         loss = self._loss()
-        gradient = _flat([g.numpy() for g in grad(loss, self.parameters)])
-        return loss.item() + 0.5 * (self.decay * flat) @ flat, gradient + self.decay * flat
+        gradient = _flat_gradients(grad(loss, self.parameters)) + self.decay * flat
+        return loss.item() + 0.5 * float((self.decay * flat) @ flat), gradient
 
     def hessian(self) -> LinearOperator:
         """Return the second derivative where the parameters of the model are."""
-        gradients = grad(self._loss(), self.parameters, create_graph=True)
+        gradients: Any = grad(self._loss(), self.parameters, create_graph=True)
 
         def times(v: Vector) -> Vector:
-            along = sum((g * part).sum() for g, part in zip(gradients, self._parts(v), strict=True))
-            product = grad(along, self.parameters, retain_graph=True)
-            return _flat([each.numpy() for each in product]) + self.decay * v
+            products = grad(gradients, self.parameters, self._parts(v), retain_graph=True)
+            return _flat_gradients(products) + self.decay * v
 
         return LinearOperator((self.decay.size,) * 2, matvec=times)
 
@@ -105,6 +104,10 @@ class _Objective:
 
 def _flat(arrays: list[Any]) -> Vector:
     return np.concatenate([np.ravel(x) for x in arrays])
+
+
+def _flat_gradients(gradients: Any) -> Vector:
+    return _flat([g.numpy() for g in gradients])
 
 
 def _polish(objective: _Objective, x: Vector, tol: float) -> None:

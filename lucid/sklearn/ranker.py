@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
@@ -58,7 +59,7 @@ def _has_mini_batches(estimator: Any) -> bool:
     return bool(estimator.solver != "lbfgs")
 
 
-class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class MultilabelRanker(ClassifierMixin, BaseEstimator):
     r"""A linear ranker, or one with a hidden layer, for scikit-learn.
 
     It scores every class so that a row's labels come first,
@@ -170,14 +171,18 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> ranker = MultilabelRanker(max_iter=50, random_state=0).fit(X, tags)
     >>> ranker.predict([[0.0, 1.0, 0.0]])
     [('dog', 'grass')]
-    >>> best, scores = ranker.predict_topk([[1.0, 0.0, 0.0], [0.0, 0.9, 0.1]], k=2)
+    >>> best, scores = ranker.predict_topk([[1.0, 0.0, 0.0], [0.0, 0.0, 0.9]], k=2)
     >>> print(ranker.classes_[best])
     [['cat' 'grass']
-     ['dog' 'grass']]
+     ['grass' 'cat']]
+    >>> (scores > 0).tolist()
+    [[True, False], [True, False]]
     """
 
     model_: Ranker
     cut_: Cut | None
+    _form: Form
+    _trainer: Trainer | None
 
     def __init__(
         self,
@@ -296,7 +301,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
                 raise ValueError("classes must be those of the first call")
             data = self._dataset(X, self._form.labels(y), sample_weight, reset=False)
-        if getattr(self, "_trainer", None) is None:
+        if self._trainer is None:
             random = check_random_state(self.random_state)
             self._trainer = self._new_trainer(data.features, criterion, random)
         with self._own_threads():
@@ -385,7 +390,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for p in self.model_.net.parameters():
                 p.detach().numpy()[...] = 0.0
         self.cut_ = None
-        self._trainer: Trainer | None = None
+        self._trainer = None
 
     def _new_trainer(
         self,
@@ -577,8 +582,6 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         indices, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
         if not sparse:
             return indices, scores
-        from scipy.sparse import csr_array
-
         indptr = np.arange(len(indices) + 1) * indices.shape[1]
         shape = len(indices), len(self.classes_)
         matrix = csr_array((scores.ravel(), indices.ravel(), indptr), shape=shape)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from lucid.labels import Labels
 from lucid.training import top_k
 
-Array = npt.NDArray[np.floating]
+Array = npt.NDArray[Any]
 
 #: What tells the cut of a row: so many of its highest scores.
 HIGHEST = 5
@@ -39,7 +40,7 @@ class Cut:
     def __call__(self, scores: Array) -> Array:
         """Return the threshold of each row, shape (N, 1), in the dtype of the scores."""
         _, highest = top_k(scores, self.weights.size)
-        cuts = (highest * self.weights).sum(axis=1, keepdims=True) + self.offset
+        cuts: Array = (highest * self.weights).sum(axis=1, keepdims=True) + self.offset
         return cuts.astype(scores.dtype, copy=False)
 
     @classmethod
@@ -59,7 +60,7 @@ class Cut:
         covariance = weighted @ centred
         covariance[np.diag_indices_from(covariance)] *= 1 + _RIDGE
         weights = np.linalg.lstsq(covariance, weighted @ (cuts - offset), rcond=None)[0]
-        return cls(weights, float(offset - weights @ mean))
+        return cls(weights.astype(np.float64), float(offset - weights @ mean))
 
 
 def best_cuts(scores: Array, labels: Labels) -> Array:
@@ -67,8 +68,10 @@ def best_cuts(scores: Array, labels: Labels) -> Array:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lucid import Labels
     >>> best_cuts(np.array([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]]), Labels.from_lists([[1], [0, 2]], 3))
-    array([ 0.7,  0. ])
+    array([0.7, 0. ])
     >>> best_cuts(np.array([[0.1, 0.9, 0.5]]), Labels.from_lists([[]], 3))  # above all
     array([0.9])
     """
