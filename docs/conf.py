@@ -23,6 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "myst_parser",
     "drawing",
+    "gallery",
     "mathml",
     "names",
     "public_names",
