@@ -241,7 +241,7 @@ def test_a_class_that_was_never_seen_has_no_chance_in_logistic_regression():
     pytest.importorskip("sklearn")
     features = np.array([[0.0], [1.0], [2.0], [3.0]])
     labels = lucid.Labels.from_lists([[0], [0], [2], [2]], num_classes=3)
-    scores = quality.logistic_scores(quality.Rows(features, labels), features, c=1.0)
+    scores = quality.logistic_scores(quality.Dataset(features, labels), features, c=1.0)
     assert scores[:, 1].tolist() == [0.0] * 4
     assert scores[0, 0] > scores[3, 0] > 0
 

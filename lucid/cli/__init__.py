@@ -8,17 +8,15 @@ from io import TextIOWrapper
 import numpy as np
 
 import lucid
+from lucid.cli import evaluate, predict, train
 from lucid.cli.errors import INTERRUPTED, USAGE, UsageError
-from lucid.cli.evaluate import evaluate
 from lucid.cli.options import parser
-from lucid.cli.predict import predict
-from lucid.cli.train import train
 from lucid.io import DataFileError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with the arguments of the command line; return the exit code."""
-    arguments = parser(train, predict, evaluate).parse_args(argv)
+    arguments = parser(train.train, predict.predict, evaluate.evaluate).parse_args(argv)
     if isinstance(sys.stdout, TextIOWrapper):  # it is None if it was closed
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be no text
     try:

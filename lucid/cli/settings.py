@@ -38,7 +38,8 @@ class Settings:
         """Return the same with a learning rate, for those features."""
         if self.lr is not None:
             return self
-        return replace(self, lr=training.learning_rate(self.loss, self.optimizer, features))
+        of_linear = None if self.hidden else features
+        return replace(self, lr=training.learning_rate(self.loss, self.optimizer, of_linear))
 
     @classmethod
     def of_checkpoint(cls, saved: Any, given: Mapping[str, Any], origin: str) -> Settings:

@@ -20,6 +20,7 @@ from lucid.cli.evaluate import Tested, set_threads
 from lucid.cli.outputs import check_outputs
 from lucid.cli.settings import Settings
 from lucid.io import DataFileError, Dataset, read_names
+from lucid.training.trainer import Listener
 
 _HINT = "; a smaller --lr may help"
 
@@ -33,12 +34,12 @@ def train(arguments: argparse.Namespace) -> int:
     split = data.load(arguments.file, arguments.test, chosen.seed, chosen.validation)
     display.print_split(split)
     ranker = _make_ranker(chosen, split, arguments.class_names)
-    rows = Dataset(ranker.scaled(split.train.features), split.train.labels)
+    rows = ranker.prepared(split.train)
     settings = chosen.completed(rows.features)
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
     fingerprint = data.fingerprint(split.train)
     begun.take_up(trainer, fingerprint)
-    listeners: list[training.Listener] = []
+    listeners: list[Listener] = []
     checkpoint = arguments.checkpoint or arguments.resume
     if checkpoint is not None:
         every = arguments.checkpoint_every or 1

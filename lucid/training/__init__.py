@@ -19,7 +19,7 @@ from lucid.training.named import (
     make_optimizer,
 )
 from lucid.training.ranker import Ranker
-from lucid.training.trainer import Diverged, Listener, Pieces, Step, Trainer, linear_decay
+from lucid.training.trainer import Diverged, Pieces, Step, Trainer, linear_decay
 from lucid.training.validation import Validation, evaluate, ranking_metrics
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "EarlyStopping",
     "Epoch",
     "History",
-    "Listener",
     "MostFrequent",
     "Pieces",
     "Ranker",

@@ -37,11 +37,13 @@ _RATES = {
     "margin": 0.7,
     "squared-margin": 0.35,
     "warp": 0.2,
-    "lsep": 0.7,
-    "zlpr": 0.7,
-    "bpmll": 0.7,
-    "soft-margin": 14.0,
+    "lsep": 1.0,
+    "zlpr": 1.0,
+    "bpmll": 0.3,
+    "soft-margin": 20.0,
 }
+#: What to take for the length of rows where it is not known: few are longer.
+_LONG = 7.0
 _RATE_OF_ADAM = 0.01
 
 
@@ -87,7 +89,8 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
     optimizer : str
         One of `OPTIMIZERS`.
     features : scipy.sparse matrix or array, or ndarray, optional
-        Shape ``(N, F)``: those that are trained on. By default their rows have length 1.
+        Shape ``(N, F)``: those that a linear model is trained on. By default the rate suits rows of
+        length 7, and models with a hidden layer.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
     _check_name("optimizer", optimizer, OPTIMIZERS)
     if optimizer != "sgd":
         return _RATE_OF_ADAM
-    length = 1.0 if features is None else _length(features)
+    length = _LONG if features is None else _length(features)
     return float(f"{_RATES[loss] / (length or 1.0):.2g}")
 
 

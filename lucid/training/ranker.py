@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, SupportsIndex
+from dataclasses import replace
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,13 @@ import numpy.typing as npt
 from lucid.autograd.creation import ones, zeros
 from lucid.autograd.grad_mode import no_grad
 from lucid.autograd.tensor import Tensor
-from lucid.io import DataFileError, load_checkpoint, save_checkpoint
+from lucid.io import DataFileError, Dataset, load_checkpoint, save_checkpoint
+from lucid.labels import Labels
 from lucid.metrics import propensities
 from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
 from lucid.training.best import top_k
 from lucid.training.scaling import center_and_scale, checked_features, scaled
+from lucid.training.trainer import Pieces
 
 _KIND = "lucid ranker"
 _SIZES = ("num_features", "num_classes", "hidden")
@@ -128,9 +131,11 @@ class Ranker(Module):
 
         Parameters
         ----------
-        labels : Labels or array_like
-            The labels of the training set.
+        labels : Labels, array_like, or an iterator of Labels
+            The labels of the training set. An iterator yields those of one piece after the other.
         """
+        if isinstance(labels, Iterator):
+            labels = _joined(labels, self.num_classes)
         values = propensities(labels, num_classes=self.num_classes)
         self.load_state_dict({"propensities": values}, strict=False)
 
@@ -160,6 +165,41 @@ class Ranker(Module):
         """
         x = checked_features(features, self.num_features)
         return scaled(x, self.center.numpy(), self.scale.numpy())
+
+    @overload
+    def prepared(self, data: Dataset) -> Dataset: ...
+    @overload
+    def prepared(self, data: Iterable[Dataset]) -> Pieces: ...
+    def prepared(self, data: Dataset | Iterable[Dataset]) -> Dataset | Pieces:
+        """Return the same rows with `scaled` features: what `net` is trained on.
+
+        Parameters
+        ----------
+        data : Dataset, or iterable of these
+            Rows as the data files give them; or, such as `lucid.io.stream_xmc` reads them, pieces,
+            of which only one is in memory at a time.
+
+        Returns
+        -------
+        Dataset or Pieces
+            For a `Trainer`.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from lucid import Labels
+        >>> from lucid.io import Dataset
+        >>> from lucid.training import Ranker
+        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
+        >>> ranker = Ranker(num_features=2, num_classes=2)
+        >>> ranker.fit_scaling(data.features)
+        >>> ranker.prepared(data).features
+        array([[ 0. , -0.5],
+               [ 1. ,  0.5]], dtype=float32)
+        """
+        if isinstance(data, Dataset):
+            return replace(data, features=self.scaled(data.features))
+        return _ScaledPieces(self, data)
 
     def forward(self, features: Any) -> Tensor:
         """Return the scores of rows of features.
@@ -336,6 +376,32 @@ class Ranker(Module):
         str
         """
         return ", ".join(f"{name}={getattr(self, name)}" for name in _SIZES)
+
+
+class _ScaledPieces:
+    """Pieces that a ranker scales as they come."""
+
+    def __init__(self, ranker: Ranker, pieces: Iterable[Dataset]) -> None:
+        self._ranker = ranker
+        self._pieces = pieces
+        rows: int | None = getattr(pieces, "num_rows", None)  # what a stream knows beforehand
+        self._rows = sum(map(len, pieces)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[Dataset]:
+        ranker = self._ranker
+        return (replace(piece, features=ranker.scaled(piece.features)) for piece in self._pieces)
+
+
+def _joined(pieces: Iterator[Labels], num_classes: int) -> Labels:
+    """Return the labels of all pieces; what is unknown in them is left out."""
+    indices, lengths = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+    for labels in pieces:
+        indices.append(labels.indices)
+        lengths.append(labels.lengths())
+    return Labels(np.concatenate(indices), np.cumsum(np.concatenate(lengths)), num_classes)
 
 
 def _check_texts(names: Any, settings: Any) -> None:

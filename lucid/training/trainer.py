@@ -318,6 +318,7 @@ class Trainer:
 
     def _rest_of_epoch(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
         place, epoch = self._place, self.epoch
+        batches = math.ceil(len(data) / self.batch_size)
         pieces = (data,) if isinstance(data, Dataset) else data
         for number, piece in enumerate(pieces):
             if number < place.piece:
@@ -325,7 +326,7 @@ class Trainer:
             order = self._order(len(piece))
             while place.row < len(piece):
                 rows = order[place.row : place.row + self.batch_size]
-                self._set_rates((epoch + place.rows / len(data)) / epochs)
+                self._set_rates((epoch + place.rows // self.batch_size / batches) / epochs)
                 loss = self.step(piece[rows])
                 place.take(len(rows), loss, len(data))
                 if place.rows == len(data):  # what ends the epoch is done before the caller looks

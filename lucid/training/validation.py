@@ -22,8 +22,8 @@ from lucid.training.trainer import Diverged
 #: A metric is the mean over rows of something of the scores and labels of each.
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
 
-#: Rows that are scored at once.
-_ROWS = 1024
+#: About so many scores are held at once, of at most so many rows.
+_SCORES_AT_ONCE, _ROWS = 1 << 24, 1024
 
 
 def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
@@ -114,8 +114,9 @@ def evaluate(
     # Each is a mean over rows, so the mean over parts is weighted by their rows.
     totals = dict.fromkeys(named, 0.0)
     best = []  # for PSP@k, which is no mean over rows
-    for start in range(0, len(data), _ROWS):
-        part = data[start : start + _ROWS]
+    rows = max(1, min(_ROWS, _SCORES_AT_ONCE // data.labels.num_classes))
+    for start in range(0, len(data), rows):
+        part = data[start : start + rows]
         scores = _finite_scores(model, part.features)
         for name, metric in named.items():
             totals[name] += metric(scores, part.labels) * len(part)
