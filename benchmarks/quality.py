@@ -157,7 +157,7 @@ def logistic_scores(train: Dataset, test: Any, c: float) -> Any:
     return logistic_model(train, c)(test)
 
 
-def logistic_model(train: Rows, c: float) -> Callable[[Any], Any]:
+def logistic_model(train: Dataset, c: float) -> Callable[[Any], Any]:
     """Train one logistic regression for each class; return what gives the probabilities of rows."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier

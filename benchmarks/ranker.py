@@ -34,8 +34,9 @@ import lucid
 import machine
 import quality
 from lucid import Labels, metrics
+from lucid.io import Dataset
 from pool import environment
-from quality import DATA_SETS, LOGISTIC, LOSSES, Rows
+from quality import DATA_SETS, LOGISTIC, LOSSES
 
 RESULTS = Path(__file__).with_name("ranker.json")
 CHOSEN = json.loads(quality.RESULTS.read_text())["data"]
@@ -57,7 +58,7 @@ Predictions = tuple[Any, Any]
 Predict = Callable[[Any], Predictions]
 
 
-def ranker(data: str, train: Rows, chosen: bool) -> Predict:
+def ranker(data: str, train: Dataset, chosen: bool) -> Predict:
     """Train the estimator."""
     from lucid.sklearn import MultilabelRanker
 
@@ -85,7 +86,7 @@ def ranker(data: str, train: Rows, chosen: bool) -> Predict:
     return predict
 
 
-def logistic(data: str, train: Rows, tuned: bool) -> Predict:
+def logistic(data: str, train: Dataset, tuned: bool) -> Predict:
     """Train one logistic regression for each class."""
     (c,) = CHOSEN[data]["losses"][LOGISTIC]["setting"].values()
     model = quality.logistic_model(train, c)
@@ -106,7 +107,7 @@ def best_threshold(scores: Any, labels: Labels) -> float:
     return float(scores.ravel()[order[f1.argmax() + 1]])
 
 
-def napkinxc(train: Rows, strength: float, folder: str) -> Predict:
+def napkinxc(train: Dataset, strength: float, folder: str) -> Predict:
     """Train a probabilistic label tree of napkinXC's."""
     from napkinxc.models import PLT
 
@@ -121,7 +122,7 @@ def napkinxc(train: Rows, strength: float, folder: str) -> Predict:
     )
 
 
-def omikuji(train: Rows, strength: float, folder: str) -> Predict:
+def omikuji(train: Dataset, strength: float, folder: str) -> Predict:
     """Train the label trees of Omikuji, three as it has it."""
     from omikuji import Model
 
@@ -167,13 +168,13 @@ def sparse_scores(rows: list[list[tuple[int, float]]], num_classes: int) -> Any:
     return csr_array((values, indices, indptr), shape=(len(rows), num_classes))
 
 
-EXTREME: dict[str, Callable[[Rows, float, str], Predict]] = {
+EXTREME: dict[str, Callable[[Dataset, float, str], Predict]] = {
     "napkinXC, label tree": napkinxc,
     "Omikuji, three label trees": omikuji,
 }
 #: Imported before the clock starts.
 MODULES = ("lucid.sklearn", "sklearn.linear_model", "sklearn.multiclass")
-CONTENDERS: dict[str, Callable[[str, Rows], Predict]] = {
+CONTENDERS: dict[str, Callable[[str, Dataset], Predict]] = {
     "MultilabelRanker, as it is": lambda data, train: ranker(data, train, chosen=False),
     "MultilabelRanker, chosen setting": lambda data, train: ranker(data, train, chosen=True),
     LOGISTIC: lambda data, train: logistic(data, train, tuned=False),

@@ -518,6 +518,8 @@ def test_an_optimiser_shows_its_options():
         "AdamW(2 parameters, lr=0.5, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
     )
     groups = [{"params": layer.weight, "momentum": 0.9}, {"params": layer.bias}]
-    assert repr(optim.SGD(groups, lr=0.1)).splitlines()[1].startswith(
-        "  (0): 1 parameter, lr=0.1, momentum=0.9"
+    assert (
+        repr(optim.SGD(groups, lr=0.1))
+        .splitlines()[1]
+        .startswith("  (0): 1 parameter, lr=0.1, momentum=0.9")
     )
