@@ -149,9 +149,9 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     **Threshold.** The loss of pairs knows only the order of a row's classes, so where to cut is
     learnt after the training, and changes no order: for each training row the cut of the best F1
     score is a target, and a row's threshold is a linear function of its five highest scores, by
-    least squares [1]_. `decision_function` has it subtracted. On four data sets this predicts as
-    good sets of labels as one-versus-rest logistic regression whose threshold is tuned, and better
-    ones than the usual 0.5: see the page *How good is it?*. ``threshold=0.0`` is right for
+    least squares [1]_. `decision_function` has it subtracted. On four data sets its micro F1 is
+    well above that of one-versus-rest logistic regression, and within 0.02 of that of logistic
+    regression with a tuned threshold: see the page *How good is it?*. ``threshold=0.0`` is right for
     ``'zlpr'`` and ``'soft-margin'``, whose scores have a sign that means it.
 
     **Same result.** With a `random_state`, the same bits come out for every number of threads.
