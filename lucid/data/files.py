@@ -12,8 +12,6 @@ from functools import partial
 from io import BytesIO
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from lucid.data.dataset import DataFileError
 
 FilePath = str | os.PathLike[str]
@@ -34,10 +32,8 @@ _FOREIGN = (
 _PIECE = 1 << 18  # bytes that are read or unpacked at once
 #: A small file that would fill the memory is refused: no data file is packed so tightly.
 LARGEST_RATIO, _ALWAYS_ALLOWED = 100, 1 << 27
-_LONGEST_LINE = 1 << 30
-_LONGEST_START = (
-    262  # bytes that tell what kind of file it is; a tar archive's say so from the 257th on
-)
+#: So many bytes tell what kind of file it is: a tar archive says so from the 257th on.
+_LONGEST_START = 262
 
 
 @contextmanager
@@ -110,50 +106,6 @@ def check_line_ends(path: FilePath, text: bytes, first_line: int = 1) -> None:
         raise DataFileError(
             f"{path}:{line}: a carriage return inside of a line: lines must end in \\n or \\r\\n"
         )
-
-
-class Lines:
-    """The lines of a file, taken some at a time.
-
-    Attributes
-    ----------
-    number : int
-        That of the next line, from 1.
-    """
-
-    def __init__(self, path: FilePath) -> None:
-        self._path = path
-        self._pieces = text_pieces(path)
-        self.number = 1
-        self._load(b"")
-
-    def _load(self, piece: bytes) -> None:
-        self._piece, self._at = piece, 0
-        self._ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n")) + 1
-        self._next = 0
-
-    def take(self, count: int) -> bytes:
-        """Return the next ``count`` lines in one, or what is left of them; nothing at the end."""
-        parts, open_line = [], 0
-        while count > 0:
-            lines = min(count, self._ends.size - self._next)
-            if lines:
-                self._next, count, open_line = self._next + lines, count - lines, 0
-                end = int(self._ends[self._next - 1])
-                parts.append(self._piece[self._at : end])
-                self._at = end
-                continue
-            parts.append(self._piece[self._at :])
-            open_line += len(parts[-1])
-            if open_line > _LONGEST_LINE:
-                raise DataFileError(f"{self._path}:{self.number}: a line of over 1 GiB")
-            self._load(next(self._pieces, b""))
-            if not self._piece:
-                break
-        text = b"".join(parts)
-        check_line_ends(self._path, text, self.number)
-        self.number += text.count(b"\n")
-        return text
 
 
 def _unpacked(path: FilePath, file: BinaryIO, form: str, largest_ratio: float) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Data that comes in pieces, for files that are larger than memory."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import SupportsIndex
 
 from lucid.arrays.checks import as_int
@@ -14,15 +14,17 @@ class DataStream:
 
     Each iteration reads the file from the beginning, and yields a `Dataset` for each piece.
 
-    Attributes
+    Parameters
     ----------
+    read : callable
+        Returns a new iterator over the pieces: what an iteration of the stream goes through.
     num_rows : int or None
         The rows of all pieces together; None where only the end of the file tells.
     num_features, num_classes : int
         The sizes that all pieces have.
     rows : int
         The rows of a piece, at most.
-    class_names : tuple of str or None
+    class_names : tuple of str, optional
         The names of the classes by their numbers.
 
     Examples
@@ -34,7 +36,7 @@ class DataStream:
     3
     """
 
-    _read: Callable[[], Iterator[Dataset]] = field(repr=False)
+    read: Callable[[], Iterator[Dataset]]
     num_rows: int | None
     num_features: int
     num_classes: int
@@ -42,7 +44,7 @@ class DataStream:
     class_names: tuple[str, ...] | None = None
 
     def __iter__(self) -> Iterator[Dataset]:
-        return self._read()
+        return self.read()
 
     def __repr__(self) -> str:
         rows = "unknown" if self.num_rows is None else self.num_rows

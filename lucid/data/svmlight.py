@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from lucid.arrays.checks import as_int
 from lucid.data.dataset import DataFileError, Dataset
-from lucid.data.files import FilePath, Lines, read_text
+from lucid.data.files import FilePath, read_text
+from lucid.data.lines import Lines
 from lucid.data.names import ClassNames, check_names, names_in, with_numbers
 from lucid.data.scanning import checked_dtype, scan
 from lucid.data.streams import DataStream, checked_rows

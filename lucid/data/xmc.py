@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.data.dataset import DataFileError, Dataset
-from lucid.data.files import FilePath, Lines, read_text
+from lucid.data.files import FilePath, read_text
+from lucid.data.lines import Lines
 from lucid.data.names import ClassNames, check_names, names_in, with_numbers
 from lucid.data.scanning import LARGEST_INDEX, checked_dtype, scan, shown
 from lucid.data.streams import DataStream, checked_rows
@@ -34,7 +35,7 @@ def read_xmc(
         Plain text, or compressed with gzip, bzip2 or xz, told apart by the first bytes.
     class_names : bool or sequence of str, default False
         Whether labels are names, UTF-8 words without a comma. Their classes are in sorted order,
-        or in that of the sequence, such as the `Dataset.class_names` of a training set.
+        or in that of the sequence, such as the ``class_names`` of a training set.
     dtype : {numpy.float32, numpy.float64}
         The type of the feature values.
 

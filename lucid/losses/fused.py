@@ -184,7 +184,8 @@ def _solve_at_once(
 def scale_rows(g: Array, scale: Array) -> None:
     """Multiply the gradients of rows; one of weight 0 is not there, not even if it is NaN."""
     g *= scale[:, np.newaxis].astype(g.dtype)
-    g[scale == 0] = 0
+    if (nothing := scale == 0).any():
+        g[nothing] = 0
 
 
 def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients) -> None:

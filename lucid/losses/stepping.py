@@ -79,7 +79,7 @@ def linear_step_of(
     scales = np.broadcast_to(np.asarray(scale, np.float64), len(labels))
     of_features = np.zeros(features.shape, weight.dtype) if wanted else None
     if np.isfinite(rows.low).all():
-        losses = _Tiles(rows, scales, step, of_features).solve(chunk)
+        losses = _Tiles(rows, scales, step, of_features, chunk).solve()
         counted = np.where(scales == 0, 0, losses)  # a row of weight 0 is not there
         if not np.isnan(counted).any():
             return losses, of_features
@@ -111,8 +111,14 @@ def linear_step_of(
 class _Tiles:
     """The tiles of a batch, which threads share out, and what is added up over them."""
 
-    def __init__(self, rows: Rows, scales: Array, step: Step, of_features: Array | None) -> None:
-        self.rows, self.step, self.scales = rows, step, scales
+    def __init__(
+        self, rows: Rows, scales: Array, step: Step, of_features: Array | None, chunk: int
+    ) -> None:
+        self.rows, self.step = rows, step
+        self.width = min(len(rows.weight), max(_NARROWEST, chunk // max(1, *rows.x.shape)))
+        self.weights = rows.weights(self.width)
+        self.base = bases(rows.labels, self.weights, rows.asked.normalize())
+        self.factors = scales / self.base
         self.losses = np.zeros(len(rows.labels))
         self.of_labels = np.zeros(rows.taus.shape, rows.taus.dtype)
         self.of_features = of_features
@@ -120,21 +126,14 @@ class _Tiles:
         self.waiting = np.zeros((rows.classes.size, rows.weight.shape[1]), rows.weight.dtype)
         self.waiting_bias = np.zeros(rows.classes.size, rows.weight.dtype)
 
-    def solve(self, chunk: int) -> Array:
+    def solve(self) -> Array:
         """Go through all tiles, and return the loss of each row."""
-        rows = self.rows
-        n, d = rows.x.shape
-        width = chunk // max(1, n, 0 if hasattr(rows.x, "indptr") else d)
-        self.width = min(len(rows.weight), max(_NARROWEST, width))
-        weights = rows.weights(self.width)
-        base = bases(rows.labels, weights, rows.asked.normalize())
-        self.weights, self.factors = weights, self.scales / base
-        all_tiles = tiles(len(rows.weight), self.width)
+        all_tiles = tiles(len(self.rows.weight), self.width)
         with one_thread_each() as several:
             threads = min(get_num_threads(), len(all_tiles)) if several else 1
             _share_out(self, all_tiles, threads)
         self._step_labels()
-        return self.losses / base
+        return self.losses / self.base
 
     def work(self, numbered: Iterator[tuple[int, slice]], in_order: "_InOrder") -> None:
         """Go through tiles until there are none left: the work of a thread."""

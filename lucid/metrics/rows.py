@@ -106,7 +106,7 @@ class SparseRows(Rows):
     """The same where few scores of a row are stored: no other class is in the ranking."""
 
     def __init__(self, scores: Any, labels: Any, sample_weight: Any = None) -> None:
-        of = scores.entries(labels) if isinstance(scores, TopK) else _entries_of_csr(scores)
+        of = scores._entries(labels) if isinstance(scores, TopK) else _entries_of_csr(scores)
         self.scores = of.scores.astype(_ranking_dtype(of.scores, of.shape), copy=False)
         self.row, self.column = of.row, of.column
         self._take_labels(labels, of.shape)

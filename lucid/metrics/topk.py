@@ -98,7 +98,7 @@ class TopK:
     def __repr__(self) -> str:
         return f"TopK(rows={len(self)}, k={self._classes.shape[1]})"
 
-    def entries(self, labels: Any) -> Entries:
+    def _entries(self, labels: Any) -> Entries:
         """Return them as the scores of an array as wide as the labels have classes."""
         num_classes = self._num_classes
         if num_classes is None:

@@ -321,9 +321,8 @@ def linear_multilabel_margin_step(
 
     Notes
     -----
-    * Loss, parameters and state are those of the lines above, to rounding, and to the bit if these
-      are called with the same `chunk`, parts are as wide (at least 4,096 classes there), and
-      threadpoolctl holds BLAS to one thread.
+    * Loss, parameters and state are those of the lines above, to rounding; to the bit where both go
+      through the layer in parts of the same width, and BLAS has one thread.
     * Where threadpoolctl is installed, which ``pip install '.[cli]'`` does, threads share out the
       parts, and the bits do not depend on how many there are. Without it the parts come one after
       the other, and BLAS uses its own threads within each.
@@ -347,10 +346,12 @@ def linear_multilabel_margin_step(
     >>> layer = nn.Linear(2, 1000)
     >>> optimizer = optim.SGD(layer.parameters(), lr=0.5, momentum=0.9)
     >>> x, labels = [[1.0, 0.5], [0.0, 1.0]], [[3], [7, 20]]
-    >>> losses = [
-    ...     F.linear_multilabel_margin_step(optimizer, x, layer.weight, layer.bias, labels).item()
-    ...     for _ in range(30)
-    ... ]
+    >>> losses = []
+    >>> for _ in range(30):
+    ...     loss = F.linear_multilabel_margin_step(
+    ...         optimizer, x, layer.weight, layer.bias, labels
+    ...     )
+    ...     losses.append(loss.item())
     >>> losses[-1] < losses[0] / 10
     True
     >>> layer.weight.grad is None

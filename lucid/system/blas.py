@@ -1,4 +1,4 @@
-"""The threads of NumPy's BLAS library, where Python's own threads share out the work."""
+"""The threads of NumPy's BLAS library, where threads of this library share out the work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

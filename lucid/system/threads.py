@@ -1,9 +1,8 @@
 """How many threads the kernels use."""
 
-import importlib.util
 import operator
 import os
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, SupportsIndex
 
 from lucid._kernels import machine
@@ -148,12 +147,6 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     threadpoolctl = require("threadpoolctl", extra="cli", purpose="one thread for BLAS")
     limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, user_api="blas")
     return limits
-
-
-def blas_threads_limited() -> AbstractContextManager[Any]:
-    """Return `one_blas_thread` where threadpoolctl is installed, and else what does nothing."""
-    found = importlib.util.find_spec("threadpoolctl") is not None
-    return one_blas_thread() if found else nullcontext()
 
 
 def _after_fork() -> None:

@@ -1,7 +1,5 @@
 """The state of a training in a file, from which another process goes on."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping
@@ -77,6 +75,17 @@ def load_training(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[st
         If the file holds something else.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> from lucid import nn, optim
+    >>> from lucid.training import Trainer, load_training, save_training
+    >>> model = nn.Linear(3, 2)
+    >>> trainer = Trainer(model, nn.WARPLoss(), optim.Adam(model.parameters()))
+    >>> save_training("half.safetensors", trainer)
+    >>> state, _ = load_training("half.safetensors")
+    >>> sorted(state["model"])
+    ['bias', 'weight']
     """
     arrays, metadata = load_checkpoint(path)
     if _KIND not in metadata:

@@ -1,7 +1,5 @@
 """When a training has learnt what it can: the best weights are kept."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

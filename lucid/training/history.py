@@ -1,7 +1,5 @@
 """The course of a training, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -34,6 +32,11 @@ class Epoch:
 
 class History:
     """The epochs of a training so far: a sequence of `Epoch`.
+
+    Parameters
+    ----------
+    epochs : list of Epoch, optional
+        By default none.
 
     Examples
     --------

@@ -1,7 +1,5 @@
 """Losses and optimisers by name, with learning rates that suit them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

@@ -1,12 +1,10 @@
 """A ranker: the model that trainings of this library make, and its file."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, SupportsIndex, overload
+from typing import Any, Self, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -318,7 +316,7 @@ class Ranker(Module):
         save_checkpoint(path, arrays, {_KIND: json.dumps(about)})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Ranker:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a ranker from the file that `save` or ``lucid train --save`` wrote.
 
         Parameters

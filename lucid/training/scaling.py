@@ -1,7 +1,5 @@
 """Features checked, and scaled to ranges that a learning rate suits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any

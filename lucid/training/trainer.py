@@ -1,7 +1,5 @@
 """The loop of a training, and all that it must remember to go on where it was."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +13,7 @@ from lucid.autograd.random import generator
 from lucid.io import Dataset
 from lucid.nn import Module
 from lucid.optim import Optimizer
-from lucid.system.threads import blas_threads_limited
+from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.history import Epoch, History
 
@@ -30,6 +28,20 @@ class Pieces(Protocol):
 
     It has a length, the number of its rows, and each ``iter`` of it is a new pass over the same
     pieces, each a `Dataset`. Rows are shuffled within a piece, and no mini-batch has rows of two.
+
+    See Also
+    --------
+    Ranker.prepared : Makes them of a file that is read in pieces.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid import Labels
+    >>> from lucid.io import Dataset
+    >>> from lucid.training import Pieces
+    >>> piece = Dataset(np.ones((2, 3)), Labels.from_lists([[0], [1]], num_classes=2))
+    >>> isinstance([piece, piece], Pieces)  # but of a list, the length is not that of the rows
+    True
     """
 
     def __len__(self) -> int: ...
@@ -284,7 +296,7 @@ class Trainer:
         """
         if len(data) == 0:
             raise ValueError("data must have at least one row to train on")
-        with blas_threads_limited():
+        with one_thread_each():
             while self.epoch < epochs and not self._stopped_early:
                 yield from self._rest_of_epoch(data, epochs)
 
@@ -387,6 +399,9 @@ class Trainer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another training was, whose state this is.
+
+        The generator that `lucid.manual_seed` sets, from which `lucid.nn.Dropout` draws, goes on
+        where it was as well.
 
         Parameters
         ----------

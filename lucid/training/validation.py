@@ -1,7 +1,5 @@
 """How well a model ranks rows that it is not trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
@@ -12,9 +10,7 @@ import numpy.typing as npt
 from lucid import metrics
 from lucid.autograd.grad_mode import no_grad
 from lucid.io import Dataset
-from lucid.labels import Labels
 from lucid.nn import Module
-from lucid.system.optional import require
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
 from lucid.training.trainer import Diverged
@@ -121,11 +117,10 @@ def evaluate(
         for name, metric in named.items():
             totals[name] += metric(scores, part.labels) * len(part)
         if ks:
-            best.append(top_k(scores, ks[-1]))
+            best.append(top_k(scores, ks[-1])[0])
     values = {name: total / len(data) for name, total in totals.items()}
     if propensities is not None:
-        classes, scores = (np.concatenate(each) for each in zip(*best, strict=True))
-        ranked = _as_csr(classes, scores, data.labels)
+        ranked = metrics.TopK(np.concatenate(best))
         for k in ks:
             values[f"PSP@{k}"] = metrics.psp_at_k(ranked, data.labels, propensities, k=k)
     return values
@@ -145,13 +140,6 @@ def _finite_scores(model: Module, features: Any) -> npt.NDArray[Any]:
             "the model scores a row with NaN or infinity: it has diverged, or the row is too large"
         )
     return scores
-
-
-def _as_csr(classes: npt.NDArray[Any], scores: npt.NDArray[Any], labels: Labels) -> Any:
-    """Return the best scores of rows as a sparse matrix, in which no other class is predicted."""
-    sparse = require("scipy.sparse", extra="cli", purpose="PSP@k")
-    indptr = np.arange(len(classes) + 1) * classes.shape[1]
-    return sparse.csr_array((scores.ravel(), classes.ravel(), indptr), labels.shape)
 
 
 class Validation:

@@ -129,7 +129,7 @@ def _step(
     step: Step,
     wanted: bool,
 ) -> tuple[Array, Array | None]:
-    problem = Problem.of_rows(
+    problem = Problem(
         np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
     )
     with np.errstate(all="ignore"):  # a mean of no rows; what overflows
