@@ -66,6 +66,8 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
+    if options:
+        options = loss.changed(options)
     if x.requires_grad and torch.is_grad_enabled():
         found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
         return found
