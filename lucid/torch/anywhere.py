@@ -59,11 +59,12 @@ def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Ten
     n, classes = x.shape
     width = max(1, min(classes, _CHUNK // max(n, 1)))
 
-    def tiles() -> Iterator[tuple[slice, Tensor]]:
+    def tiles(more: int) -> Iterator[tuple[slice, Tensor]]:
         for start in range(0, classes, width):
             tile = slice(start, min(start + width, classes))
-            scores = x.new_empty(n, tile.stop - start + 1)
-            scores[:, :-1] = x[:, tile]
+            m = tile.stop - start
+            scores = x.new_empty(n, m + more)
+            scores[:, :m] = x[:, tile]
             rows.hide(scores, tile)
             yield tile, scores
 
@@ -71,7 +72,7 @@ def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Ten
 
     def keep(tile: slice, g: Tensor) -> None:
         assert gradient is not None
-        gradient[:, tile] = g[:, :-1]
+        gradient[:, tile] = g
 
     label_scores = x.gather(1, rows.labels.classes)
     use = keep if want else None

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lucid.losses.margin import MARGIN
+from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, call
+from lucid.losses.problem import labels_for
+from lucid.losses.warp import WARP
 from lucid.torch.ranks import Ranks, Slopes, harmonic, label_slopes, sum_dtype
+from lucid.torch.targets import Parts, known_of, of_labels
+
+_INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
 class Padded(NamedTuple):
@@ -45,6 +52,25 @@ class Padded(NamedTuple):
         x.scatter_(1, column.masked_fill_(~inside, end), -math.inf)
 
 
+def _padded(target: Tensor, shape: tuple[int, int]) -> Padded | None:
+    """Read class indices padded with -1 where they are; None where they need a closer look."""
+    n, classes = shape
+    if target.dtype not in _INTEGERS or target.ndim != 2 or len(target) != n:
+        return None
+    if target.numel() == 0:
+        return Padded(target.new_zeros(n, 1, dtype=torch.int64), target.new_zeros(n, 1) > 0)
+    target = target.long()
+    there = (target == -1).cumsum(1) == 0
+    wrong = (there & ((target < 0) | (target >= classes))).any()
+    if target.shape[1] == classes:  # another form may have got here
+        wrong |= there[:, -1].any() | (target.max() <= 1)
+    width, wrong = torch.stack([there.sum(1).max(), wrong.long()]).tolist()
+    if wrong:
+        return None
+    there = there[:, : max(width, 1)]
+    return Padded(target[:, : max(width, 1)].masked_fill(~there, 0), there)
+
+
 class Rows(NamedTuple):
     """The labels of rows, and the classes of which nothing is known."""
 
@@ -65,8 +91,19 @@ class Rows(NamedTuple):
             unknown = Padded.of(unknown_indices, unknown_indptr)
         return cls(Padded.of(indices, indptr), unknown)
 
+    @classmethod
+    def read(cls, parts: Parts, shape: tuple[int, int]) -> "Rows":
+        """Check a target as `parts_of` has brought it here, for scores of this shape."""
+        target, indptr, *_ = parts
+        assert target is not None
+        if target.device.type != "cpu" and indptr is None:
+            labels = _padded(target, shape)
+            if labels is not None:
+                return cls(labels, None)
+        return cls.of(*of_labels(labels_for(shape, known_of(parts, shape[1])), target.device))
+
     def hide(self, x: Tensor, classes: slice) -> None:
-        """Let all but the negatives be in no pair; there is a column more than these classes."""
+        """Let all but the negatives be in no pair; columns beyond these classes are no class's."""
         x[:, classes.stop - classes.start :] = -math.inf
         for part in self:
             if part is not None:
@@ -125,11 +162,24 @@ class Asked(NamedTuple):
         return torch.where(base > 0, base, 1)
 
 
-#: Some classes, and the scores of all rows for these: contiguous, all but the negatives hidden, and
-#: a column more.
-Tiles = Callable[[], Iterator[tuple[slice, Tensor]]]
+def options_of(loss: Any) -> tuple[str, dict[str, Any]]:
+    """Return which loss a module of the margin family is, and its options."""
+    if loss is None:
+        return MARGIN.name, dict(MARGIN.defaults)
+    of = getattr(loss, "_loss", None)
+    if of not in (MARGIN, WARP) or isinstance(loss, type):
+        raise TypeError(
+            "loss must be a MultilabelMarginLoss or WARPLoss, "
+            f"got {getattr(loss, '__name__', type(loss).__name__)}"
+        )
+    return of.name, {name: getattr(loss, name) for name in of.defaults}
 
-#: What is done with the gradient of some classes' scores, a column more.
+
+#: Goes through the classes: some of them, and the scores of all rows for these, with so many more
+#: columns as asked for, at least one; contiguous, and all but the negatives hidden.
+Tiles = Callable[[int], Iterator[tuple[slice, Tensor]]]
+
+#: What is done with the gradient of the scores of some classes, which may be written to.
 Use = Callable[[slice, Tensor], None]
 
 
@@ -154,15 +204,15 @@ def solve_pairs(
     factor = (1 / bases if scale is None else scale / bases)[:, None]
     weights = ranks.sorted(weights)
     if asked.by_rank:
-        for _, x in tiles():
+        for _, x in tiles(1):
             ranks.show(x)
         weights = rank_weights(ranks.counts()) * ranks.there
     slopes = Slopes(ranks, weights * factor)
     if use is not None or not asked.by_rank:
-        for tile, x in tiles():
+        for tile, x in tiles(1):
             bins = ranks.bins(x) if asked.by_rank else ranks.show(x)
             if use is not None:
-                use(tile, slopes.of(x, bins))
+                use(tile, slopes.of(x, bins)[:, : tile.stop - tile.start])
     losses = ranks.losses(weights) / bases
     losses.masked_fill_(ranks.spoiled(rows.hidden(slice(0, classes)), classes), math.nan)
     if use is None:
@@ -175,3 +225,67 @@ def solve_pairs(
 def rank_weights(counts: Tensor) -> Tensor:
     """Return what a label weighs for WARP, from how many negatives are above its threshold."""
     return harmonic(counts) / counts.clamp(min=1)
+
+
+def solve_by_kernels(
+    asked: Asked,
+    rows: Rows,
+    label_scores: Tensor,
+    classes: int,
+    tiles: Tiles,
+    scale: Tensor | None,
+    use: Use | None,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the same as `solve_pairs`, for scores on the CPU: each tile goes to a kernel.
+
+    The thresholds are put beside the scores of a tile, which makes it a problem of its own.
+    """
+    taus = asked.taus(label_scores, rows.labels)
+    there = rows.labels.there
+    if not taus[there].isfinite().all():  # beside a threshold of -inf, what is hidden is in a pair
+        return solve_pairs(asked, rows, label_scores, classes, tiles, scale, use)
+    taus = taus.masked_fill(~there, -math.inf)
+    weights = asked.weights(rows.labels, taus)
+    of_labels = torch.zeros_like(weights)
+    losses = of_labels.new_zeros(len(taus))
+    if asked.by_rank:
+        for _, _, g, _ in _by_kernel("margin", taus, there, None, tiles, True):
+            of_labels -= g
+        weights = rank_weights(of_labels.round_()) * there
+        of_labels.zero_()
+    plain = asked.weight is None and not asked.by_rank
+    kernel: Kernel = "squared" if asked.p == 2 else "margin" if plain else "weighted"
+    bases = asked.bases(rows, weights, classes)
+    factor = (1 / bases if scale is None else scale / bases)[:, None]
+    given = None if kernel == "margin" else weights[there]
+    for tile, loss, g, x in _by_kernel(kernel, taus, there, given, tiles, use is not None):
+        losses += loss
+        if use is not None:
+            of_labels += g
+            use(tile, x.mul_(factor.to(x.dtype)))
+    losses /= bases
+    return losses, None if use is None else (of_labels * factor).to(taus.dtype)
+
+
+def _by_kernel(
+    kernel: Kernel,
+    taus: Tensor,
+    there: Tensor,
+    weights: Tensor | None,
+    tiles: Tiles,
+    want: bool,
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Go through the tiles: the losses of these, and the gradients of labels and scores."""
+    k = taus.shape[1]
+    place = there.nonzero()[:, 1].numpy()
+    indptr = torch.cat([torch.zeros(1, dtype=torch.int64), there.sum(1).cumsum(0)]).numpy()
+    of_entries = None if weights is None else weights.numpy()
+    terms = Terms(margin=0.0, weights=of_entries, by_entry=True, base=BASES[None])
+    for tile, x in tiles(k):
+        m = tile.stop - tile.start
+        x[:, m:] = taus
+        scores = x.numpy()
+        of_dtype = KERNELS[kernel][scores.dtype.char]
+        loss, g = call(of_dtype, scores, (m + place)[None], indptr, 1.0, True, want, terms)
+        gradient = x if g is None else torch.from_numpy(g)
+        yield tile, torch.from_numpy(loss), gradient[:, m:], gradient[:, :m]
