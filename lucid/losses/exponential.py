@@ -196,7 +196,7 @@ def _solve(kernel: str, problem: Problem, want_gradient: bool) -> Solution:
         problem.divisor,
         losses,
         gradient,
-        threads._num_threads,
+        threads.current(),
     )
     return losses if problem.rows else total, gradient
 

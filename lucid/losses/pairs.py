@@ -119,5 +119,5 @@ def call(
     """Call a kernel: all threads, and memory that is kept for large gradients."""
     gradient = empty_like(x) if want_gradient else None
     out = np.empty(len(x)) if rows else None
-    total = kernel(x, indices, indptr, divisor, out, gradient, threads._num_threads, terms)
+    total = kernel(x, indices, indptr, divisor, out, gradient, threads.current(), terms)
     return total if out is None else out, gradient

@@ -125,7 +125,7 @@ def _solve(problem: Problem, want_gradient: bool, *, weight: Array | None) -> So
         problem.divisor,
         losses,
         gradient,
-        threads._num_threads,
+        threads.current(),
     )
     return losses if problem.rows else total, gradient
 

@@ -1,117 +1,194 @@
-"""The losses as functions of PyTorch's tensors."""
+"""The losses as functions of PyTorch's tensors, each made from one entry."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, cast
+
+import numpy as np
 import torch
 
-from lucid.arrays.checks import Reduction, check_reduction
+from lucid import losses
+from lucid.arrays.checks import Reduction
+from lucid.losses import docs
+from lucid.losses.exponential import BPMLL, LSEP, ZLPR
 from lucid.losses.margin import MARGIN
+from lucid.losses.problem import Loss
+from lucid.losses.soft_margin import SOFT_MARGIN
+from lucid.losses.warp import WARP
+from lucid.torch import curvature, eager
+from lucid.torch.operators import Curvature, Operators
+from lucid.torch.solving import HALVES
+from lucid.torch.targets import parts_of
 
-_HALVES = (torch.float16, torch.bfloat16)
+P = ParamSpec("P")
+Tensor = torch.Tensor
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # it would trace what is NumPy's
-def multilabel_margin_loss(
-    x: torch.Tensor, target: Any, reduction: Reduction = "mean"
-) -> torch.Tensor:
-    """Return the multi-label ranking margin loss of PyTorch's tensors.
-
-    The formula, its edge cases and what differs from PyTorch's own loss stand at
-    `lucid.nn.MultilabelMarginLoss`.
+def of_torch(
+    loss: Loss, arrays: Callable[P, Any], curvature: Curvature | None, example: str
+) -> Callable[P, Tensor]:
+    """Return the function of PyTorch's tensors of a loss, with the parameters of that of arrays.
 
     Parameters
     ----------
-    x : torch.Tensor
-        Scores, shape ``(N, C)`` or ``(C,)``, float32, float64, float16 or bfloat16 (both computed
-        in float32), on any device.
-    target : torch.Tensor, array_like of int, or Labels
-        Labels of each row, shape ``(N, K)`` or ``(K,)``, any ``K``: class indices, ended by a -1 or
-        by the end of the row. Any other form that `lucid.Labels` is made from is taken too.
-    reduction : {'none', 'mean', 'sum'}
-        Return the loss of each row, their mean or their sum.
+    loss : Loss
+    arrays : callable
+        Its function of arrays.
+    curvature : Curvature, optional
+        How it is differentiated twice; by default the second derivative is 0.
+    example : str
+        For the docstring.
+    """
+    operators = Operators(loss, curvature)
 
-    Returns
-    -------
-    torch.Tensor
-        Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype and the
-        device of `x`, but float32 within ``torch.autocast``.
+    def traced(
+        x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        dtype = x.dtype
+        if dtype in HALVES:
+            dtype = eager.result_dtype(x)
+            x = x.float()  # so that its gradient is rounded once
+        rows = x.unsqueeze(0) if x.ndim == 1 else x
+        if sample_weight is not None:
+            sample_weight = _constant("sample_weight", sample_weight, x)
+            sample_weight = sample_weight.reshape(1) if x.ndim == 1 else sample_weight
+        options = {name: _constant(name, value, x) for name, value in options.items()}
+        value: Tensor = operators.value(
+            rows, *parts_of(loss, target, rows), sample_weight, reduction, *operators.flat(options)
+        )
+        return (value.reshape(()) if x.ndim == 1 else value).to(dtype)
 
-    Raises
-    ------
-    TypeError
-        If `x` is no tensor, or `x` or `target` has a dtype that cannot be meant.
-    ValueError
-        If shapes do not fit, a label is out of range or `reduction` is none of the three.
+    once_more = traced if curvature else None
 
-    See Also
-    --------
-    lucid.nn.functional.multilabel_margin_loss : The same of lucid's tensors.
+    def function(
+        x: Tensor,
+        target: Any,
+        reduction: Reduction = "mean",
+        *,
+        sample_weight: Any = None,
+        **options: Any,
+    ) -> Tensor:
+        if eager.is_plain(x):
+            again = once_more if curvature and curvature.is_there(options) else None
+            return eager.loss_of(loss, x, target, reduction, sample_weight, options, again)
+        if not isinstance(x, Tensor):
+            raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+        return traced(x, target, reduction, sample_weight, options)
 
-    Notes
-    -----
-    * The gradient is constant between the margins: PyTorch differentiates what is made of it with
-      respect to all but `x`, where the second derivative is 0.
-    * The gradient of half-precision scores is rounded once, behind the product with what comes from
-      above, so that scaling the loss keeps small gradients.
-    * ``torch.compile`` breaks its graph here. ``torch.func`` and ``torch.jit`` are not supported.
+    function.__name__ = function.__qualname__ = loss.name
+    function.__doc__ = docs.of_torch(arrays, example)
+    signature = inspect.signature(arrays).replace(return_annotation="torch.Tensor")
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return cast(Callable[P, Tensor], function)
 
-    Examples
-    --------
+
+def _constant(name: str, value: Any, x: Tensor) -> Any:
+    """Return an option as operators take it: numbers for classes or rows as a tensor."""
+    if isinstance(value, Tensor):
+        if value.requires_grad and torch.is_grad_enabled():
+            raise ValueError(
+                f"{name} must not require a gradient, which would be lost: detach() it"
+            )
+        return value
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return value
+    return torch.as_tensor(np.asarray(value), device=x.device)
+
+
+multilabel_margin_loss = of_torch(
+    MARGIN,
+    losses.multilabel_margin_loss,
+    Curvature(steps=True, is_there=lambda options: options.get("p", 1) == 2),
+    """
     >>> import torch
     >>> from lucid.torch import multilabel_margin_loss
     >>> x = torch.tensor([[1.0, 0.5, -0.3, 0.2]], requires_grad=True)
-    >>> loss = multilabel_margin_loss(x, torch.tensor([[0, 1]]))
+    >>> loss = multilabel_margin_loss(x, torch.tensor([[0, 1, -1, -1]]))
     >>> print(round(loss.item(), 4))
     0.275
     >>> loss.backward()
     >>> x.grad
     tensor([[-0.2500, -0.5000,  0.2500,  0.5000]])
+    """,
+)
+warp_loss = of_torch(
+    WARP,
+    losses.warp_loss,
+    None,
     """
-    check_reduction(reduction)
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
-    if isinstance(target, torch.Tensor):
-        target = _as_array("target", target)
-    if x.dtype in _HALVES and torch.is_autocast_enabled(x.device.type):
-        x = x.float()  # a loss is float32 there, as PyTorch's own losses are
-    loss: torch.Tensor = _Margin.apply(x, target, reduction)
-    return loss
-
-
-def _as_array(name: str, tensor: torch.Tensor) -> Any:
-    try:
-        return tensor.detach().cpu().resolve_neg().numpy()
-    except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
-
-
-#: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
-#: its compiler reuses memory; where it is not to be had, every graph counts as kept.
-_graph_is_kept: Callable[[], bool] = getattr(
-    getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
+    >>> import torch
+    >>> from lucid.torch import warp_loss
+    >>> loss = warp_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    0.875
+    """,
+)
+lsep_loss = of_torch(
+    LSEP,
+    losses.lsep_loss,
+    Curvature(curvature.lsep),
+    """
+    >>> import torch
+    >>> from lucid.torch import lsep_loss
+    >>> loss = lsep_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    1.0688
+    """,
+)
+zlpr_loss = of_torch(
+    ZLPR,
+    losses.zlpr_loss,
+    Curvature(curvature.zlpr),
+    """
+    >>> import torch
+    >>> from lucid.torch import zlpr_loss
+    >>> loss = zlpr_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    1.7662
+    """,
+)
+bpmll_loss = of_torch(
+    BPMLL,
+    losses.bpmll_loss,
+    Curvature(curvature.bpmll),
+    """
+    >>> import torch
+    >>> from lucid.torch import bpmll_loss
+    >>> loss = bpmll_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    0.478
+    """,
+)
+_soft_margin = of_torch(
+    SOFT_MARGIN,
+    losses.multilabel_soft_margin_loss,
+    Curvature(curvature.soft_margin),
+    """
+    >>> import torch
+    >>> from lucid.torch import multilabel_soft_margin_loss
+    >>> x = torch.tensor([[2.0, -1.0, 0.0]])
+    >>> loss = multilabel_soft_margin_loss(x, torch.tensor([[1.0, 0.0, 0.0]]))
+    >>> print(round(loss.item(), 4))
+    0.3778
+    >>> labels = torch.tensor([[True, False, False]]).to_sparse()
+    >>> print(round(multilabel_soft_margin_loss(x, labels).item(), 4))
+    0.3778
+    """,
 )
 
 
-class _Margin(torch.autograd.Function):
-    """The loss as an op of PyTorch's: the gradient is computed along with the loss."""
+def multilabel_soft_margin_loss(  # the weight comes first, as in PyTorch
+    x: Tensor,
+    target: Any,
+    weight: Any = None,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: Any = None,
+) -> Tensor:
+    options = {} if weight is None else {"weight": weight}
+    return _soft_margin(x, target, reduction=reduction, sample_weight=sample_weight, **options)
 
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, target: Any, reduction: str) -> torch.Tensor:
-        scores = _as_array("x", x.float() if x.dtype in _HALVES else x)
-        want = ctx.needs_input_grad[0]
-        loss, gradient = MARGIN.compute(scores, target, reduction, None, {}, want)
-        if gradient is not None:
-            ctx.save_for_backward(torch.from_numpy(gradient).to(x.device))
-            ctx.dtype = x.dtype
-        return torch.from_numpy(loss).to(x)
 
-    @staticmethod
-    def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        if not torch.is_grad_enabled() and g.ndim == 0 and g.device.type == "cpu" and g.item() == 1:
-            if _graph_is_kept():  # another backward needs it, whatever becomes of the one returned
-                gradient = gradient.clone()
-            return gradient.to(ctx.dtype), None, None
-        # The gradient is constant between the margins, so that this product has all derivatives.
-        return (gradient * g.unsqueeze(-1)).to(ctx.dtype), None, None
+multilabel_soft_margin_loss.__doc__ = _soft_margin.__doc__

@@ -1,59 +1,52 @@
 """The losses as modules of PyTorch's."""
 
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
 import torch
 
+from lucid import nn
 from lucid.arrays.checks import Reduction, check_reduction
-from lucid.torch.functions import multilabel_margin_loss
+from lucid.losses import docs
+from lucid.losses.exponential import BPMLL, LSEP, ZLPR
+from lucid.losses.margin import MARGIN
+from lucid.losses.problem import Loss
+from lucid.losses.soft_margin import SOFT_MARGIN
+from lucid.losses.warp import WARP
+from lucid.torch import functions as F
+from lucid.torch.solving import constant
 
 
-class MultilabelMarginLoss(torch.nn.Module):
-    """Multi-label ranking margin loss, as a module of PyTorch's.
+class Criterion(torch.nn.Module):
+    """A loss with its options; what an option holds for each class is a buffer."""
 
-    In place of ``torch.nn.MultiLabelMarginLoss``, whose spelling is here too. The formula, its edge
-    cases and what differs stand at `lucid.nn.MultilabelMarginLoss`.
+    _loss: ClassVar[Loss]
+    _function: ClassVar[Callable[..., torch.Tensor]]
 
-    Parameters
-    ----------
-    reduction : {'none', 'mean', 'sum'}, default 'mean'
-        Return the loss of each row, their mean or their sum.
-
-    Attributes
-    ----------
-    reduction : str
-        The reduction mode.
-
-    Raises
-    ------
-    ValueError
-        If `reduction` is none of the three.
-
-    See Also
-    --------
-    multilabel_margin_loss : The same as a function, with the forms of its arguments.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from lucid.torch import MultilabelMarginLoss
-    >>> criterion = MultilabelMarginLoss()
-    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]], requires_grad=True)
-    >>> loss = criterion(scores, [[0, 3]])
-    >>> print(round(loss.item(), 4))
-    1.06
-    >>> loss.backward()
-    >>> scores.grad
-    tensor([[-0.6000,  0.4000,  0.4000, -0.6000,  0.4000]])
-    """
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        """Initialise the module. See the class docstring for parameter semantics."""
+    def __init__(self, reduction: Reduction, **options: Any) -> None:
         super().__init__()
         check_reduction(reduction)
         self.reduction: Reduction = reduction
+        for name, value in options.items():
+            if name == "weight" or np.ndim(value):
+                if value is not None and not isinstance(value, torch.Tensor):
+                    value = torch.as_tensor(value)
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+        given = {name: constant(name, value) for name, value in self._changed().items()}
+        self._loss.checked(None, given)
 
-    def forward(self, x: torch.Tensor, target: Any) -> torch.Tensor:
+    def _changed(self) -> dict[str, Any]:
+        """Return the options that are not the default."""
+        return self._loss.changed({name: getattr(self, name) for name in self._loss.defaults})
+
+    def forward(
+        self, x: torch.Tensor, target: Any, sample_weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Compute the loss between predictions and targets.
 
         Parameters
@@ -62,13 +55,18 @@ class MultilabelMarginLoss(torch.nn.Module):
             The scores.
         target : torch.Tensor, array_like of int, or Labels
             The labels.
+        sample_weight : torch.Tensor or array_like, optional
+            A weight for each sample, shape ``(N,)``, not negative.
 
         Returns
         -------
         torch.Tensor
-            Scalar loss, or the loss of each row, as `reduction` says.
+            Scalar loss, or the loss of each sample, as `reduction` says.
         """
-        return multilabel_margin_loss(x, target, self.reduction)
+        function = type(self)._function
+        return function(
+            x, target, reduction=self.reduction, sample_weight=sample_weight, **self._changed()
+        )
 
     def extra_repr(self) -> str:
         """Return the options as PyTorch prints them.
@@ -77,8 +75,131 @@ class MultilabelMarginLoss(torch.nn.Module):
         -------
         str
         """
-        return f"reduction={self.reduction!r}"
+        options = {"reduction": self.reduction, **self._changed()}
+        return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
+@docs.of_torch_module(nn.MultilabelMarginLoss)
+class MultilabelMarginLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import MultilabelMarginLoss
+    >>> criterion = MultilabelMarginLoss()
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]], requires_grad=True)
+    >>> loss = criterion(scores, torch.tensor([[0, 3, -1, -1, -1]]))
+    >>> print(round(loss.item(), 4))
+    1.06
+    >>> loss.backward()
+    >>> scores.grad
+    tensor([[-0.6000,  0.4000,  0.4000, -0.6000,  0.4000]])
+    """
+
+    _loss = MARGIN
+    _function = F.multilabel_margin_loss
+
+    def __init__(
+        self,
+        reduction: Reduction = "mean",
+        *,
+        p: Literal[1, 2] = 1,
+        margin: Any = 1.0,
+        weight: Any = None,
+        normalize: Literal["classes", "pairs"] = "classes",
+    ) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, p=p, margin=margin, weight=weight, normalize=normalize)
 
 
 #: PyTorch's spelling of the same class.
 MultiLabelMarginLoss = MultilabelMarginLoss
+
+
+@docs.of_torch_module(nn.WARPLoss)
+class WARPLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import WARPLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(WARPLoss()(scores, [[0, 3]]).item(), 4))
+    3.2389
+    """
+
+    _loss = WARP
+    _function = F.warp_loss
+
+    def __init__(self, reduction: Reduction = "mean", *, margin: Any = 1.0) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, margin=margin)
+
+
+@docs.of_torch_module(nn.LSEPLoss)
+class LSEPLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import LSEPLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(LSEPLoss()(scores, [[0, 3]]).item(), 4))
+    1.9043
+    """
+
+    _loss = LSEP
+    _function = F.lsep_loss
+
+    def __init__(self, reduction: Reduction = "mean", *, per_label: bool = False) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, per_label=per_label)
+
+
+@docs.of_torch_module(nn.ZLPRLoss)
+class ZLPRLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import ZLPRLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(ZLPRLoss()(scores, [[0, 3]]).item(), 4))
+    2.5087
+    """
+
+    _loss = ZLPR
+    _function = F.zlpr_loss
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction)
+
+
+@docs.of_torch_module(nn.BPMLLLoss)
+class BPMLLLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import BPMLLLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(BPMLLLoss()(scores, [[0, 3]]).item(), 4))
+    0.9524
+    """
+
+    _loss = BPMLL
+    _function = F.bpmll_loss
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction)
+
+
+@docs.of_torch_module(nn.MultiLabelSoftMarginLoss)
+class MultiLabelSoftMarginLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import MultiLabelSoftMarginLoss
+    >>> criterion = MultiLabelSoftMarginLoss()
+    >>> logits = torch.tensor([[2.0, -1.0, 0.0]])
+    >>> print(round(criterion(logits, torch.tensor([[1.0, 0.0, 0.0]])).item(), 4))
+    0.3778
+    """
+
+    _loss = SOFT_MARGIN
+    _function = F.multilabel_soft_margin_loss
+
+    def __init__(self, weight: Any = None, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, weight=weight)

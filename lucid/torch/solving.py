@@ -1,0 +1,78 @@
+"""The loss of tensors and its gradient, on the device where the scores are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lucid.losses.margin import squared_curvature
+from lucid.losses.problem import Loss
+from lucid.system import threads
+from lucid.torch.targets import Parts, array_of, known_of
+
+#: Computed in float32.
+HALVES = (torch.float16, torch.bfloat16)
+
+Solution = tuple[torch.Tensor, torch.Tensor | None]
+
+
+def solve(
+    loss: Loss,
+    x: torch.Tensor,
+    parts: Parts,
+    sample_weight: torch.Tensor | None,
+    reduction: str,
+    options: Mapping[str, Any],
+    want_gradient: bool,
+) -> Solution:
+    """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
+    known = known_of(parts, x.shape[-1])
+    return on_cpu(loss, x, known, reduction, sample_weight, options, want_gradient)
+
+
+def on_cpu(
+    loss: Loss,
+    x: torch.Tensor,
+    target: Any,
+    reduction: str,
+    sample_weight: Any,
+    options: Mapping[str, Any],
+    want_gradient: bool,
+) -> Solution:
+    """Return the same from a kernel: scores of any shape and dtype, a target that is readable."""
+    if options or sample_weight is not None:
+        options = {name: constant(name, value) for name, value in options.items()}
+        sample_weight = constant("sample_weight", sample_weight)
+    with threads.using(torch.get_num_threads()):
+        value, gradient = loss.compute(
+            array_of("x", x), target, reduction, sample_weight, options, want_gradient
+        )
+    return torch.from_numpy(value), None if gradient is None else torch.from_numpy(gradient)
+
+
+def constant(name: str, value: Any) -> Any:
+    """Return an argument that is not differentiated: the array of a tensor, else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return array_of(name, value.double() if value.dtype is torch.bfloat16 else value)
+
+
+def curvature(
+    loss: Loss,
+    v: torch.Tensor,
+    x: torch.Tensor,
+    parts: Parts,
+    sample_weight: torch.Tensor | None,
+    reduction: str,
+    options: Mapping[str, Any],
+) -> torch.Tensor:
+    """Return the second derivative of the squared margin loss times v, (N, C)."""
+    scores = array_of("x", x)
+    scale = loss.scale(scores, constant("sample_weight", sample_weight))
+    checked = loss.checked(x.shape[1], {k: constant(k, value) for k, value in options.items()})
+    problem = loss.problem(scores, known_of(parts, x.shape[1]), reduction, scale)
+    return torch.from_numpy(squared_curvature(problem, array_of("v", v), **checked))
