@@ -18,8 +18,7 @@ from torch.autograd import forward_ad
 
 from lucid.arrays.checks import check_reduction
 from lucid.losses.problem import Loss
-from lucid.torch.curvature import per_row
-from lucid.torch.solving import curvature, solve
+from lucid.torch.solving import curvature, solve, weighted
 from lucid.torch.targets import Parts
 
 Tensor = torch.Tensor
@@ -171,7 +170,9 @@ class Operators:
 
         def product(v: Tensor) -> Tensor:
             found = formula(v, given.x, given.parts, **options)
-            return per_row(found, given.sample_weight, given.reduction, given.x.shape[0])
+            weight = given.sample_weight
+            scale = None if weight is None else weight.unsqueeze(-1)
+            return weighted(found, scale, given.reduction, given.x.shape[0])
 
         return product
 

@@ -9,6 +9,7 @@ import torch
 
 from lucid.labels import Labels, any_form
 from lucid.losses.problem import Loss
+from lucid.losses.soft_margin import SOFT_MARGIN
 
 #: Indices, indptr, and both of unknown classes; or a dense target and three times None.
 Parts = tuple[torch.Tensor | None, ...]
@@ -159,11 +160,15 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
 def _outside_of_graphs(
     loss: Loss, target: Any, shape: tuple[int, ...], device: torch.device
 ) -> Parts:
-    scores = np.broadcast_to(np.float64(0), shape)  # what a target is read for: its shape counts
-    known = loss.read_target(readable("target", target, shape[-1]), scores)
+    known = loss.read_target(readable("target", target, shape[-1]), scores_of(shape))
     if isinstance(known, Labels):
         return tuple(of_labels(known, device))
     return torch.tensor(known, device=device), None, None, None
+
+
+def scores_of(shape: tuple[int, ...]) -> Any:
+    """Return scores for which a target can be read: only their shape counts."""
+    return np.broadcast_to(np.float64(0), shape)
 
 
 def known_of(parts: Parts, num_classes: int) -> Any:
@@ -175,3 +180,54 @@ def known_of(parts: Parts, num_classes: int) -> Any:
     return readable(
         "target", TensorLabels(target, indptr, unknown_indices, unknown_indptr), num_classes
     )
+
+
+def on_device(loss: Loss, parts: Parts, x: torch.Tensor) -> TensorLabels | torch.Tensor:
+    """Return the labels of what `parts_of` has given, checked where they are.
+
+    Or the numbers from 0 to 1 in their place. One look says whether all is well; what is not, or
+    is rare, is read again on the CPU, which has the words for it.
+    """
+    target, indptr, unknown, unknown_indptr = parts
+    assert target is not None
+    rows, classes = x.shape
+    if indptr is not None:
+        faults = _faults_of_rows(target, indptr, x)
+        if unknown is not None and unknown_indptr is not None:
+            faults |= _faults_of_rows(unknown, unknown_indptr, x)
+        if not faults:
+            return TensorLabels(target, indptr, unknown, unknown_indptr)
+    elif target.dtype is torch.bool and target.shape == x.shape:
+        return TensorLabels(target.nonzero()[:, 1], _indptr(target))
+    elif loss is SOFT_MARGIN and target.dtype is not torch.bool:
+        if target.shape == x.shape and not ((target < 0) | (target > 1)).any():
+            return target
+    elif target.dtype in _INTEGERS and target.ndim == 2 and len(target) == rows:
+        there = (target != -1).cumprod(1) > 0
+        fault = (there & ((target < 0) | (target >= classes))).any()
+        if target.shape[1] == classes > 1 and rows > 0:  # perhaps another form
+            fault |= there.all(1).any() | (target.max() <= 1)
+        if not fault:
+            return TensorLabels(target[there].long(), _indptr(there))
+    known = loss.read_target(
+        known_of(parts, classes), np.broadcast_to(np.float64(0), (rows, classes))
+    )
+    if isinstance(known, Labels):
+        return of_labels(known, x.device)
+    return torch.tensor(known, device=x.device)
+
+
+#: Of a target that is looked at on a device.
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def _indptr(there: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.pad(there.sum(1).cumsum(0), (1, 0))
+
+
+def _faults_of_rows(indices: torch.Tensor, indptr: torch.Tensor, x: torch.Tensor) -> bool:
+    """Whether these are not rows of classes in CSR form."""
+    if indices.ndim != 1 or indptr.shape != (len(x) + 1,):
+        return True
+    fault = (indptr[0] != 0) | (indptr[-1] != indices.numel()) | (indptr.diff() < 0).any()
+    return bool(fault | ((indices < 0) | (indices >= x.shape[1])).any())
