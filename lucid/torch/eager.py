@@ -65,8 +65,6 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
-    if options:
-        options = loss.changed(options)
     if x.requires_grad and torch.is_grad_enabled():
         found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
         return found
@@ -86,11 +84,10 @@ def _solved(
         target = readable("target", target, x.shape[-1] if x.ndim else 0)
     if x.dtype not in HALVES:
         return on_cpu(loss, x, target, reduction, sample_weight, options, want_gradient)
-    dtype = result_dtype(x)
     value, gradient = on_cpu(
         loss, x.float(), target, reduction, sample_weight, options, want_gradient
     )
-    return value.to(dtype), gradient
+    return value.to(result_dtype(x)), gradient
 
 
 class _Loss(torch.autograd.Function):
