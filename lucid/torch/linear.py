@@ -10,8 +10,8 @@ from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
 from lucid.torch.pairs import Asked, Rows, options_of, solve_by_kernels, solve_pairs
-from lucid.torch.solving import HALVES, constant
-from lucid.torch.targets import parts_of
+from lucid.torch.solving import HALVES
+from lucid.torch.targets import constant, parts_of
 
 #: Tiles are not made narrower than so many classes.
 _NARROWEST = 1024

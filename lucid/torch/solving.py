@@ -10,7 +10,8 @@ import torch
 from lucid.losses.margin import squared_curvature
 from lucid.losses.problem import Loss
 from lucid.system import threads
-from lucid.torch.targets import Parts, array_of, known_of
+from lucid.torch import anywhere
+from lucid.torch.targets import Parts, array_of, constant, known_of
 
 #: Computed in float32.
 HALVES = (torch.float16, torch.bfloat16)
@@ -28,8 +29,15 @@ def solve(
     want_gradient: bool,
 ) -> Solution:
     """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
+    if not has_kernels(x):
+        return anywhere.solve(loss, x, parts, sample_weight, reduction, options, want_gradient)
     known = known_of(parts, x.shape[-1])
     return on_cpu(loss, x, known, reduction, sample_weight, options, want_gradient)
+
+
+def has_kernels(x: torch.Tensor) -> bool:
+    """Whether there are kernels for the device of a tensor."""
+    return x.is_cpu
 
 
 def on_cpu(
@@ -52,15 +60,6 @@ def on_cpu(
     return torch.from_numpy(value), None if gradient is None else torch.from_numpy(gradient)
 
 
-def constant(name: str, value: Any) -> Any:
-    """Return an argument that is not differentiated: the array of a tensor, else as it is."""
-    if not isinstance(value, torch.Tensor):
-        return value
-    if value.requires_grad and torch.is_grad_enabled():
-        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
-    return array_of(name, value.double() if value.dtype is torch.bfloat16 else value)
-
-
 def curvature(
     loss: Loss,
     v: torch.Tensor,
@@ -71,6 +70,8 @@ def curvature(
     options: Mapping[str, Any],
 ) -> torch.Tensor:
     """Return the second derivative of the squared margin loss times v, (N, C)."""
+    if not has_kernels(x):
+        return anywhere.curvature(v, x, parts, sample_weight, reduction, options)
     scores = array_of("x", x)
     scale = loss.scale(scores, constant("sample_weight", sample_weight))
     checked = loss.checked(x.shape[1], {k: constant(k, value) for k, value in options.items()})

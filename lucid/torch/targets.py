@@ -106,6 +106,15 @@ def array_of(name: str, tensor: torch.Tensor) -> Any:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
 
 
+def constant(name: str, value: Any) -> Any:
+    """Return an argument that is not differentiated: the array of a tensor, else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return array_of(name, value.double() if value.dtype is torch.bfloat16 else value)
+
+
 def _of_sparse(name: str, target: torch.Tensor) -> Labels:
     """Read a sparse tensor, where each nonzero entry is a label."""
     target = target.detach().cpu()
