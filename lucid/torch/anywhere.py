@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lucid.arrays.checks import check_probabilities, check_reduction
 from lucid.losses.margin import MARGIN
-from lucid.losses.options import as_sample_weight
+from lucid.losses.options import as_sample_weight, check_margin_fits
 from lucid.losses.problem import Loss
 from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs
 from lucid.torch.ranks import Ranks, from_the_top, sum_dtype, up_to
@@ -40,15 +40,21 @@ def solve(
     check_reduction(reduction)
     options = _checked(loss, options, x)
     losses, gradient = _rows(loss.name, x, parts, options, want_gradient)
-    factor, divisor = _factor(sample_weight, reduction, losses)
-    if factor is not None:
-        losses = (losses * factor).masked_fill(factor == 0, 0)
-    if gradient is not None and factor is not None:
-        gradient *= (factor / divisor).to(x.dtype)[:, None]
-        gradient.masked_fill_((factor == 0)[:, None], 0)
-    elif gradient is not None and reduction == "mean":
-        gradient /= len(x)
-    return (losses if reduction == "none" else losses.sum() / divisor).to(x.dtype), gradient
+    scale = _scale(sample_weight, losses)
+    losses = weighted(losses, scale, reduction, len(x))
+    if gradient is not None:
+        factors = None if scale is None else scale.unsqueeze(-1)
+        gradient = weighted(gradient, factors, reduction, len(x))
+    return (losses if reduction == "none" else losses.sum()).to(x.dtype), gradient
+
+
+def weighted(values: Tensor, scale: Tensor | None, reduction: str, rows: Any) -> Tensor:
+    """Multiply what belongs to rows by what each of them counts in the result."""
+    if scale is not None:
+        values = torch.where(scale > 0, values * scale.to(values.dtype), 0)
+    if reduction != "mean":
+        return values
+    return values / (rows if scale is None else scale.sum().to(values.dtype))
 
 
 def curvature(
@@ -81,9 +87,10 @@ def curvature(
     above = from_the_top(torch.zeros_like(ranks.heights[0]).scatter_add_(1, bins, d)[:, 2:])
     counts, above = ranks.unsorted(ranks.counts()), ranks.unsorted(above)
     result.scatter_add_(1, labels.classes, weights * (counts * of_labels - above))
-    factor, divisor = _factor(sample_weight, reduction, bases)
-    result *= (2 / bases / divisor if factor is None else 2 * factor / bases / divisor)[:, None]
-    return result.to(x.dtype)
+    result *= (2 / bases)[:, None]
+    scale = _scale(sample_weight, bases)
+    factors = None if scale is None else scale.unsqueeze(-1)
+    return weighted(result, factors, reduction, n).to(x.dtype)
 
 
 def _rows(
@@ -109,21 +116,19 @@ def _checked(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[str, Any
             loss.checked(x.shape[1], {name: constant(name, value)})  # which says what is wrong
     others = {name: value for name, value in options.items() if name not in by_class}
     on_device = {name: value.detach().to(x.device) for name, value in by_class.items()}
-    return {**loss.checked(x.shape[1], others), **on_device}
+    checked = {**loss.checked(x.shape[1], others), **on_device}
+    if isinstance(checked.get("margin"), float):
+        check_margin_fits(checked["margin"], str(x.dtype).partition(".")[2])
+    return checked
 
 
-def _factor(
-    sample_weight: Tensor | None, reduction: str, losses: Tensor
-) -> tuple[Tensor | None, Any]:
-    """Return what each row counts, None for 1; and what their sum is divided by."""
-    n = len(losses)
+def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
     if sample_weight is None:
-        return None, torch.tensor(float(n)) if reduction == "mean" else 1
+        return None
     wrong = ~sample_weight.isfinite() | (sample_weight < 0)
-    if sample_weight.shape != (n,) or wrong.any():
-        as_sample_weight(constant("sample_weight", sample_weight), (n, 1))
-    factor = sample_weight.detach().to(losses)
-    return factor, factor.sum() if reduction == "mean" else 1
+    if sample_weight.shape != losses.shape or wrong.any():
+        as_sample_weight(constant("sample_weight", sample_weight), (len(losses), 1))
+    return sample_weight.detach().to(losses)
 
 
 def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Tensor | None]:

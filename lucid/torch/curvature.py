@@ -7,7 +7,7 @@ shares change: db = b (v - b.v). No pair is formed.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -127,13 +127,3 @@ def _dot(a: Tensor, v: Tensor) -> Tensor:
 
 def _total(x: Tensor) -> Tensor:
     return x.sum(-1, keepdim=True)
-
-
-def per_row(values: Tensor, sample_weight: Tensor | None, reduction: str, rows: Any) -> Tensor:
-    """Multiply what belongs to rows (N, C) by what each row counts in the result."""
-    if sample_weight is not None:
-        scale = sample_weight.to(values.dtype).unsqueeze(-1)
-        values = torch.where(scale > 0, values * scale, 0)
-    if reduction != "mean":
-        return values
-    return values / (rows if sample_weight is None else sample_weight.sum())

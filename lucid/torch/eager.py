@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch.autograd import forward_ad
 
 from lucid.losses.problem import Loss
 from lucid.torch.solving import HALVES, on_cpu
-from lucid.torch.targets import readable
+from lucid.torch.targets import readable, scores_of
 
 Tensor = torch.Tensor
 
@@ -66,6 +65,8 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
+    if options:
+        options = loss.changed(options)
     if x.requires_grad and torch.is_grad_enabled():
         found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
         return found
@@ -138,4 +139,4 @@ def _own(loss: Loss, target: Any, x: Tensor) -> Any:
     """Return a target that nobody else can write into."""
     shape = tuple(x.shape)
     known = readable("target", target, shape[-1] if shape else 0)
-    return loss.read_target(known, np.broadcast_to(np.float64(0), shape))
+    return loss.read_target(known, scores_of(shape))

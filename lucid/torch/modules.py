@@ -37,12 +37,11 @@ class Criterion(torch.nn.Module):
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)
-        given = {name: constant(name, value) for name, value in self._changed().items()}
+        given = {name: constant(name, value) for name, value in self._options().items()}
         self._loss.checked(None, given)
 
-    def _changed(self) -> dict[str, Any]:
-        """Return the options that are not the default."""
-        return self._loss.changed({name: getattr(self, name) for name in self._loss.defaults})
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._loss.defaults}
 
     def forward(
         self, x: torch.Tensor, target: Any, sample_weight: torch.Tensor | None = None
@@ -65,7 +64,7 @@ class Criterion(torch.nn.Module):
         """
         function = type(self)._function
         return function(
-            x, target, reduction=self.reduction, sample_weight=sample_weight, **self._changed()
+            x, target, reduction=self.reduction, sample_weight=sample_weight, **self._options()
         )
 
     def extra_repr(self) -> str:
@@ -75,7 +74,7 @@ class Criterion(torch.nn.Module):
         -------
         str
         """
-        options = {"reduction": self.reduction, **self._changed()}
+        options = {"reduction": self.reduction, **self._loss.changed(self._options())}
         return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 

@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 
 from lucid.arrays.checks import check_reduction
 from lucid.losses.problem import Loss
-from lucid.torch.curvature import per_row
+from lucid.torch.anywhere import weighted
 from lucid.torch.solving import curvature, solve
 from lucid.torch.targets import Parts
 
@@ -151,7 +151,7 @@ class Operators:
         )
 
     def _fake_value(self, *args: Any) -> Tensor:
-        x, target = _checked(Given(*args[:7]))
+        x = _checked(Given(*args[:7]))
         return x.new_empty(x.shape[:1] if args[6] == "none" else ())
 
     def _fake_both(self, *args: Any) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,9 @@ class Operators:
 
         def product(v: Tensor) -> Tensor:
             found = formula(v, given.x, given.parts, **options)
-            return per_row(found, given.sample_weight, given.reduction, given.x.shape[0])
+            weight = given.sample_weight
+            scale = None if weight is None else weight.unsqueeze(-1)
+            return weighted(found, scale, given.reduction, given.x.shape[0])
 
         return product
 
@@ -247,7 +249,7 @@ def _define(schema: str, solve: Callable[..., Any], fake: Callable[..., Any]) ->
     return getattr(torch.ops.lucid, name).default
 
 
-def _checked(given: Given) -> tuple[Tensor, Tensor]:
+def _checked(given: Given) -> Tensor:
     """Refuse what can be refused without a look at the values."""
     check_reduction(given.reduction)
     x, target = given.x, given.target
@@ -264,7 +266,7 @@ def _checked(given: Given) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"target: indptr of shape {tuple(given.indptr.shape)} does not fit x {tuple(x.shape)}"
         )
-    return x, target
+    return x
 
 
 def _fake_like(v: Tensor, *args: Any) -> Tensor:
@@ -309,7 +311,7 @@ def _differentiate(
     class Differentiable(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, keys: Any, *args: Any) -> Any:
-            with torch.enable_grad():  # at the levels below
+            with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):  # of levels below
                 output = _below_autograd(op, keys, args)
             save(ctx, args, output)
             return output

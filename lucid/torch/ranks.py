@@ -133,7 +133,9 @@ class Slopes:
 
 def label_slopes(weights: Tensor, counts: Tensor, sums: Tensor | None) -> Tensor:
     """Return the gradients of the labels; of squares, the ``sums`` over pairs are needed."""
-    return -weights * counts if sums is None else (-2 * weights * sums).masked_fill_(weights == 0, 0)
+    return (
+        -weights * counts if sums is None else (-2 * weights * sums).masked_fill_(weights == 0, 0)
+    )
 
 
 def sum_dtype(x: Tensor) -> torch.dtype:

@@ -168,11 +168,15 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
 def _outside_of_graphs(
     loss: Loss, target: Any, shape: tuple[int, ...], device: torch.device
 ) -> Parts:
-    scores = np.broadcast_to(np.float64(0), shape)  # what a target is read for: its shape counts
-    known = loss.read_target(readable("target", target, shape[-1]), scores)
+    known = loss.read_target(readable("target", target, shape[-1]), scores_of(shape))
     if isinstance(known, Labels):
         return tuple(of_labels(known, device))
     return torch.tensor(known, device=device), None, None, None
+
+
+def scores_of(shape: tuple[int, ...]) -> Any:
+    """Return scores for which a target can be read: only their shape counts."""
+    return np.broadcast_to(np.float64(0), shape)
 
 
 def known_of(parts: Parts, num_classes: int) -> Any:
