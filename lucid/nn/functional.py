@@ -248,7 +248,7 @@ def linear_multilabel_margin_loss(
     asked = fused.Asked(
         of,
         of.checked(len(weight), options),
-        _again(options),
+        _again,
         labels_for(shape, constant("target", target)),
         reduction,
         None

@@ -276,7 +276,7 @@ cdef inline bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t unknowns, Py_ss
     cdef Thresholds* t = &row.thresholds
     cdef char* memory = <char*>malloc(
         2 * (blocks + 1) * sizeof(int64_t) + 2 * (K + SLACK) * sizeof(double)
-        + (3 * K + 2 * left_out + buckets + 1) * sizeof(int32_t) + APART
+        + (3 * K + SLACK + 2 * left_out + buckets + 1) * sizeof(int32_t) + APART
         + ((K + 1) * (sizeof(Worth) + 2 * sizeof(double)) if differ else 0))
     row.terms = plain_terms()
     row.room, row.room_left_out = K, left_out
@@ -290,7 +290,7 @@ cdef inline bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t unknowns, Py_ss
     t.bucket = <int32_t*>(row.worth + (K + 1 if differ else 0))
     if not differ:
         row.weight, row.weight_at, row.worth = NULL, NULL, NULL
-    row.labels.given = t.bucket + K
+    row.labels.given = t.bucket + K + SLACK
     row.labels.sorted = row.labels.given + K
     row.left_out.given = row.labels.sorted + K
     row.left_out.sorted = row.left_out.given + left_out

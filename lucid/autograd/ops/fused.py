@@ -11,7 +11,7 @@ import numpy as np
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.ops.losses import Curved, Smooth, loss_of
+from lucid.autograd.ops.losses import Again, loss_of
 from lucid.autograd.ops.products import linear
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
@@ -26,7 +26,7 @@ class Asked:
 
     loss: Loss
     options: Mapping[str, Any]
-    again: Curved | Smooth | None
+    again: Again
     labels: Labels
     reduction: str
     sample_weight: Array | None
