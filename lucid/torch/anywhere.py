@@ -8,11 +8,17 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from lucid.arrays.checks import check_probabilities, check_reduction
+from lucid.losses.margin import MARGIN
+from lucid.losses.options import as_sample_weight, check_margin_fits
+from lucid.losses.problem import Loss
 from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs
-from lucid.torch.ranks import sum_dtype
+from lucid.torch.ranks import Ranks, from_the_top, sum_dtype, up_to
+from lucid.torch.targets import Parts, array_of, constant
 
 #: So many scores are worked on at once; each takes some 40 bytes more for that time.
 _CHUNK = 1 << 22
@@ -22,37 +28,107 @@ _LARGE = 80.0
 
 
 def solve(
-    name: str, x: Tensor, labels: Any, options: Mapping[str, Any], want_gradient: bool
+    loss: Loss,
+    x: Tensor,
+    parts: Parts,
+    sample_weight: Tensor | None,
+    reduction: str,
+    options: Mapping[str, Any],
+    want_gradient: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the loss of each row, and unless unwanted the gradient of each row's own loss.
+    """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
+    check_reduction(reduction)
+    options = _checked(loss, options, x)
+    losses, gradient = _rows(loss.name, x, parts, options, want_gradient)
+    scale = _scale(sample_weight, losses)
+    losses = weighted(losses, scale, reduction, len(x))
+    if gradient is not None:
+        factors = None if scale is None else scale.unsqueeze(-1)
+        gradient = weighted(gradient, factors, reduction, len(x))
+    return (losses if reduction == "none" else losses.sum()).to(x.dtype), gradient
 
-    Parameters
-    ----------
-    name : str
-        That of the function of arrays.
-    x : Tensor
-        Scores (N, C), float32 or float64.
-    labels : TensorLabels
-        On the device of `x`; for the soft margin loss also numbers from 0 to 1 for all classes, NaN
-        where unknown.
-    options : mapping
-        All options of the loss, checked.
-    want_gradient : bool
 
-    Returns
-    -------
-    losses : Tensor
-        Shape ``(N,)``, the dtype of `x`.
-    gradient : Tensor or None
-        Shape ``(N, C)``, newly made.
+def weighted(values: Tensor, scale: Tensor | None, reduction: str, rows: Any) -> Tensor:
+    """Multiply what belongs to rows by what each of them counts in the result."""
+    if scale is not None:
+        values = torch.where(scale > 0, values * scale.to(values.dtype), 0)
+    if reduction != "mean":
+        return values
+    return values / (rows if scale is None else scale.sum().to(values.dtype))
+
+
+def curvature(
+    v: Tensor,
+    x: Tensor,
+    parts: Parts,
+    sample_weight: Tensor | None,
+    reduction: str,
+    options: Mapping[str, Any],
+) -> Tensor:
+    """Return the second derivative of the squared margin loss times ``v``, (N, C).
+
+    The formula is that of `lucid.losses.margin.squared_curvature`.
     """
+    n, classes = x.shape
+    asked = Asked.of(MARGIN.name, _checked(MARGIN, options, x))
+    rows = Rows.read(parts, (n, classes))
+    labels = rows.labels
+    weights = asked.weights(labels, x)
+    bases = asked.bases(rows, weights, classes)
+    ranks = Ranks(asked.taus(x.gather(1, labels.classes), labels), weights > 0, 2)
+    scores = x.new_empty(n, classes + 1)
+    scores[:, :-1] = x
+    rows.hide(scores, slice(0, classes))
+    bins = ranks.show(scores)[:, :-1]
+    d = v.to(weights.dtype)
+    of_labels = d.gather(1, labels.classes)
+    result = up_to(ranks.sorted(weights)).gather(1, bins) * d
+    result -= up_to(ranks.sorted(weights * of_labels)).gather(1, bins)
+    above = from_the_top(torch.zeros_like(ranks.heights[0]).scatter_add_(1, bins, d)[:, 2:])
+    counts, above = ranks.unsorted(ranks.counts()), ranks.unsorted(above)
+    result.scatter_add_(1, labels.classes, weights * (counts * of_labels - above))
+    result *= (2 / bases)[:, None]
+    scale = _scale(sample_weight, bases)
+    factors = None if scale is None else scale.unsqueeze(-1)
+    return weighted(result, factors, reduction, n).to(x.dtype)
+
+
+def _rows(
+    name: str, x: Tensor, parts: Parts, options: Mapping[str, Any], want_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return the loss of each row, in the dtype for sums, and the gradient of each row's own."""
     if name in ("multilabel_margin_loss", "warp_loss"):
-        return _pairs(Asked.of(name, options), x, Rows.of(*labels), want_gradient)
+        rows = Rows.read(parts, (x.shape[0], x.shape[1]))
+        return _pairs(Asked.of(name, options), x, rows, want_gradient)
     if name == "multilabel_soft_margin_loss":
-        return _soft_margin(x, labels, want_gradient, **options)
-    exponential = _Exponential(x, Rows.of(*labels), want_gradient)
-    losses, gradient = getattr(exponential, name)(**options)
-    return losses.to(x.dtype), gradient
+        return _soft_margin(x, parts, want_gradient, **options)
+    exponential = _Exponential(x, Rows.read(parts, (x.shape[0], x.shape[1])), want_gradient)
+    found: tuple[Tensor, Tensor | None] = getattr(exponential, name)(**options)
+    return found
+
+
+def _checked(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[str, Any]:
+    """Return all options; numbers for classes on the device of `x`, checked there."""
+    by_class = {name: value for name, value in options.items() if isinstance(value, Tensor)}
+    for name, value in by_class.items():
+        wrong = ~value.isfinite() | (value < 0) if name == "weight" else ~value.isfinite()
+        if value.shape != x.shape[1:] or wrong.any():
+            loss.checked(x.shape[1], {name: constant(name, value)})  # which says what is wrong
+    others = {name: value for name, value in options.items() if name not in by_class}
+    on_device = {name: value.detach().to(x.device) for name, value in by_class.items()}
+    checked = {**loss.checked(x.shape[1], others), **on_device}
+    if isinstance(checked.get("margin"), float):
+        check_margin_fits(checked["margin"], str(x.dtype).partition(".")[2])
+    return checked
+
+
+def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
+    if sample_weight is None:
+        return None
+    wrong = ~sample_weight.isfinite() | (sample_weight < 0)
+    if sample_weight.shape != losses.shape or wrong.any():
+        as_sample_weight(constant("sample_weight", sample_weight), (len(losses), 1))
+    return sample_weight.detach().to(losses)
 
 
 def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Tensor | None]:
@@ -80,7 +156,7 @@ def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Ten
     if gradient is not None and of_labels is not None:
         gradient.scatter_add_(1, rows.labels.classes, of_labels)
         gradient.masked_fill_(losses.isnan()[:, None], math.nan)
-    return losses.to(x.dtype), gradient
+    return losses, gradient
 
 
 class _Exponential:
@@ -167,13 +243,17 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 def _soft_margin(
-    x: Tensor, labels: Any, want_gradient: bool, weight: Tensor | None
+    x: Tensor, parts: Parts, want_gradient: bool, weight: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    if isinstance(labels, Tensor):
-        known = ~labels.isnan()
-        y = labels.to(x.dtype).masked_fill(~known, 0)
+    target = parts[0]
+    assert target is not None
+    if parts[1] is None and target.dtype != torch.bool:
+        known = ~target.isnan()
+        y = target.to(x.dtype).masked_fill(~known, 0)
+        if target.shape != x.shape or ((y < 0) | (y > 1)).any():
+            check_probabilities(array_of("target", target), np.empty(x.shape))
     else:
-        rows = Rows.of(*labels)
+        rows = Rows.read(parts, (x.shape[0], x.shape[1]))
         y = _indicator(x, rows.labels)
         known = _indicator(x, rows.unknown) == 0 if rows.unknown else torch.ones_like(y) > 0
     factor = known.to(sum_dtype(x)) / known.sum(1, keepdim=True).clamp(min=1)
@@ -184,7 +264,7 @@ def _soft_margin(
     # What counts 0 is left out, and not multiplied: it may be infinite.
     terms = (yes * _softplus(-x)).masked_fill_(yes == 0, 0)
     terms += (no * _softplus(x)).masked_fill_(no == 0, 0)
-    losses = terms.sum(1, dtype=sum_dtype(x)).to(x.dtype)
+    losses = terms.sum(1, dtype=sum_dtype(x))
     if not want_gradient:
         return losses, None
     gradient = no.mul_(x.sigmoid()).sub_(yes.mul_((-x).sigmoid()))

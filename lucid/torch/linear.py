@@ -10,8 +10,8 @@ from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
 from lucid.torch.pairs import Asked, Rows, options_of, solve_by_kernels, solve_pairs
-from lucid.torch.solving import HALVES, constant
-from lucid.torch.targets import parts_of
+from lucid.torch.solving import HALVES
+from lucid.torch.targets import constant, parts_of
 
 #: Tiles are not made narrower than so many classes.
 _NARROWEST = 1024
@@ -130,7 +130,7 @@ def linear_multilabel_margin_loss(
         asked.by_rank,
         chunk,
     )
-    exact = torch.float32 if dtype in HALVES else dtype
+    exact = _exact(dtype)
     result_dtype = torch.float32 if torch.is_autocast_enabled(input.device.type) else input.dtype
     layer = (rows.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
     if reduction == "none":
@@ -187,7 +187,9 @@ def _sample_weight(sample_weight: Any, input: Tensor) -> Tensor:
     else:
         given = constant("sample_weight", sample_weight)
         weights = torch.from_numpy(as_sample_weight(given, tuple(input.shape)))
-    return weights.to(input.device, torch.float64 if input.dtype == torch.float64 else torch.float32)
+    return weights.to(
+        input.device, torch.float64 if input.dtype == torch.float64 else torch.float32
+    )
 
 
 @torch.library.custom_op("lucid::linear_pairs", mutates_args=())
@@ -231,7 +233,9 @@ def _(input: Tensor, weight: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, T
     bias, wanted = arguments[0], arguments[-1]
     losses = input.new_empty(input.shape[0], dtype=_exact(input.dtype))
     gradients = [
-        torch.empty_like(part, memory_format=torch.contiguous_format) if want else input.new_empty(0)
+        torch.empty_like(part, memory_format=torch.contiguous_format)
+        if want
+        else input.new_empty(0)
         for part, want in zip((input, weight, bias), wanted, strict=True)
     ]
     return losses, gradients[0], gradients[1], gradients[2]
@@ -252,11 +256,9 @@ class _Layer:
         self.input, self.weight, self.bias, self.rows = input, weight, bias, rows
         self.chunk = chunk
         self.dtype = _exact(weight.dtype)
-        self.of_input = torch.zeros_like(input, dtype=self.dtype) if wanted[0] else None
-        self.of_weight = (
-            torch.empty_like(weight, memory_format=torch.contiguous_format) if wanted[1] else None
-        )
-        self.of_bias = torch.empty_like(bias) if bias is not None and wanted[2] else None
+        self.of_input = input.new_zeros(input.shape, dtype=self.dtype) if wanted[0] else None
+        self.of_weight = weight.new_empty(weight.shape) if wanted[1] else None
+        self.of_bias = bias.new_empty(bias.shape) if bias is not None and wanted[2] else None
         self.wanted = any(wanted)
 
     def solve(self, asked: Asked, scale: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:

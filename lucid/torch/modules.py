@@ -17,7 +17,7 @@ from lucid.losses.problem import Loss
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
 from lucid.torch import functions as F
-from lucid.torch.solving import constant
+from lucid.torch.targets import constant
 
 
 class Criterion(torch.nn.Module):

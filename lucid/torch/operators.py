@@ -18,7 +18,8 @@ from torch.autograd import forward_ad
 
 from lucid.arrays.checks import check_reduction
 from lucid.losses.problem import Loss
-from lucid.torch.solving import curvature, solve, weighted
+from lucid.torch.anywhere import weighted
+from lucid.torch.solving import curvature, solve
 from lucid.torch.targets import Parts
 
 Tensor = torch.Tensor

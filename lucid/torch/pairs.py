@@ -52,23 +52,45 @@ class Padded(NamedTuple):
         x.scatter_(1, column.masked_fill_(~inside, end), -math.inf)
 
 
-def _padded(target: Tensor, shape: tuple[int, int]) -> Padded | None:
-    """Read class indices padded with -1 where they are; None where they need a closer look."""
+def _is_on_cpu(target: Tensor) -> bool:
+    return target.is_cpu
+
+
+def _of_padded(target: Tensor, shape: tuple[int, int]) -> Padded | None:
+    """Read class indices padded with -1; None where they need a closer look."""
     n, classes = shape
     if target.dtype not in _INTEGERS or target.ndim != 2 or len(target) != n:
         return None
     if target.numel() == 0:
-        return Padded(target.new_zeros(n, 1, dtype=torch.int64), target.new_zeros(n, 1) > 0)
+        none = target.new_zeros(n, 1, dtype=torch.int64)
+        return Padded(none, none > 0)
     target = target.long()
     there = (target == -1).cumsum(1) == 0
     wrong = (there & ((target < 0) | (target >= classes))).any()
     if target.shape[1] == classes:  # another form may have got here
         wrong |= there[:, -1].any() | (target.max() <= 1)
-    width, wrong = torch.stack([there.sum(1).max(), wrong.long()]).tolist()
-    if wrong:
+    width, is_wrong = torch.stack([there.sum(1).max(), wrong.long()]).tolist()
+    if is_wrong:
         return None
     there = there[:, : max(width, 1)]
     return Padded(target[:, : max(width, 1)].masked_fill(~there, 0), there)
+
+
+def _of_multi_hot(target: Tensor, shape: tuple[int, int]) -> Padded | None:
+    if target.dtype != torch.bool or target.shape != shape:
+        return None
+    ends = target.sum(1).cumsum(0)
+    return Padded.of(target.nonzero()[:, 1], torch.cat([ends.new_zeros(1), ends]))
+
+
+def _of_csr(indices: Tensor, indptr: Tensor, shape: tuple[int, int]) -> Padded | None:
+    """Read rows of classes; None where they are not that."""
+    n, classes = shape
+    if not indices.dtype == indptr.dtype == torch.int64 or indptr.shape != (n + 1,):
+        return None
+    wrong = ((indices < 0) | (indices >= classes)).any() | (indptr.diff() < 0).any()
+    wrong |= (indptr[0] != 0) | (indptr[-1] != len(indices))
+    return None if wrong else Padded.of(indices, indptr)
 
 
 class Rows(NamedTuple):
@@ -78,29 +100,39 @@ class Rows(NamedTuple):
     unknown: Padded | None
 
     @classmethod
-    def of(
-        cls,
-        indices: Tensor,
-        indptr: Tensor,
-        unknown_indices: Tensor | None = None,
-        unknown_indptr: Tensor | None = None,
-    ) -> "Rows":
-        """Fill up the rows of `TensorLabels`."""
+    def read(cls, parts: Parts, shape: tuple[int, int]) -> "Rows":
+        """Check a target as `parts_of` has brought it here, for scores of this shape (N, C).
+
+        It is read where it is. One that is wrong, or may be another form than it looks like, is
+        read once more on the CPU, where there are words for what is wrong.
+        """
+        target, indptr, unknown_indices, unknown_indptr = parts
+        assert target is not None
+        if _is_on_cpu(target):
+            return cls.of_labels(known_of(parts, shape[1]), shape, target.device)
+        unknown = None
+        if indptr is None:
+            labels = _of_multi_hot(target, shape)
+            labels = _of_padded(target, shape) if labels is None else labels
+        else:
+            labels = _of_csr(target, indptr, shape)
+            if unknown_indices is not None and unknown_indptr is not None:
+                unknown = _of_csr(unknown_indices, unknown_indptr, shape)
+                labels = None if unknown is None else labels
+        if labels is None:
+            return cls.of_labels(known_of(parts, shape[1]), shape, target.device)
+        return cls(labels, unknown)
+
+    @classmethod
+    def of_labels(cls, known: Any, shape: tuple[int, int], device: torch.device) -> "Rows":
+        """Take what there are `Labels` of to a device."""
+        indices, indptr, unknown_indices, unknown_indptr = of_labels(
+            labels_for(shape, known), device
+        )
         unknown = None
         if unknown_indices is not None and unknown_indptr is not None:
             unknown = Padded.of(unknown_indices, unknown_indptr)
         return cls(Padded.of(indices, indptr), unknown)
-
-    @classmethod
-    def read(cls, parts: Parts, shape: tuple[int, int]) -> "Rows":
-        """Check a target as `parts_of` has brought it here, for scores of this shape."""
-        target, indptr, *_ = parts
-        assert target is not None
-        if target.device.type != "cpu" and indptr is None:
-            labels = _padded(target, shape)
-            if labels is not None:
-                return cls(labels, None)
-        return cls.of(*of_labels(labels_for(shape, known_of(parts, shape[1])), target.device))
 
     def hide(self, x: Tensor, classes: slice) -> None:
         """Let all but the negatives be in no pair; columns beyond these classes are no class's."""

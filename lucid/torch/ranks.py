@@ -59,7 +59,7 @@ class Ranks:
 
     def counts(self) -> Tensor:
         """Return how many scores are above each threshold, int64 (N, K), lowest threshold first."""
-        return _from_the_top(self.counted[:, 2:])
+        return from_the_top(self.counted[:, 2:])
 
     def sums(self) -> list[Tensor]:
         """Return how far they are above in all, and for a power of 2 the sums of squares, too.
@@ -69,11 +69,11 @@ class Ranks:
         counts = _next(self.counts())  # above the next threshold, from where all grow by the step
         step = _next(self.taus).to(self.heights[0].dtype) - self.taus
         step.masked_fill_((counts == 0) | (_next(self.taus) == self.taus), 0)  # also inf - inf
-        first = _from_the_top(self.heights[0][:, 2:] + counts * step)
+        first = from_the_top(self.heights[0][:, 2:] + counts * step)
         if self.power == 1:
             return [first]
         grown = ((2 * _next(first) + counts * step) * step).masked_fill_(step == 0, 0)
-        return [first, _from_the_top(self.heights[1][:, 2:] + grown)]
+        return [first, from_the_top(self.heights[1][:, 2:] + grown)]
 
     def losses(self, weights: Tensor) -> Tensor:
         """Return the sum over the pairs of each row, (N,), given weights in ascending order."""
@@ -115,12 +115,12 @@ class Slopes:
 
     def __init__(self, ranks: Ranks, weights: Tensor) -> None:
         self.power = ranks.power
-        self.weights = _up_to(weights)
+        self.weights = up_to(weights)
         if self.power == 2:
             finite = ranks.taus.isfinite()
             low = ranks.taus.masked_fill(~finite, math.inf).amin(1, keepdim=True)
             self.low = low.masked_fill(low.isinf(), 0)
-            self.products = _up_to((weights * (ranks.taus - self.low)).masked_fill(weights == 0, 0))
+            self.products = up_to((weights * (ranks.taus - self.low)).masked_fill(weights == 0, 0))
 
     def of(self, x: Tensor, bins: Tensor) -> Tensor:
         """Return the gradient of scores (N, M) that are in these bins."""
@@ -133,7 +133,9 @@ class Slopes:
 
 def label_slopes(weights: Tensor, counts: Tensor, sums: Tensor | None) -> Tensor:
     """Return the gradients of the labels; of squares, the ``sums`` over pairs are needed."""
-    return -weights * counts if sums is None else (-2 * weights * sums).masked_fill_(weights == 0, 0)
+    return (
+        -weights * counts if sums is None else (-2 * weights * sums).masked_fill_(weights == 0, 0)
+    )
 
 
 def sum_dtype(x: Tensor) -> torch.dtype:
@@ -146,12 +148,12 @@ def harmonic(n: Tensor) -> Tensor:
     return torch.digamma(n.to(sum_dtype(n)) + 1) + 0.5772156649015329
 
 
-def _from_the_top(values: Tensor) -> Tensor:
+def from_the_top(values: Tensor) -> Tensor:
     """Return the sums of each value and all after it in the row."""
     return values.flip(1).cumsum(1).flip(1)
 
 
-def _up_to(values: Tensor) -> Tensor:
+def up_to(values: Tensor) -> Tensor:
     """Return the sums of a row's first values, (N, K + 2): 0 for the first two bins."""
     none = values.new_zeros(len(values), 2)
     return torch.cat([none, values.cumsum(1)], 1)

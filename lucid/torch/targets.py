@@ -9,7 +9,6 @@ import torch
 
 from lucid.labels import Labels, any_form
 from lucid.losses.problem import Loss
-from lucid.losses.soft_margin import SOFT_MARGIN
 
 #: Indices, indptr, and both of unknown classes; or a dense target and three times None.
 Parts = tuple[torch.Tensor | None, ...]
@@ -107,6 +106,15 @@ def array_of(name: str, tensor: torch.Tensor) -> Any:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
 
 
+def constant(name: str, value: Any) -> Any:
+    """Return an argument that is not differentiated: the array of a tensor, else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return array_of(name, value.double() if value.dtype is torch.bfloat16 else value)
+
+
 def _of_sparse(name: str, target: torch.Tensor) -> Labels:
     """Read a sparse tensor, where each nonzero entry is a label."""
     target = target.detach().cpu()
@@ -180,54 +188,3 @@ def known_of(parts: Parts, num_classes: int) -> Any:
     return readable(
         "target", TensorLabels(target, indptr, unknown_indices, unknown_indptr), num_classes
     )
-
-
-def on_device(loss: Loss, parts: Parts, x: torch.Tensor) -> TensorLabels | torch.Tensor:
-    """Return the labels of what `parts_of` has given, checked where they are.
-
-    Or the numbers from 0 to 1 in their place. One look says whether all is well; what is not, or
-    is rare, is read again on the CPU, which has the words for it.
-    """
-    target, indptr, unknown, unknown_indptr = parts
-    assert target is not None
-    rows, classes = x.shape
-    if indptr is not None:
-        faults = _faults_of_rows(target, indptr, x)
-        if unknown is not None and unknown_indptr is not None:
-            faults |= _faults_of_rows(unknown, unknown_indptr, x)
-        if not faults:
-            return TensorLabels(target, indptr, unknown, unknown_indptr)
-    elif target.dtype is torch.bool and target.shape == x.shape:
-        return TensorLabels(target.nonzero()[:, 1], _indptr(target))
-    elif loss is SOFT_MARGIN and target.dtype is not torch.bool:
-        if target.shape == x.shape and not ((target < 0) | (target > 1)).any():
-            return target
-    elif target.dtype in _INTEGERS and target.ndim == 2 and len(target) == rows:
-        there = (target != -1).cumprod(1) > 0
-        fault = (there & ((target < 0) | (target >= classes))).any()
-        if target.shape[1] == classes > 1 and rows > 0:  # perhaps another form
-            fault |= there.all(1).any() | (target.max() <= 1)
-        if not fault:
-            return TensorLabels(target[there].long(), _indptr(there))
-    known = loss.read_target(
-        known_of(parts, classes), np.broadcast_to(np.float64(0), (rows, classes))
-    )
-    if isinstance(known, Labels):
-        return of_labels(known, x.device)
-    return torch.tensor(known, device=x.device)
-
-
-#: Of a target that is looked at on a device.
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-
-
-def _indptr(there: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.pad(there.sum(1).cumsum(0), (1, 0))
-
-
-def _faults_of_rows(indices: torch.Tensor, indptr: torch.Tensor, x: torch.Tensor) -> bool:
-    """Whether these are not rows of classes in CSR form."""
-    if indices.ndim != 1 or indptr.shape != (len(x) + 1,):
-        return True
-    fault = (indptr[0] != 0) | (indptr[-1] != indices.numel()) | (indptr.diff() < 0).any()
-    return bool(fault | ((indices < 0) | (indices >= x.shape[1])).any())
