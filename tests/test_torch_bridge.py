@@ -214,7 +214,9 @@ def test_what_cannot_be_meant_is_refused(x, target, error, message):
 
 @pytest.mark.parametrize("name", ["x", "target"])
 @pytest.mark.parametrize(
-    "make", [lambda t: t.to_sparse_csc(), lambda t: t.to(torch.float8_e4m3fn)], ids=["csc", "float8"]
+    "make",
+    [lambda t: t.to_sparse_csc(), lambda t: t.to(torch.float8_e4m3fn)],
+    ids=["csc", "float8"],
 )
 def test_tensors_that_are_no_arrays_are_named(name, make):
     arguments = {"x": torch.zeros(1, 3), "target": torch.zeros(1, 3, dtype=torch.int64)}

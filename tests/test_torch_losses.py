@@ -67,7 +67,7 @@ def test_half_precision_is_computed_in_float32_and_rounded_once(case, dtype):
 @pytest.mark.parametrize("transform", [False, True], ids=["create_graph", "torch.func"])
 def test_the_second_derivative_is_that_of_lucids_own(case, transform):
     given = batch().first(5)
-    target, extra = given.asked("unknown")
+    target, _ = given.asked("unknown")
     v = np.random.default_rng(0).standard_normal(given.x.shape)
     leaf = lucid.tensor(given.x, requires_grad=True)
     (gradient,) = lucid.grad(case.tensor(leaf, target, "mean"), [leaf], create_graph=True)
@@ -164,7 +164,7 @@ def test_sparse_targets_are_labels_of_the_soft_margin_loss(layout):
 
 def test_a_sparse_tensor_names_a_label_once_and_zeros_are_none():
     indices, values = torch.tensor([[0, 0, 1], [2, 2, 1]]), torch.tensor([1.0, 1.0, 0.0])
-    target = torch.sparse_coo_tensor(indices, values, (2, 4))
+    target = torch.sparse_coo_tensor(indices, values, (2, 4), check_invariants=True)
     assert tensor_labels(target, 4).indices.tolist() == [2]
     assert tensor_labels(target, 4).indptr.tolist() == [0, 1, 1]
 

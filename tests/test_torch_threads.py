@@ -26,7 +26,7 @@ def test_there_are_as_many_threads_as_in_torch(monkeypatch, traced):
     try:
         for threads in (3, 1):
             torch.set_num_threads(threads)
-            loss(torch.zeros(shape), torch.zeros(shape[:-1] + (1,), dtype=torch.int64))
+            loss(torch.zeros(shape), torch.zeros((*shape[:-1], 1), dtype=torch.int64))
     finally:
         torch.set_num_threads(before)
     assert seen == [3, 1]

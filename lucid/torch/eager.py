@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 
 from lucid.losses.problem import Loss
 from lucid.torch.solving import HALVES, on_cpu
-from lucid.torch.targets import readable, scores_of
+from lucid.torch.targets import constant, readable, scores_of
 
 Tensor = torch.Tensor
 
@@ -65,6 +65,9 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
+    if options or sample_weight is not None:
+        options = {name: constant(name, value) for name, value in options.items()}
+        sample_weight = constant("sample_weight", sample_weight)
     if x.requires_grad and torch.is_grad_enabled():
         found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
         return found

@@ -43,11 +43,9 @@ class Criterion(torch.nn.Module):
     def _options(self) -> dict[str, Any]:
         """Return the options that are not the default."""
         options = {}
-        for name, default in self._loss.defaults.items():
-            value = self._buffers[name] if name in self._buffers else self.__dict__[name]
-            if value is not default:
-                options[name] = value
-        return options
+        for name in self._loss.defaults:
+            options[name] = self._buffers[name] if name in self._buffers else self.__dict__[name]
+        return self._loss.changed(options)
 
     def forward(
         self, x: torch.Tensor, target: Any, sample_weight: torch.Tensor | None = None
