@@ -50,8 +50,10 @@ def is_plain(x: Any) -> bool:
 
 def result_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype of the loss: that of half-precision scores, too, but not in autocast."""
-    if x.dtype in HALVES and torch.is_autocast_enabled(x.device.type):
-        return torch.float32  # as PyTorch's own losses
+    device = x.device.type
+    if x.dtype in HALVES and torch.amp.is_autocast_available(device):
+        if torch.is_autocast_enabled(device):
+            return torch.float32  # as PyTorch's own losses
     return x.dtype
 
 
