@@ -9,7 +9,7 @@ from torch import Tensor
 from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
-from lucid.torch.pairs import Asked, Rows, options_of, solve_by_kernels, solve_pairs
+from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import constant, parts_of
 
@@ -262,8 +262,7 @@ class _Layer:
         self.wanted = any(wanted)
 
     def solve(self, asked: Asked, scale: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        solver = solve_by_kernels if self.input.device.type == "cpu" else solve_pairs
-        losses, of_labels = solver(
+        losses, of_labels = solver_for(self.input)(
             asked,
             self.rows,
             self._label_logits(),
