@@ -115,7 +115,8 @@ def test_a_vector_is_one_row_and_no_rows_have_a_mean_of_nan():
     input, weight, bias = layer()
     assert fused(input[0], weight, [1, 2], bias, "none").shape == ()
     torch.testing.assert_close(
-        fused(input[0], weight, torch.tensor([1, 2]), bias), two_steps(input[:1], weight, [[1, 2]], bias)
+        fused(input[0], weight, torch.tensor([1, 2]), bias),
+        two_steps(input[:1], weight, [[1, 2]], bias),
     )
     none = torch.empty(0, 2, dtype=torch.int64)
     assert fused(input[:0], weight, none).isnan()
@@ -170,7 +171,8 @@ def test_it_is_one_operator_of_a_compiled_graph(reduction):
         results = []
         for function in (loss, compiled):
             input, weight, bias = layer()
-            result = function(input[rows], weight, target[rows], bias)
+            input = input.detach()[rows].requires_grad_()
+            result = function(input, weight, target[rows], bias)
             result.backward()
             results.append((result, input.grad, weight.grad, bias.grad))
         torch.testing.assert_close(*results)
@@ -183,18 +185,22 @@ def test_the_operator_keeps_pytorchs_rules():
     target = torch.tensor(LABELS.to_padded())
     torch.library.opcheck(
         torch.ops.lucid.linear_pairs.default,
-        (input, weight, bias, torch.ones(N), target, None, None, None)
-        + (1.0, None, WEIGHT, 2, "pairs", False, 1 << 22, [True, True, True]),
+        (
+            *(input, weight, bias, torch.ones(N), target, None, None, None),
+            *(1.0, None, WEIGHT, 2, "pairs", False, 1 << 22, [True, True, True]),
+        ),
         test_utils=("test_schema", "test_faketensor", "test_autograd_registration"),
     )
 
 
-def test_a_second_derivative_is_refused():
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+@pytest.mark.parametrize("loss", [LOSSES[1], LOSSES[2]], ids=str)
+def test_second_derivatives_are_those_of_differences(loss, reduction):
+    def function(input, weight, bias):
+        return fused(input, weight, LABELS[:3], bias, reduction, loss=loss)
+
     input, weight, bias = layer()
-    loss = fused(input, weight, LABELS, bias)
-    (gradient,) = torch.autograd.grad(loss, input, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
+    assert torch.autograd.gradgradcheck(function, (input.detach()[:3], weight, bias))
 
 
 @pytest.mark.parametrize(

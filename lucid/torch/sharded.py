@@ -186,10 +186,10 @@ def _sharded(
         raise ValueError(f"local_scores must have shape (N, C), got {tuple(x.shape)}")
     shard, classes = _divided(x, group)
     n = len(x)
-    scores = x.new_empty(n, 1).detach().expand(n, classes)  # of their shape, on their device
+    exact = x.float() if x.dtype in HALVES else x
+    scores = exact.new_empty(n, 1).expand(n, classes)  # of their shape, on their device
     asked = Asked.of(loss.name, checked_options(loss, options, scores))
     rows = Rows.read(parts_of(loss, target, scores), (n, classes))
-    exact = x.float() if x.dtype in HALVES else x
     losses: Tensor = _Sharded.apply(exact, asked, rows, shard, classes, group)
     scale = None
     if sample_weight is not None:
