@@ -172,7 +172,7 @@ def _solve_at_once(
     logits = np.empty((len(labels), len(weight)), weight.dtype)
     times_transposed(x, weight, out=logits)
     logits += bias
-    problem = Problem(logits, labels, None, 1.0, True)
+    problem = Problem(logits, labels, None, "none")
     wanted = any(g is not None for g in gradients)
     losses, g = asked.loss.solve(problem, wanted, **asked.options)
     if g is not None:

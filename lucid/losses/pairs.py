@@ -58,7 +58,7 @@ def solve_pairs(
     worth_of_count: Array | None = None,
 ) -> Solution:
     """Have a kernel solve a problem."""
-    x, target, scale, divisor, rows = problem
+    x, target, scale = problem.x, problem.target, problem.scale
     dtype = x.dtype.char
     if isinstance(margin, float):
         asked = _terms(margin, normalize, dtype)
@@ -74,8 +74,16 @@ def solve_pairs(
             asked = asked._replace(
                 unknown_indices=target.unknown_indices, unknown_indptr=target.unknown_indptr
             )
-    terms = None if asked is _PLAIN else asked
-    return call(KERNELS[kernel][dtype], x, indices, indptr, divisor, rows, want_gradient, terms)
+    return call(
+        KERNELS[kernel][dtype],
+        x,
+        indices,
+        indptr,
+        problem.divisor,
+        problem.rows,
+        want_gradient,
+        None if asked is _PLAIN else asked,
+    )
 
 
 @lru_cache

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import NoneType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,28 +37,33 @@ _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 Solution = tuple[Any, Array | None]
 
 
-class Problem(NamedTuple):
-    """Rows of scores with their labels, and what of their losses is wanted."""
+class Problem:
+    """Rows of scores with their labels, and what of their losses is wanted.
 
-    x: Array
-    """Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order."""
-    target: Any
-    """The `Labels` of the rows, or what else a loss's `read_target` makes of the user's."""
-    scale: Array | None
-    """Float64 (N,): what the loss of each row is multiplied by; None for 1."""
-    divisor: float
-    """What the losses are divided by: for a mean the number of rows, or the sum of the weights."""
-    rows: bool
-    """Whether the loss of each row is wanted, rather than their sum."""
+    Attributes
+    ----------
+    x : ndarray
+        Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order.
+    target : Labels, or what a loss's `read_target` makes of the user's
+        The labels of the rows.
+    scale : ndarray or None
+        Float64 (N,): what the loss of each row is multiplied by, its sample weight; None for 1.
+    rows : bool
+        Whether the loss of each row is wanted, rather than their sum.
+    divisor : float
+        What the losses are divided by: for a mean the number of rows, or the sum of the weights.
+    """
 
-    @classmethod
-    def of_rows(cls, x: Array, target: Any, scale: Array | None, reduction: str) -> "Problem":
-        """Return the problem of rows that are ready, with sample weights that are checked."""
-        if reduction != "mean":
-            divisor = 1.0
-        else:
-            divisor = float(len(x)) if scale is None else sum_of_weights(scale)
-        return cls(x, target, scale, divisor, reduction == "none")
+    __slots__ = ("divisor", "rows", "scale", "target", "x")
+
+    def __init__(self, x: Array, target: Any, scale: Array | None, reduction: str) -> None:
+        self.x = x
+        self.target = target
+        self.scale = scale
+        self.rows = reduction == "none"
+        self.divisor = 1.0
+        if reduction == "mean":
+            self.divisor = float(len(x)) if scale is None else sum_of_weights(scale)
 
     def gathered(self, losses: Array) -> Any:
         """Make of the losses of the rows, in float64, what is wanted."""
@@ -109,13 +114,14 @@ class Loss:
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
         self.padded = padded
-        self._checked_once = lru_cache(typed=True)(self._checked)
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default
             for name, option in taken.items()
             if name not in ("x", "target", "reduction", "sample_weight")
         }
+        self._checked_once = lru_cache(typed=True)(self._checked)
+        self._default = self._checked(None)
 
     def compute(
         self,
@@ -127,28 +133,26 @@ class Loss:
         want_gradient: bool,
     ) -> tuple[Array, Array | None]:
         """Return the loss of an array of scores and, if wanted, its gradient."""
-        if reduction in REDUCTIONS and self.is_ready(x, target):
+        if reduction in REDUCTIONS and self.is_ready(x.shape, target):
             try:
                 scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
-                checked = self.checked(x.shape[1], options)
-                problem = Problem.of_rows(x, target, scale, reduction)
+                checked = self.checked(x.shape[1], options) if options else self._default
+                problem = Problem(x, target, scale, reduction)
                 loss, gradient = self.solve(problem, want_gradient, **checked)
                 return _in_dtype(loss, x.dtype), gradient
-            except (TypeError, ValueError):
+            except (IndexError, KeyError, TypeError, ValueError):
                 pass  # and leave the block: its error is not the one for the user
         problem = self.problem(x, target, reduction, sample_weight)
         return self.solved(problem, x, self.checked(x.shape[-1], options), want_gradient)
 
-    def is_ready(self, x: Array, target: Any) -> bool:
-        """Whether kernels may be handed scores and labels as they are.
+    def is_ready(self, shape: tuple[int, ...], target: Any) -> bool:
+        """Whether kernels may be handed labels as they are, for scores of a shape.
 
         They refuse what they do not understand, so that good arguments pay for no closer look.
         """
         if type(target) is np.ndarray:
-            fits = self.padded and target.dtype.char in "lq" and target.ndim == 2
-        else:
-            fits = type(target) is Labels and (len(target), target.num_classes) == x.shape
-        return fits and x.dtype.char in "fd" and x.ndim == 2
+            return self.padded and target.dtype.char in "lq"
+        return type(target) is Labels and (len(target), target.num_classes) == shape
 
     def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
         """Check the scores, their sample weights and the reduction, and read the labels."""
@@ -158,7 +162,7 @@ class Loss:
         # float16 is computed in float32; the rest is a copy only where kernels could not read x.
         dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
         rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
-        return Problem.of_rows(rows, self.read_target(target, x), scale, reduction)
+        return Problem(rows, self.read_target(target, x), scale, reduction)
 
     def solved(
         self, problem: Problem, x: Array, checked: Mapping[str, Any], want_gradient: bool
@@ -178,8 +182,6 @@ class Loss:
 
     def checked(self, num_classes: int | None, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options as `solve` takes them, or say what is wrong with one."""
-        if not options:
-            return self._checked_once(None)
         for value in options.values():
             if type(value) not in _CONSTANT:  # it may change: look at it in each call
                 return self._checked(num_classes, **options)
@@ -192,10 +194,10 @@ class Loss:
         return self.check(num_classes, **{**self.defaults, **options})
 
     def changed(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those of all options that are not the default."""
+        """Return the options that are not the default."""
         changed = {}
-        for name, default in self.defaults.items():
-            value = options[name]
+        for name, value in options.items():
+            default = self.defaults[name]
             if value is not default and (type(value) is not type(default) or value != default):
                 changed[name] = value
         return changed

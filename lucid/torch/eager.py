@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 
 from lucid.losses.problem import Loss
 from lucid.torch.solving import HALVES, on_cpu
-from lucid.torch.targets import readable, scores_of
+from lucid.torch.targets import constant, readable, scores_of
 
 Tensor = torch.Tensor
 
@@ -50,8 +50,10 @@ def is_plain(x: Any) -> bool:
 
 def result_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype of the loss: that of half-precision scores, too, but not in autocast."""
-    if x.dtype in HALVES and torch.is_autocast_enabled(x.device.type):
-        return torch.float32  # as PyTorch's own losses
+    device = x.device.type
+    if x.dtype in HALVES and torch.amp.is_autocast_available(device):
+        if torch.is_autocast_enabled(device):
+            return torch.float32  # as PyTorch's own losses
     return x.dtype
 
 
@@ -65,8 +67,9 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
-    if options:
-        options = loss.changed(options)
+    if options or sample_weight is not None:
+        options = {name: constant(name, value) for name, value in options.items()}
+        sample_weight = constant("sample_weight", sample_weight)
     if x.requires_grad and torch.is_grad_enabled():
         found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
         return found
@@ -86,11 +89,10 @@ def _solved(
         target = readable("target", target, x.shape[-1] if x.ndim else 0)
     if x.dtype not in HALVES:
         return on_cpu(loss, x, target, reduction, sample_weight, options, want_gradient)
-    dtype = result_dtype(x)
     value, gradient = on_cpu(
         loss, x.float(), target, reduction, sample_weight, options, want_gradient
     )
-    return value.to(dtype), gradient
+    return value.to(result_dtype(x)), gradient
 
 
 class _Loss(torch.autograd.Function):

@@ -60,7 +60,15 @@ def of_torch(
         )
         return (value.reshape(()) if x.ndim == 1 else value).to(dtype)
 
-    once_more = traced if curvature else None
+    def call(
+        x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        if not eager.is_plain(x):
+            if not isinstance(x, Tensor):
+                raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+            return traced(x, target, reduction, sample_weight, options)
+        again = traced if curvature and curvature.is_there(options) else None
+        return eager.loss_of(loss, x, target, reduction, sample_weight, options, again)
 
     def function(
         x: Tensor,
@@ -70,13 +78,9 @@ def of_torch(
         sample_weight: Any = None,
         **options: Any,
     ) -> Tensor:
-        if eager.is_plain(x):
-            again = once_more if curvature and curvature.is_there(options) else None
-            return eager.loss_of(loss, x, target, reduction, sample_weight, options, again)
-        if not isinstance(x, Tensor):
-            raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
-        return traced(x, target, reduction, sample_weight, options)
+        return call(x, target, reduction, sample_weight, options)
 
+    function.call = call  # type: ignore[attr-defined]  # for modules, whose options are in a dict
     function.__name__ = function.__qualname__ = loss.name
     function.__doc__ = docs.of_torch(arrays, example)
     signature = inspect.signature(arrays).replace(return_annotation="torch.Tensor")

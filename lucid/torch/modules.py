@@ -24,7 +24,7 @@ class Criterion(torch.nn.Module):
     """A loss with its options; what an option holds for each class is a buffer."""
 
     _loss: ClassVar[Loss]
-    _function: ClassVar[Callable[..., torch.Tensor]]
+    _call: ClassVar[Callable[..., torch.Tensor]]
 
     def __init__(self, reduction: Reduction, **options: Any) -> None:
         super().__init__()
@@ -41,7 +41,11 @@ class Criterion(torch.nn.Module):
         self._loss.checked(None, given)
 
     def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._loss.defaults}
+        """Return the options that are not the default."""
+        options = {}
+        for name in self._loss.defaults:
+            options[name] = self._buffers[name] if name in self._buffers else self.__dict__[name]
+        return self._loss.changed(options)
 
     def forward(
         self, x: torch.Tensor, target: Any, sample_weight: torch.Tensor | None = None
@@ -62,10 +66,7 @@ class Criterion(torch.nn.Module):
         torch.Tensor
             Scalar loss, or the loss of each sample, as `reduction` says.
         """
-        function = type(self)._function
-        return function(
-            x, target, reduction=self.reduction, sample_weight=sample_weight, **self._options()
-        )
+        return self._call(x, target, self.reduction, sample_weight, self._options())
 
     def extra_repr(self) -> str:
         """Return the options as PyTorch prints them.
@@ -74,7 +75,7 @@ class Criterion(torch.nn.Module):
         -------
         str
         """
-        options = {"reduction": self.reduction, **self._loss.changed(self._options())}
+        options = {"reduction": self.reduction, **self._options()}
         return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
@@ -94,7 +95,7 @@ class MultilabelMarginLoss(Criterion):
     """
 
     _loss = MARGIN
-    _function = F.multilabel_margin_loss
+    _call = staticmethod(F.multilabel_margin_loss.call)
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class WARPLoss(Criterion):
     """
 
     _loss = WARP
-    _function = F.warp_loss
+    _call = staticmethod(F.warp_loss.call)
 
     def __init__(self, reduction: Reduction = "mean", *, margin: Any = 1.0) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -142,7 +143,7 @@ class LSEPLoss(Criterion):
     """
 
     _loss = LSEP
-    _function = F.lsep_loss
+    _call = staticmethod(F.lsep_loss.call)
 
     def __init__(self, reduction: Reduction = "mean", *, per_label: bool = False) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -160,7 +161,7 @@ class ZLPRLoss(Criterion):
     """
 
     _loss = ZLPR
-    _function = F.zlpr_loss
+    _call = staticmethod(F.zlpr_loss.call)
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -178,7 +179,7 @@ class BPMLLLoss(Criterion):
     """
 
     _loss = BPMLL
-    _function = F.bpmll_loss
+    _call = staticmethod(F.bpmll_loss.call)
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -197,7 +198,7 @@ class MultiLabelSoftMarginLoss(Criterion):
     """
 
     _loss = SOFT_MARGIN
-    _function = F.multilabel_soft_margin_loss
+    _call = staticmethod(F._soft_margin.call)
 
     def __init__(self, weight: Any = None, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""

@@ -31,8 +31,10 @@ def solve(
     """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
     if not has_kernels(x):
         return anywhere.solve(loss, x, parts, sample_weight, reduction, options, want_gradient)
+    options = {name: constant(name, value) for name, value in options.items()}
+    weights = constant("sample_weight", sample_weight)
     known = known_of(parts, x.shape[-1])
-    return on_cpu(loss, x, known, reduction, sample_weight, options, want_gradient)
+    return on_cpu(loss, x, known, reduction, weights, options, want_gradient)
 
 
 def has_kernels(x: torch.Tensor) -> bool:
@@ -49,10 +51,7 @@ def on_cpu(
     options: Mapping[str, Any],
     want_gradient: bool,
 ) -> Solution:
-    """Return the same from a kernel: scores of any shape and dtype, a target that is readable."""
-    if options or sample_weight is not None:
-        options = {name: constant(name, value) for name, value in options.items()}
-        sample_weight = constant("sample_weight", sample_weight)
+    """Return the same from a kernel: scores of any shape and dtype, all else as arrays."""
     with threads.using(torch.get_num_threads()):
         value, gradient = loss.compute(
             array_of("x", x), target, reduction, sample_weight, options, want_gradient
@@ -72,8 +71,7 @@ def curvature(
     """Return the second derivative of the squared margin loss times v, (N, C)."""
     if not has_kernels(x):
         return anywhere.curvature(v, x, parts, sample_weight, reduction, options)
-    scores = array_of("x", x)
-    scale = loss.scale(scores, constant("sample_weight", sample_weight))
+    scores, weights = array_of("x", x), constant("sample_weight", sample_weight)
     checked = loss.checked(x.shape[1], {k: constant(k, value) for k, value in options.items()})
-    problem = loss.problem(scores, known_of(parts, x.shape[1]), reduction, scale)
+    problem = loss.problem(scores, known_of(parts, x.shape[1]), reduction, weights)
     return torch.from_numpy(squared_curvature(problem, array_of("v", v), **checked))

@@ -53,7 +53,7 @@ def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) 
     """Compute the gradients along with the loss, to be only scaled in the backward pass."""
     weight, bias = inputs[0]._data, inputs[1]._data
     wanted = Wanted(*(t.requires_grad and grad_mode.enabled for t in inputs))
-    problem = Problem.of_rows(
+    problem = Problem(
         np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
     )
 

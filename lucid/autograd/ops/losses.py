@@ -126,7 +126,7 @@ def _differentiable(
     def problem() -> Problem:
         return loss.problem(x._data, target, reduction, sample_weight)
 
-    if loss.is_ready(x._data, target):  # what is read again must be our own
+    if loss.is_ready(x.shape, target):  # what is read again must be our own
         target = target if isinstance(target, Labels) else target.copy()
         sample_weight, options = deepcopy(sample_weight), deepcopy(options)
         value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)

@@ -28,11 +28,12 @@ class Criterion(Module):
 
     def _changed(self) -> dict[str, Any]:
         """Return the options that are not the default."""
+        return self._loss.changed(self._given())
+
+    def _given(self) -> dict[str, Any]:
+        """Return the options that are not, or were not in the beginning, the default."""
         given, defaults = vars(self), self._loss.defaults
-        for name in defaults:
-            if given[name] is not defaults[name]:
-                return self._loss.changed(given)
-        return {}
+        return {name: given[name] for name in defaults if given[name] is not defaults[name]}
 
     def forward(
         self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
@@ -59,7 +60,7 @@ class Criterion(Module):
             target,
             reduction=self.reduction,
             sample_weight=sample_weight,
-            **self._changed(),
+            **self._given(),
         )
 
     def extra_repr(self) -> str:
