@@ -427,4 +427,4 @@ def test_the_command_reads_its_model(tmp_path):
 def test_without_scikit_learn_the_error_says_what_to_install(fresh_python):
     code = "import sys; sys.modules['sklearn'] = None; import lucid.sklearn"
     error = fresh_python(code).stderr
-    assert "lucid.sklearn needs sklearn: pip install" in error
+    assert "needs scikit-learn: pip install scikit-learn, or '.[sklearn]' in a clone" in error

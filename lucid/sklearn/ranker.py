@@ -130,7 +130,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     Raises
     ------
     ImportError
-        If scikit-learn is not installed: ``pip install 'lucid-losses[sklearn]'``.
+        If scikit-learn, at least 1.6, is not installed; the extra ``[sklearn]`` brings it.
 
     See Also
     --------
