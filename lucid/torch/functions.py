@@ -26,7 +26,8 @@ from lucid.torch.targets import parts_of
 P = ParamSpec("P")
 
 
-#: From the name of a loss to its function, for modules: ``(x, target, reduction, sample_weight, options)``.
+#: From the name of a loss to its function, for modules: the arguments are x, target, reduction,
+#: sample_weight, and the options that are not the default.
 CALLS: dict[str, Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]] = {}
 
 
