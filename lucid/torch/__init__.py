@@ -16,6 +16,7 @@ from lucid.torch.functions import (  # noqa: E402
     warp_loss,
     zlpr_loss,
 )
+from lucid.torch.linear import linear_multilabel_margin_loss  # noqa: E402
 from lucid.torch.modules import (  # noqa: E402
     BPMLLLoss,
     LSEPLoss,
@@ -24,6 +25,10 @@ from lucid.torch.modules import (  # noqa: E402
     MultiLabelSoftMarginLoss,
     WARPLoss,
     ZLPRLoss,
+)
+from lucid.torch.sharded import (  # noqa: E402
+    sharded_multilabel_margin_loss,
+    sharded_warp_loss,
 )
 from lucid.torch.targets import TensorLabels, tensor_labels  # noqa: E402
 
@@ -37,9 +42,12 @@ __all__ = [
     "WARPLoss",
     "ZLPRLoss",
     "bpmll_loss",
+    "linear_multilabel_margin_loss",
     "lsep_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "sharded_multilabel_margin_loss",
+    "sharded_warp_loss",
     "tensor_labels",
     "warp_loss",
     "zlpr_loss",

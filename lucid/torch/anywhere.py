@@ -5,7 +5,7 @@ device has it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,9 @@ from lucid.arrays.checks import check_probabilities, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight, check_margin_fits
 from lucid.losses.problem import Loss
-from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs
+from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs, tiles_of
 from lucid.torch.ranks import Ranks, from_the_top, sum_dtype, up_to
 from lucid.torch.targets import Parts, array_of, constant
-
-#: So many scores are worked on at once; each takes some 40 bytes more for that time.
-_CHUNK = 1 << 22
 
 #: An exponent beside which others do not count, as for that of an infinite score.
 _LARGE = 80.0
@@ -38,7 +35,7 @@ def solve(
 ) -> tuple[Tensor, Tensor | None]:
     """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
     check_reduction(reduction)
-    options = _checked(loss, options, x)
+    options = checked_options(loss, options, x)
     losses, gradient = _rows(loss.name, x, parts, options, want_gradient)
     scale = _scale(sample_weight, losses)
     losses = weighted(losses, scale, reduction, len(x))
@@ -70,7 +67,7 @@ def curvature(
     The formula is that of `lucid.losses.margin.squared_curvature`.
     """
     n, classes = x.shape
-    asked = Asked.of(MARGIN.name, _checked(MARGIN, options, x))
+    asked = Asked.of(MARGIN.name, checked_options(MARGIN, options, x))
     rows = Rows.read(parts, (n, classes))
     labels = rows.labels
     weights = asked.weights(labels, x)
@@ -107,19 +104,26 @@ def _rows(
     return found
 
 
-def _checked(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[str, Any]:
-    """Return all options; numbers for classes on the device of `x`, checked there."""
-    by_class = {name: value for name, value in options.items() if isinstance(value, Tensor)}
-    for name, value in by_class.items():
+def checked_options(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[str, Any]:
+    """Return all options for scores (N, C); numbers for classes as tensors, on their device.
+
+    Tensors are checked where they are.
+    """
+    tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
         wrong = ~value.isfinite() | (value < 0) if name == "weight" else ~value.isfinite()
         if value.shape != x.shape[1:] or wrong.any():
             loss.checked(x.shape[1], {name: constant(name, value)})  # which says what is wrong
-    others = {name: value for name, value in options.items() if name not in by_class}
-    on_device = {name: value.detach().to(x.device) for name, value in by_class.items()}
-    checked = {**loss.checked(x.shape[1], others), **on_device}
+    others = {name: value for name, value in options.items() if name not in tensors}
+    checked = {**loss.checked(x.shape[1], others), **tensors}
     if isinstance(checked.get("margin"), float):
         check_margin_fits(checked["margin"], str(x.dtype).partition(".")[2])
-    return checked
+    return {
+        name: torch.as_tensor(value).detach().to(x.device)
+        if isinstance(value, Tensor | np.ndarray)
+        else value
+        for name, value in checked.items()
+    }
 
 
 def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
@@ -133,17 +137,6 @@ def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
 
 def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Tensor | None]:
     n, classes = x.shape
-    width = max(1, min(classes, _CHUNK // max(n, 1)))
-
-    def tiles(more: int) -> Iterator[tuple[slice, Tensor]]:
-        for start in range(0, classes, width):
-            tile = slice(start, min(start + width, classes))
-            m = tile.stop - start
-            scores = x.new_empty(n, m + more)
-            scores[:, :m] = x[:, tile]
-            rows.hide(scores, tile)
-            yield tile, scores
-
     gradient = x.new_empty(n, classes) if want else None
 
     def keep(tile: slice, g: Tensor) -> None:
@@ -151,7 +144,7 @@ def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Ten
         gradient[:, tile] = g
 
     label_scores = x.gather(1, rows.labels.classes)
-    use = keep if want else None
+    tiles, use = tiles_of(x, rows), keep if want else None
     losses, of_labels = solve_pairs(asked, rows, label_scores, classes, tiles, None, use)
     if gradient is not None and of_labels is not None:
         gradient.scatter_add_(1, rows.labels.classes, of_labels)

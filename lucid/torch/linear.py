@@ -9,9 +9,10 @@ from torch import Tensor
 from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
-from lucid.torch.pairs import Asked, Rows, options_of, solve_by_kernels, solve_pairs
+from lucid.torch.functions import multilabel_margin_loss, warp_loss
+from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import HALVES
-from lucid.torch.targets import constant, parts_of
+from lucid.torch.targets import TensorLabels, constant, parts_of
 
 #: Tiles are not made narrower than so many classes.
 _NARROWEST = 1024
@@ -71,8 +72,6 @@ def linear_multilabel_margin_loss(
     ValueError
         If shapes do not fit, a label is out of range, `reduction` is none of the three or `chunk`
         is not positive.
-    RuntimeError
-        If a second derivative is asked for: take the two steps for these.
 
     See Also
     --------
@@ -93,6 +92,8 @@ def linear_multilabel_margin_loss(
     * float16 and bfloat16: the scores are rounded as those of a layer are, the loss and its sums
       are in float32.
     * A loss of NaN makes the whole gradient NaN.
+    * With ``create_graph=True`` the backward pass goes through the two separate steps, and holds
+      all scores.
 
     Examples
     --------
@@ -121,7 +122,7 @@ def linear_multilabel_margin_loss(
     of_rows = None if sample_weight is None else _sample_weight(sample_weight, input)
     margins = asked.margin if isinstance(asked.margin, Tensor) else None
     arguments = (
-        *parts_of(MARGIN, target, scores),
+        *parts_of(MARGIN, target, scores if input.ndim == 2 else scores[0]),
         1.0 if margins is not None else asked.margin,
         margins,
         asked.weight,
@@ -262,8 +263,7 @@ class _Layer:
         self.wanted = any(wanted)
 
     def solve(self, asked: Asked, scale: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        solver = solve_by_kernels if self.input.device.type == "cpu" else solve_pairs
-        losses, of_labels = solver(
+        losses, of_labels = solver_for(self.input)(
             asked,
             self.rows,
             self._label_logits(),
@@ -360,17 +360,15 @@ class _Total(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> Tensor:
         scale = arguments[3]
         losses, *gradients = linear_pairs(*arguments, ctx.needs_input_grad[:3])
-        ctx.save_for_backward(*gradients)
+        _save(ctx, arguments, gradients)
         return (losses * scale).masked_fill(scale == 0, 0).sum()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-        gradients = [
-            _times(gradient, g) if needed else None
-            for gradient, needed in zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
-        ]
-        return *gradients, *(None,) * (len(ctx.needs_input_grad) - 3)
+        arguments, gradients = _saved(ctx)
+        if torch.is_grad_enabled():
+            return _by_two_steps(ctx, arguments, g * arguments[3])
+        return _for_inputs(ctx, [_times(gradient, g) for gradient in gradients])
 
 
 class _Rows(torch.autograd.Function):
@@ -378,23 +376,53 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        tensors = [a for a in arguments if isinstance(a, Tensor)]
-        ctx.save_for_backward(*tensors)
-        ctx.others = [None if isinstance(a, Tensor) else (a,) for a in arguments]
+        _save(ctx, arguments, [])
         return linear_pairs(*arguments, [False] * 3)[0]
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-        tensors = iter(ctx.saved_tensors)
-        arguments = [next(tensors) if other is None else other[0] for other in ctx.others]
+        arguments, _ = _saved(ctx)
+        if torch.is_grad_enabled():
+            return _by_two_steps(ctx, arguments, g)
         arguments[3] = g.contiguous()
         _, *gradients = linear_pairs(*arguments, ctx.needs_input_grad[:3])
-        wanted = zip(gradients, ctx.needs_input_grad, strict=False)
-        return (
-            *(gradient if needed else None for gradient, needed in wanted),
-            *(None,) * (len(ctx.needs_input_grad) - 3),
-        )
+        return _for_inputs(ctx, gradients)
+
+
+def _save(ctx: Any, arguments: Sequence[Any], gradients: Sequence[Tensor]) -> None:
+    tensors = [a for a in arguments if isinstance(a, Tensor)]
+    ctx.save_for_backward(*tensors, *gradients)
+    ctx.others = [None if isinstance(a, Tensor) else (a,) for a in arguments]
+
+
+def _saved(ctx: Any) -> tuple[list[Any], list[Tensor]]:
+    """Return the arguments, and the gradients that were computed along with the loss."""
+    tensors = list(ctx.saved_tensors)
+    arguments = [tensors.pop(0) if other is None else other[0] for other in ctx.others]
+    return arguments, tensors
+
+
+def _for_inputs(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]:
+    needed = ctx.needs_input_grad
+    wanted = [gradient if need else None for gradient, need in zip(gradients, needed, strict=False)]
+    return *wanted, *(None,) * (len(needed) - 3)
+
+
+def _by_two_steps(ctx: Any, arguments: Sequence[Any], g: Tensor) -> tuple[Any, ...]:
+    """Return gradients that can be differentiated again: all scores are held."""
+    input, weight, bias, _, target, indptr, *rest = arguments
+    unknown_indices, unknown_indptr, margin, margins, class_weight, p, normalize, by_rank, _ = rest
+    options = {"margin": margin if margins is None else margins}
+    if not by_rank:
+        options.update(p=p, weight=class_weight, normalize=normalize)
+    if indptr is not None:
+        target = TensorLabels(target, indptr, unknown_indices, unknown_indptr)
+    scores = torch.nn.functional.linear(input, weight, bias).to(_exact(weight.dtype))
+    function = warp_loss if by_rank else multilabel_margin_loss
+    losses = function(scores, target, "none", **options)
+    inputs = [part for part, need in zip(arguments, ctx.needs_input_grad, strict=True) if need]
+    found = iter(torch.autograd.grad(losses, inputs, g.to(losses.dtype), create_graph=True))
+    return tuple(next(found) if need else None for need in ctx.needs_input_grad)
 
 
 #: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where

@@ -11,8 +11,12 @@ from lucid.losses.margin import MARGIN
 from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, call
 from lucid.losses.problem import labels_for
 from lucid.losses.warp import WARP
-from lucid.torch.ranks import Ranks, Slopes, harmonic, label_slopes, sum_dtype
+from lucid.system import threads
+from lucid.torch.ranks import Ranks, Slopes, harmonic, sum_dtype
 from lucid.torch.targets import Parts, known_of, of_labels
+
+#: So many scores that are there are worked on at once; each takes some 40 bytes for that time.
+_CHUNK = 1 << 22
 
 _INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 
@@ -207,12 +211,40 @@ def options_of(loss: Any) -> tuple[str, dict[str, Any]]:
     return of.name, {name: getattr(loss, name) for name in of.defaults}
 
 
+class Shard(NamedTuple):
+    """Some of the classes, where others are elsewhere."""
+
+    classes: slice
+    total: Callable[[Tensor], Tensor] = lambda values: values
+    """The sum over all shards of what is known of labels (N, K) or of rows (N,)."""
+
+
 #: Goes through the classes: some of them, and the scores of all rows for these, with so many more
 #: columns as asked for, at least one; contiguous, and all but the negatives hidden.
 Tiles = Callable[[int], Iterator[tuple[slice, Tensor]]]
 
 #: What is done with the gradient of the scores of some classes, which may be written to.
 Use = Callable[[slice, Tensor], None]
+
+
+def tiles_of(x: Tensor, rows: Rows, first: int = 0) -> Tiles:
+    """Return how to go through scores (N, M) that are there: those of the classes from ``first``.
+
+    So many at once that a few of their size do not matter, or one class.
+    """
+    n, m = x.shape
+    width = max(1, min(m, _CHUNK // max(n, 1)))
+
+    def tiles(more: int) -> Iterator[tuple[slice, Tensor]]:
+        for start in range(0, m, width):
+            stop = min(start + width, m)
+            scores = x.new_empty(n, stop - start + more)
+            scores[:, : stop - start] = x[:, start:stop]
+            tile = slice(first + start, first + stop)
+            rows.hide(scores, tile)
+            yield tile, scores
+
+    return tiles
 
 
 def solve_pairs(
@@ -223,34 +255,46 @@ def solve_pairs(
     tiles: Tiles,
     scale: Tensor | None,
     use: Use | None,
+    shard: Shard | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Return the loss of each row (N,), and the gradients of its labels (N, K) unless unwanted.
 
     Gradients are those of the sum over rows of scale * loss; the gradient of the negatives is given
-    to ``use``, a tile at a time.
+    to ``use``, a tile at a time. Where ``tiles`` has a ``shard`` of the classes, the sums over
+    these become those over all.
     """
+    shard = shard or Shard(slice(0, classes))
     taus = asked.taus(label_scores, rows.labels)
     weights = asked.weights(rows.labels, taus)
     ranks = Ranks(taus, weights > 0, asked.p)
     bases = asked.bases(rows, weights, classes)
     factor = (1 / bases if scale is None else scale / bases)[:, None]
     weights = ranks.sorted(weights)
-    if asked.by_rank:
-        for _, x in tiles(1):
-            ranks.show(x)
-        weights = rank_weights(ranks.counts()) * ranks.there
-    slopes = Slopes(ranks, weights * factor)
-    if use is not None or not asked.by_rank:
+    if not asked.by_rank:
+        slopes = Slopes(ranks, weights * factor)
         for tile, x in tiles(1):
-            bins = ranks.bins(x) if asked.by_rank else ranks.show(x)
+            bins = ranks.show(x)
             if use is not None:
                 use(tile, slopes.of(x, bins)[:, : tile.stop - tile.start])
-    losses = ranks.losses(weights) / bases
-    losses.masked_fill_(ranks.spoiled(rows.hidden(slice(0, classes)), classes), math.nan)
+        above = ranks.counts().int() if asked.p == 1 else ranks.sums()[0]
+        above = shard.total(ranks.unsorted(above))
+    else:
+        for _, x in tiles(1):
+            ranks.show(x)
+        above = shard.total(ranks.unsorted(ranks.counts().int()))
+        weights = rank_weights(ranks.sorted(above)) * ranks.there
+        slopes = Slopes(ranks, weights * factor)
+        if use is not None:
+            for tile, x in tiles(1):
+                use(tile, slopes.of(x, ranks.bins(x))[:, : tile.stop - tile.start])
+    seen = shard.classes.stop - shard.classes.start
+    losses = ranks.losses(weights)
+    losses.masked_fill_(ranks.spoiled(rows.hidden(shard.classes), seen), math.nan)
+    losses = shard.total(losses) / bases
     if use is None:
         return losses, None
-    sums = ranks.sums()[0] if asked.p == 2 else None
-    of_labels = ranks.unsorted(label_slopes(weights, ranks.counts(), sums)) * factor
+    weights = ranks.unsorted(weights)
+    of_labels = (-asked.p * weights * above * factor).masked_fill_(weights == 0, 0)
     return losses, of_labels.to(taus.dtype)
 
 
@@ -318,6 +362,13 @@ def _by_kernel(
         x[:, m:] = taus
         scores = x.numpy()
         of_dtype = KERNELS[kernel][scores.dtype.char]
-        loss, g = call(of_dtype, scores, (m + place)[None], indptr, 1.0, True, want, terms)
+        entries = (m + place)[None]
+        with threads.using(torch.get_num_threads()):
+            loss, g = call(of_dtype, scores, entries, indptr, 1.0, True, want, terms)
         gradient = x if g is None else torch.from_numpy(g)
         yield tile, torch.from_numpy(loss), gradient[:, m:], gradient[:, :m]
+
+
+def solver_for(x: Tensor) -> Callable[..., tuple[Tensor, Tensor | None]]:
+    """Return what solves the pairs of scores on the device of ``x``."""
+    return solve_by_kernels if x.is_cpu else solve_pairs

@@ -131,13 +131,6 @@ class Slopes:
         return slopes.masked_fill_(weights == 0, 0).to(x.dtype)
 
 
-def label_slopes(weights: Tensor, counts: Tensor, sums: Tensor | None) -> Tensor:
-    """Return the gradients of the labels; of squares, the ``sums`` over pairs are needed."""
-    return (
-        -weights * counts if sums is None else (-2 * weights * sums).masked_fill_(weights == 0, 0)
-    )
-
-
 def sum_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype for sums over classes: float64 where the device has it."""
     return torch.float32 if x.device.type == "mps" else torch.float64
