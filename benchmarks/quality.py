@@ -154,15 +154,25 @@ def scores_of(
 
 def logistic_scores(train: Dataset, test: Any, c: float) -> Any:
     """Return the probabilities of one logistic regression for each class."""
+    return logistic_model(train, c)(test)
+
+
+def logistic_model(train: Dataset, c: float) -> Callable[[Any], Any]:
+    """Train one logistic regression for each class; return what gives the probabilities of rows."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
     model = OneVsRestClassifier(LogisticRegression(C=c, max_iter=1000))
     seen = np.bincount(train.labels.indices, minlength=train.labels.num_classes) > 0
     targets = train.labels.to_csr()[:, seen].astype(np.int64)
-    scores = np.zeros((test.shape[0], seen.size))  # a class that was never seen has no chance
-    scores[:, seen] = model.fit(train.features, targets).predict_proba(test)
-    return scores
+    model.fit(train.features, targets)
+
+    def probabilities(features: Any) -> Any:
+        scores = np.zeros((features.shape[0], seen.size))  # a class never seen has no chance
+        scores[:, seen] = model.predict_proba(features)
+        return scores
+
+    return probabilities
 
 
 def error(scores: Any, labels: Labels) -> float:

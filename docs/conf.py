@@ -24,6 +24,7 @@ extensions = [
     "myst_parser",
     "api_index",
     "drawing",
+    "gallery",
     "line_breaks",
     "mathml",
     "names",

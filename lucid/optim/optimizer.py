@@ -98,6 +98,12 @@ class Optimizer:
             self.check(self.param_groups[-1])
         _check_parameters(self._parameters())
 
+    def __repr__(self) -> str:
+        groups = [_in_words(group) for group in self.param_groups]
+        if len(groups) > 1:
+            groups = [f"\n  ({i}): {words}" for i, words in enumerate(groups)] + ["\n"]
+        return f"{type(self).__name__}({''.join(groups)})"
+
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
 
@@ -235,6 +241,12 @@ class Optimizer:
             for old, new in zip(self.param_groups, saved, strict=True)
         ]
         self.state = state
+
+
+def _in_words(group: Mapping[str, Any]) -> str:
+    count = len(group["params"])
+    options = [f"{name}={value!r}" for name, value in group.items() if name != "params"]
+    return ", ".join([f"{count} parameter{'s' * (count != 1)}", *options])
 
 
 def _check_gradient(g: Array, x: Array) -> None:
