@@ -84,8 +84,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         (arguments.file, arguments.test, arguments.validation, arguments.class_names),
         (
             ("--save", arguments.save, "the model"),
-            ("--checkpoint", arguments.checkpoint, "the checkpoint"),
-            ("--resume", arguments.resume, "the checkpoint"),
+            ("--checkpoint", arguments.checkpoint or arguments.resume, "the checkpoint"),
             ("--plot", arguments.plot, "the plot"),
         ),
     )
