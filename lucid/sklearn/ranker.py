@@ -124,7 +124,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     model_ : lucid.training.Ranker
         The model, which ``model_.save(path)`` writes for ``lucid predict``.
     cut_ : callable
-        From scores ``(N, C)`` to the thresholds of the rows ``(N, 1)``; None where `threshold` is
+        From scores ``(N, C)`` to the thresholds of the rows ``(N, 1)``; None where ``threshold`` is
         given, and where each row has one label.
     history_ : lucid.training.History
         The mean loss of each epoch, and what was measured on the rows held out.
@@ -566,7 +566,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         k : int, default 5
             From 1 to ``C``.
         sparse : bool, default False
-            Whether to return one sparse matrix, as `lucid.metrics` take it.
+            Whether to return one sparse matrix, as the :doc:`metrics </api/metrics>` take it.
 
         Returns
         -------
