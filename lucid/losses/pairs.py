@@ -126,6 +126,6 @@ def call(
     """Call a kernel: all threads, and memory that is kept for large gradients."""
     gradient = empty_like(x) if want_gradient else None
     out = np.empty(len(x)) if rows else None
-    n = threads._num_threads if num_threads is None else num_threads
+    n = threads.current() if num_threads is None else num_threads
     total = kernel(x, indices, indptr, divisor, out, gradient, n, terms)
     return total if out is None else out, gradient

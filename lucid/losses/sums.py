@@ -29,6 +29,6 @@ def solve_sums(kernel: Any, problem: Problem, want_gradient: bool, *more: Any) -
         problem.divisor,
         losses,
         gradient,
-        threads._num_threads,
+        threads.current(),
     )
     return losses if problem.rows else total, gradient

@@ -2,6 +2,7 @@
 
 import operator
 import os
+import threading
 from contextlib import AbstractContextManager
 from typing import Any, SupportsIndex
 
@@ -147,6 +148,36 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     threadpoolctl = require("threadpoolctl", extra="cli", purpose="one thread for BLAS")
     limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, user_api="blas")
     return limits
+
+
+class _Override(threading.local):
+    num_threads: int | None = None
+
+
+_override = _Override()
+
+
+class using:
+    """Let what this thread calls meanwhile use another number of threads than the one that is set.
+
+    For callers with a setting of their own. After a fork the number is 1 all the same.
+    """
+
+    __slots__ = ("_threads",)
+
+    def __init__(self, threads: int) -> None:
+        self._threads = 1 if _forked else min(threads, _MOST_THREADS)
+
+    def __enter__(self) -> None:
+        _override.num_threads = self._threads
+
+    def __exit__(self, *error: object) -> None:
+        _override.num_threads = None
+
+
+def current() -> int:
+    """Return how many threads a kernel that is called now may use."""
+    return _override.num_threads or _num_threads
 
 
 def _after_fork() -> None:
