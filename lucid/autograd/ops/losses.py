@@ -103,7 +103,7 @@ def loss_of(
     if twice is None:
         value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
         assert gradient is not None
-        pullback = _pullback(x, gradient, _in_steps(gradient))
+        pullback = _pullback(x, gradient)
     else:
         value, pullback = _differentiable(x, loss, target, reduction, sample_weight, options, twice)
     output = Tensor(value)
@@ -139,14 +139,11 @@ def _differentiable(
     return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
 
 
-def _in_steps(value: Array) -> Gradient:
-    """Return a gradient that is constant in steps as a function of tensors."""
-    return lambda g, x: _gradient(g, x, value=value, curve=None)
-
-
-def _pullback(x: Tensor, gradient: Array, again: Gradient) -> Pullback:
+def _pullback(x: Tensor, gradient: Array, again: Gradient | None = None) -> Pullback:
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
         if grad_mode.enabled:
+            if again is None:  # constant in steps
+                return (_gradient(g, x, value=gradient, curve=None),)
             return (again(g, x),)
         upstream = g._data
         if upstream.ndim == 0 and upstream.item() == 1.0:
