@@ -82,7 +82,8 @@ def build(number: int, file: str, old: str, new: str, folder: Path) -> ModuleTyp
     flags += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-march=x86-64-v3"]
     include = sysconfig.get_paths()["include"]
     compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, *flags, f"-I{include}", str(c_file), "-o", str(library)], check=True)
+    flags += [f"-I{include}", f"-I{source}"]
+    subprocess.run([compiler, *flags, str(c_file), "-o", str(library)], check=True)
     spec = importlib.util.spec_from_file_location(name, library)
     assert spec is not None
     assert spec.loader is not None

@@ -82,10 +82,9 @@ cdef extern from *:
                 other[k] = lucid_max(*(const lucid_doubles*)(v + m - half + j + k * LUCID_DOUBLES), other[k]);
             }
         for (int k = 0; k < LUCID_REGISTERS; k++)
-            for (int l = 0; l < LUCID_DOUBLES; l++) {
-                a = highest[k][l] > a ? highest[k][l] : a;
-                a = other[k][l] > a ? other[k][l] : a;
-            }
+            highest[0] = lucid_max(lucid_max(highest[k], other[k]), highest[0]);
+        for (int l = 0; l < LUCID_DOUBLES; l++)
+            a = highest[0][l] > a ? highest[0][l] : a;
         return a;
     }
 
