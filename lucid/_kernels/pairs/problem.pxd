@@ -194,10 +194,10 @@ cdef inline Py_ssize_t most_entries(const int64_t* indptr, Py_ssize_t N, Py_ssiz
 
 
 cdef inline void read_labels(indices, indptr, Problem* problem, Buffers* buffers) except *:
-    cdef Py_buffer* view = hold(indices, 2 if indptr is None else 0, b"lqihb", 0, False, buffers)
+    cdef Py_buffer* view = hold(indices, 2 if indptr is None else 0, c"l", 0, False, buffers)
     problem.indices, problem.bytes = view.buf, <int>view.itemsize
     problem.size, problem.K = view.len // view.itemsize, 0
-    problem.indptr = <const int64_t*>hold_vector(indptr, b"lq", 8, problem.N + 1, False, buffers)
+    problem.indptr = <const int64_t*>hold_vector(indptr, c"l", problem.N + 1, False, buffers)
     if indptr is None:
         problem.K = view.shape[1]
         if view.shape[0] != problem.N:
@@ -216,16 +216,16 @@ cdef inline void read_terms(asked, bint differ, Problem* problem, Buffers* buffe
     if asked is None:
         return
     terms.margin, terms.base, terms.by_entry = asked.margin, asked.base, asked.by_entry
-    terms.margins = <const double*>hold_vector(asked.margins, b"d", 8, problem.C, False, buffers)
+    terms.margins = <const double*>hold_vector(asked.margins, c"d", problem.C, False, buffers)
     terms.weights = <const double*>hold_vector(
-        asked.weights, b"d", 8, problem.size if terms.by_entry else problem.C, False, buffers)
-    problem.scale = <const double*>hold_vector(asked.scale, b"d", 8, problem.N, False, buffers)
+        asked.weights, c"d", problem.size if terms.by_entry else problem.C, False, buffers)
+    problem.scale = <const double*>hold_vector(asked.scale, c"d", problem.N, False, buffers)
     problem.worth_of_count = <const double*>hold_vector(
-        asked.worth_of_count, b"d", 8, problem.C + 1, False, buffers)
+        asked.worth_of_count, c"d", problem.C + 1, False, buffers)
     problem.unknown_indptr = <const int64_t*>hold_vector(
-        asked.unknown_indptr, b"lq", 8, problem.N + 1, False, buffers)
+        asked.unknown_indptr, c"l", problem.N + 1, False, buffers)
     if problem.unknown_indptr != NULL:
-        view = hold(asked.unknown_indices, 1, b"lq", 8, False, buffers)
+        view = hold(asked.unknown_indices, 1, c"l", 8, False, buffers)
         problem.unknown, problem.unknowns = <const int64_t*>view.buf, view.shape[0]
     if terms.weights != NULL and not differ:
         raise ValueError("labels do not differ in what they are worth")
@@ -253,15 +253,15 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
     cdef Sum total
     buffers.count = 0
     try:
-        view = hold(x, 2, b"f" if real is float else b"d", sizeof(real), False, &buffers)
+        view = hold(x, 2, c"f" if real is float else c"d", sizeof(real), False, &buffers)
         scores, problem.N, problem.C = <const real*>view.buf, view.shape[0], view.shape[1]
         N, C = problem.N, problem.C
         problem.divisor, problem.grad, problem.small = divisor, NULL, <void*>small
         read_labels(indices, indptr, &problem, &buffers)
         read_terms(terms, differ, &problem, &buffers)
-        out_of_row = <double*>hold_vector(out, b"d", 8, N, True, &buffers)
+        out_of_row = <double*>hold_vector(out, c"d", N, True, &buffers)
         if grad is not None:
-            view = hold(grad, 2, b"f" if real is float else b"d", sizeof(real), True, &buffers)
+            view = hold(grad, 2, c"f" if real is float else c"d", sizeof(real), True, &buffers)
             problem.grad = view.buf
             if view.shape[0] != N or view.shape[1] != C:
                 raise ValueError("shapes do not fit")

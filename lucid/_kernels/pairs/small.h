@@ -16,35 +16,46 @@ LUCID_INLINE lucid_ranks lucid_lanes_float(unsigned bits)
 #else
     const lucid_ranks each = {1, 2, 4, 8};
 #endif
-    return (((lucid_ranks){0} + (int32_t)bits) & each) == each;
+    return (((int32_t)bits - (lucid_ranks){0}) & each) == each;
 }
 
 LUCID_INLINE lucid_masks lucid_lanes_double(unsigned bits)
 {
 #ifdef __AVX2__
-    const lucid_masks each = {1, 2, 4, 8};
+    const lucid_ranks each = {1, 1, 2, 2, 4, 4, 8, 8};
 #else
-    const lucid_masks each = {1, 2};
+    const lucid_ranks each = {1, 1, 2, 2};      /* it compares no wider integers */
 #endif
-    return (((lucid_masks){0} + (int64_t)bits) & each) == each;
+    return (lucid_masks)((((int32_t)bits - (lucid_ranks){0}) & each) == each);
 }
 
-/* The m < 8 scores after the last whole group, filled up. */
-LUCID_INLINE void lucid_load_rest_float(const float* x, ptrdiff_t m, float* group)
+/* The first m of a register's numbers, if it has so many, and zeros. A register is not put together in
+   memory: reading it would wait. */
+LUCID_INLINE lucid_floats lucid_first_float(const float* x, ptrdiff_t m)
 {
 #ifdef __AVX2__
     static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-    _mm256_storeu_ps(group, _mm256_maskload_ps(x, _mm256_loadu_si256((const void*)(lanes + 8 - m))));
+    return _mm256_maskload_ps(x, _mm256_loadu_si256((const void*)(lanes + 8 - m)));
 #else
-    for (int k = 0; k < LUCID_GROUP; k++)
-        group[k] = k < m ? x[k] : 0;
+    switch (m) {
+    case 1: return (lucid_floats){x[0]};
+    case 2: return (lucid_floats){x[0], x[1]};
+    case 3: return (lucid_floats){x[0], x[1], x[2]};
+    default: return m > 0 ? *(const lucid_floats*)x : (lucid_floats){0};
+    }
 #endif
 }
 
-LUCID_INLINE void lucid_load_rest_double(const double* x, ptrdiff_t m, double* group)
+LUCID_INLINE lucid_doubles lucid_first_double(const double* x, ptrdiff_t m)
 {
-    for (int k = 0; k < LUCID_GROUP; k++)
-        group[k] = k < m ? x[k] : 0;
+    switch (m) {
+    case 1: return (lucid_doubles){x[0]};
+#ifdef __AVX2__
+    case 2: return (lucid_doubles){x[0], x[1]};
+    case 3: return (lucid_doubles){x[0], x[1], x[2]};
+#endif
+    default: return m > 0 ? *(const lucid_doubles*)x : (lucid_doubles){0};
+    }
 }
 
 /* Writes m < 8 numbers of a group. */
@@ -62,9 +73,11 @@ LUCID_INLINE void lucid_store_rest_##real(const real* group, ptrdiff_t m, real* 
 LUCID_STORE_REST(float)
 LUCID_STORE_REST(double)
 
-/* What each of eight ranks, all below 8, is worth. */
-LUCID_INLINE void lucid_look_up_float(const float* worth, const int32_t* rank, float* out)
+/* Writes what each of eight ranks is worth, rank / divisor: one of the eight numbers in `worth`. */
+LUCID_INLINE void
+lucid_put_group_float(const int32_t* rank, const float* worth, double divisor, double inverse, float* out)
 {
+    (void)divisor, (void)inverse;
 #ifdef __AVX2__
     _mm256_storeu_ps(out, _mm256_permutevar8x32_ps(_mm256_loadu_ps(worth),
                                                    _mm256_loadu_si256((const void*)rank)));
@@ -74,28 +87,47 @@ LUCID_INLINE void lucid_look_up_float(const float* worth, const int32_t* rank, f
 #endif
 }
 
-LUCID_INLINE void lucid_look_up_double(const double* worth, const int32_t* rank, double* out)
+LUCID_INLINE void
+lucid_put_group_double(const int32_t* rank, const double* worth, double divisor, double inverse, double* out)
 {
+#if defined __AVX2__ && defined __FMA__
+    const __m256d d = _mm256_set1_pd(divisor), i = _mm256_set1_pd(inverse);
+    for (int k = 0; k < LUCID_GROUP; k += 4) {                      /* as in lucid_quotient */
+        __m256d r = _mm256_cvtepi32_pd(_mm_loadu_si128((const void*)(rank + k))), q = _mm256_mul_pd(r, i);
+        _mm256_storeu_pd(out + k, _mm256_fmadd_pd(_mm256_fnmadd_pd(q, d, r), i, q));
+    }
+#else
     for (int k = 0; k < LUCID_GROUP; k++)
         out[k] = worth[rank[k]];
+#endif
 }
 
 /* The sums of P registers, and zeros up to eight; registers after the first P are zero. */
 LUCID_INLINE void lucid_sum_each(const int P, const lucid_ranks* n, int32_t* sum)
 {
+    for (int i = 0; i < LUCID_GROUP; i += 4) {
+        lucid_ranks all = {0};
+        if (i < P) {                            /* four are turned by 90 degrees while they are added up */
+            const lucid_ranks *p = n + i;
 #ifdef __AVX2__
-    const __m256i zero = {0}, *of = (const __m256i*)n;
-    __m256i low = _mm256_hadd_epi32(_mm256_hadd_epi32(of[0], of[1]), _mm256_hadd_epi32(of[2], of[3])), high = zero;
-    if (P > 4)
-        high = _mm256_hadd_epi32(_mm256_hadd_epi32(of[4], of[5]), _mm256_hadd_epi32(of[6], zero));
-    /* now each half has a part of all sums */
-    _mm256_storeu_si256((void*)sum, _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20),
-                                                     _mm256_permute2x128_si256(low, high, 0x31)));
+            all = (lucid_ranks)_mm256_hadd_epi32(_mm256_hadd_epi32((__m256i)p[0], (__m256i)p[1]),
+                                                 _mm256_hadd_epi32((__m256i)p[2], (__m256i)p[3]));
+            all += __builtin_shufflevector(all, all, 4, 5, 6, 7, 0, 1, 2, 3);
 #else
-    for (int i = 0; i < LUCID_GROUP; i++)
-        sum[i] = i < P ? lucid_sum_of_ranks(n[i]) : 0;
+            lucid_ranks low = __builtin_shufflevector(p[0], p[1], 0, 4, 1, 5)
+                            + __builtin_shufflevector(p[0], p[1], 2, 6, 3, 7);
+            lucid_ranks high = __builtin_shufflevector(p[2], p[3], 0, 4, 1, 5)
+                             + __builtin_shufflevector(p[2], p[3], 2, 6, 3, 7);
+            all = __builtin_shufflevector(low, high, 0, 1, 4, 5)
+                + __builtin_shufflevector(low, high, 2, 3, 6, 7);
 #endif
+        }
+        memcpy(sum + i, &all, 4 * sizeof(*sum));
+    }
 }
+
+#define LUCID_RANK_SMALL_WITH(P, real) \
+    lucid_rank_small_with_##real(P, x, C, out, a, tau, worth, divisor, inverse, grad, v, rank, count)
 
 /* Of C scores x, in whose place a is where the bit of a column is set: how many are above each of the P
    thresholds, to `count`, and unless there is none, the gradient, for each rank what it is worth. Returns
@@ -103,15 +135,15 @@ LUCID_INLINE void lucid_sum_each(const int P, const lucid_ranks* n, int32_t* sum
 #define LUCID_SMALL(real, vector, whole)                                                                \
 LUCID_INLINE ptrdiff_t                                                                                  \
 lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint64_t* out, real lowest, \
-                             const real* thresholds, const real* worth, real* grad, real* v,            \
-                             int32_t* rank, int32_t* count)                                             \
+                             const real* thresholds, const real* worth, double divisor, double inverse, \
+                             real* grad, real* v, int32_t* rank, int32_t* count)                        \
 {                                                                                                       \
     enum { LANES = LUCID_BYTES / sizeof(real) };                                                        \
-    const vector a = (vector){0} + lowest;                                                              \
+    const vector a = lowest - (vector){0};                                                              \
     real rest[LUCID_GROUP], tau[7], *to = NULL;                                                         \
-    lucid_ranks n[7];                                                                                   \
+    lucid_ranks n[8];                                                                                   \
     ptrdiff_t noted = 0;                                                                                \
-    for (int i = 0; i < 7; i++)                                                                         \
+    for (int i = 0; i < 8; i++)                                                                         \
         n[i] = (lucid_ranks){0};                                                                        \
     for (int i = 0; i < P; i++)                                                                         \
         tau[i] = thresholds[i];                                                                         \
@@ -123,7 +155,8 @@ lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint
         if (grad != NULL)                                                                               \
             to = is_whole ? grad + first : rest;                                                        \
         if (!is_whole) {                                                                                \
-            lucid_load_rest_##real(from, C - first, rest);                                              \
+            for (int k = 0; k < LUCID_GROUP; k += LANES)                                                \
+                *(vector*)(rest + k) = lucid_first_##real(from + k, C - first - k);                     \
             from = rest;                                                                                \
         }                                                                                               \
         for (int k = 0; k < LUCID_GROUP; k += LANES) {                                                  \
@@ -143,7 +176,7 @@ lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint
                 *(lucid_ranks*)(rank + noted + k) = lucid_in_order_##real(r);                           \
             }                                                                                           \
             if (to != NULL)                                                                             \
-                lucid_look_up_##real(worth, rank + noted, to);                                          \
+                lucid_put_group_##real(rank + noted, worth, divisor, inverse, to);                      \
             noted += LUCID_GROUP;                                                                       \
         } else if (to != NULL)                                                                          \
             memset(to, 0, LUCID_GROUP * sizeof(*to));                                                   \
@@ -156,17 +189,17 @@ lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint
                                                                                                         \
 static ptrdiff_t                                                                                        \
 lucid_rank_small_##real(const real* x, ptrdiff_t C, const uint64_t* out, real a, const real* tau,       \
-                        ptrdiff_t P, const real* worth, real* grad, real* v, int32_t* rank,             \
-                        int32_t* count)                                                                 \
+                        ptrdiff_t P, const real* worth, double divisor, double inverse, real* grad,     \
+                        real* v, int32_t* rank, int32_t* count)                                         \
 {                                                                                                       \
     switch (P) {                    /* a constant in each call: its loops are unrolled */               \
-    case 1: return lucid_rank_small_with_##real(1, x, C, out, a, tau, worth, grad, v, rank, count);     \
-    case 2: return lucid_rank_small_with_##real(2, x, C, out, a, tau, worth, grad, v, rank, count);     \
-    case 3: return lucid_rank_small_with_##real(3, x, C, out, a, tau, worth, grad, v, rank, count);     \
-    case 4: return lucid_rank_small_with_##real(4, x, C, out, a, tau, worth, grad, v, rank, count);     \
-    case 5: return lucid_rank_small_with_##real(5, x, C, out, a, tau, worth, grad, v, rank, count);     \
-    case 6: return lucid_rank_small_with_##real(6, x, C, out, a, tau, worth, grad, v, rank, count);     \
-    default: return lucid_rank_small_with_##real(7, x, C, out, a, tau, worth, grad, v, rank, count);    \
+    case 1: return LUCID_RANK_SMALL_WITH(1, real);                                                      \
+    case 2: return LUCID_RANK_SMALL_WITH(2, real);                                                      \
+    case 3: return LUCID_RANK_SMALL_WITH(3, real);                                                      \
+    case 4: return LUCID_RANK_SMALL_WITH(4, real);                                                      \
+    case 5: return LUCID_RANK_SMALL_WITH(5, real);                                                      \
+    case 6: return LUCID_RANK_SMALL_WITH(6, real);                                                      \
+    default: return LUCID_RANK_SMALL_WITH(7, real);                                                     \
     }                                                                                                   \
 }
 

@@ -27,10 +27,10 @@ from lucid._kernels.sharing cimport read_once, read_whole
 cdef extern from "pairs/small.h":
     Py_ssize_t rank_small_float "lucid_rank_small_float" (
         const float* x, Py_ssize_t C, const uint64_t* out, float a, const float* tau, Py_ssize_t P,
-        const float* worth, float* grad, float* v, int32_t* rank, int32_t* count) noexcept nogil
+        const float* worth, double divisor, double inverse, float* grad, float* v, int32_t* rank, int32_t* count) noexcept nogil
     Py_ssize_t rank_small_double "lucid_rank_small_double" (
         const double* x, Py_ssize_t C, const uint64_t* out, double a, const double* tau, Py_ssize_t P,
-        const double* worth, double* grad, double* v, int32_t* rank, int32_t* count) noexcept nogil
+        const double* worth, double divisor, double inverse, double* grad, double* v, int32_t* rank, int32_t* count) noexcept nogil
 
 
 
@@ -121,7 +121,7 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
         for i in range(LANES):
             put_gradient(worth + i, i, frame.divisor, frame.inverse)
 
-    m = rank_small(x, C, excluded, a, tau, P, worth, grad, v, rank, count)
+    m = rank_small(x, C, excluded, a, tau, P, worth, frame, grad, v, rank, count)
     for i in range(P):
         counts += count[i]
     loss.hi, loss.lo, of_labels.hi, of_labels.lo = 0, 0, 0, 0
@@ -162,9 +162,11 @@ cdef inline bint cut(const int64_t* indptr, Py_ssize_t size, int64_t* start, int
 
 
 cdef inline Py_ssize_t rank_small(const real* x, Py_ssize_t C, const uint64_t* excluded, real a,
-                                  const real* tau, Py_ssize_t P, const real* worth, real* grad, real* v,
-                                  int32_t* rank, int32_t* count) noexcept nogil:
+                                  const real* tau, Py_ssize_t P, const real* worth, const Frame* frame,
+                                  real* grad, real* v, int32_t* rank, int32_t* count) noexcept nogil:
     if real is float:
-        return rank_small_float(x, C, excluded, a, tau, P, worth, grad, v, rank, count)
+        return rank_small_float(x, C, excluded, a, tau, P, worth, frame.divisor, frame.inverse, grad, v, rank,
+                                count)
     else:
-        return rank_small_double(x, C, excluded, a, tau, P, worth, grad, v, rank, count)
+        return rank_small_double(x, C, excluded, a, tau, P, worth, frame.divisor, frame.inverse, grad, v, rank,
+                                 count)
