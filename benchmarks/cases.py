@@ -68,9 +68,12 @@ def _case(
 
 
 TABLE = [
-    _case((1, 5, 2), "randn", (0.6, 2), (2.5, 6)),
-    _case((128, 10, 3), "randn", (0.7, 1.5), (2.5, 5)),
-    _case((128, 100, 5), "randn", (2, 5), (8, 20)),
+    _case((1, 5, 2), "randn", (2, 3), (5.5, 8)),
+    _case((32, 20, 3), "randn", (2.2, 3.5), (5.5, 8)),
+    _case((128, 10, 3), "randn", (2.5, 4), (6, 9)),
+    _case((128, 16, 3), "randn", (2.5, 4), (6, 9)),
+    _case((128, 100, 5), "randn", (10, 14), (24, 30)),
+    _case((512, 80, 3), "randn", (10, 14), (20, 28)),
     _case((256, 1_000, 10), "randn", (25, 60), (50, 130)),
     _case((256, 1_000, 10), "trained", (35, 60), (60, 130)),
     _case((256, 10_000, 20), "randn", (30, 90), (50, 150)),
@@ -99,6 +102,12 @@ def find(name: str) -> Case:
         raise ValueError(f"a case needs rows, and from 1 to C - 1 labels, got {name!r}")
     return Case(n, c, p, match[4])
 
+
+#: Small batches, over C.
+SMALL = [Case(64, c, 3) for c in (5, 10, 20, 50, 100, 300)]
+
+#: For the soft margin loss.
+SOFT_MARGIN = [Case(256, 1_000, 10), Case(256, 10_000, 20), Case(64, 100_000, 50)]
 
 #: A line for each P, over C.
 CLASSES = [

@@ -27,6 +27,7 @@ from cases import Array
 from lucid import nn, optim
 from lucid._kernels import denormals
 from lucid.io import Dataset, read_xmc
+from lucid.training import Trainer
 
 OPTIMIZERS: dict[str, Any] = {
     "SGD, momentum": lambda params: optim.SGD(params, lr=0.1, momentum=0.9),
@@ -48,9 +49,9 @@ class Training:
     def __init__(self, data: Dataset, name: str) -> None:
         lucid.manual_seed(0)
         self.data = data
-        self.model = nn.Linear(data.features.shape[1], data.labels.num_classes)
-        self.criterion = nn.MultilabelMarginLoss()
-        self.optimizer = OPTIMIZERS[name](self.model.parameters())
+        model = nn.Linear(data.features.shape[1], data.labels.num_classes)
+        self.optimizer = OPTIMIZERS[name](model.parameters())
+        self.trainer = Trainer(model, nn.MultilabelMarginLoss(), self.optimizer)
         self.rng = np.random.default_rng(0)
 
     def batches(self) -> list[Array]:
@@ -60,10 +61,7 @@ class Training:
     def step(self, rows: Array) -> float:
         """Take a step and return its seconds."""
         start = time.perf_counter()
-        self.loss = self.criterion(self.model(self.data.features[rows]), self.data.labels[rows])
-        self.optimizer.zero_grad()
-        self.loss.backward()
-        self.optimizer.step()
+        self.loss = self.trainer.step(self.data[rows])
         return time.perf_counter() - start
 
     def epoch(self) -> float:
@@ -88,7 +86,7 @@ def train(data: Dataset, name: str, epochs: int) -> Result:
     for i, rows in enumerate(old.batches()):
         for training in (old, young) if i % 2 else (young, old):  # the second finds the rows cached
             times[training].append(training.step(rows))
-        losses.append(old.loss.item())
+        losses.append(old.loss)
     seconds.append(sum(times[old]))
     ratio = np.median(np.divide(times[old], times[young]))
     return Result(seconds, float(ratio), denormal_share(old.optimizer), float(np.mean(losses)))

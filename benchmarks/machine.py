@@ -37,6 +37,14 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def busyness() -> str | None:
+    """Say how busy the machine is, where other programs would share its cores with a benchmark."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < 0.5 * cores():
+        return None
+    return f"this machine is busy: a load of {load:.1f} on {cores()} cores"
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -21,7 +21,7 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -35,7 +35,8 @@ import numpy as np
 import lucid
 import machine
 from lucid import Labels, metrics, nn, optim
-from lucid.io import read_xmc
+from lucid.io import Dataset, read_xmc
+from lucid.training import Diverged, Trainer, linear_decay
 from pool import environment
 
 RESULTS = Path(__file__).with_name("quality.json")
@@ -96,19 +97,8 @@ DATA_SETS = {
 }
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Features and labels of the same rows."""
-
-    features: Any
-    labels: Labels
-
-    def __getitem__(self, rows: Any) -> "Rows":
-        return Rows(self.features[rows], self.labels[rows])
-
-
 @cache
-def load(folder: Path, name: str) -> tuple[Rows, Rows]:
+def load(folder: Path, name: str) -> tuple[Dataset, Dataset]:
     """Return the training and the test set, ready for a linear model."""
     train, test = (
         read_xmc(folder / f"{name}-{part}.txt.gz", dtype=np.float64) for part in ("train", "test")
@@ -120,10 +110,10 @@ def load(folder: Path, name: str) -> tuple[Rows, Rows]:
         deviation[deviation == 0] = 1.0
         features = [(each - mean) / deviation for each in features]
     first, second = (each.astype(np.float32) for each in features)
-    return Rows(first, train.labels), Rows(second, test.labels)
+    return Dataset(first, train.labels), Dataset(second, test.labels)
 
 
-def fit(data: DataSet, loss: nn.Module, rows: Rows, setting: Setting, seed: int) -> nn.Linear:
+def fit(data: DataSet, loss: nn.Module, rows: Dataset, setting: Setting, seed: int) -> nn.Linear:
     """Train a linear model: ``setting`` is the learning rate and the weight decay."""
     rate, weight_decay = setting
     # The soft margin is a mean over the classes; their sum is what logistic regression minimises.
@@ -135,46 +125,54 @@ def fit(data: DataSet, loss: nn.Module, rows: Rows, setting: Setting, seed: int)
     )
     groups = [{"params": model.weight, "weight_decay": weight_decay}, {"params": model.bias}]
     optimizer = optim.SGD(groups, lr=rate, momentum=MOMENTUM)
-    batches = list(shuffled(len(rows.labels), data.batch, data.epochs, seed))
-    for step, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - step / len(batches))
-        optimizer.zero_grad()
-        (scale * loss(model(rows.features[batch]), rows.labels[batch])).backward()
-        optimizer.step()
+    trainer = Trainer(
+        model,
+        lambda scores, labels: scale * loss(scores, labels),
+        optimizer,
+        batch_size=data.batch,
+        seed=seed,
+        schedule=linear_decay,
+    )
+    trainer.fit(rows, data.epochs)
     return model
 
 
-def shuffled(count: int, batch: int, epochs: int, seed: int) -> Iterator[Any]:
-    """Yield the rows of each batch, in a new order each epoch."""
-    rng = np.random.default_rng(seed)
-    for _ in range(epochs):
-        order = rng.permutation(count)
-        for start in range(0, count, batch):
-            yield order[start : start + batch]
-
-
-def scores_of(name: str, data: DataSet, train: Rows, test: Any, setting: Setting, seed: int) -> Any:
+def scores_of(
+    name: str, data: DataSet, train: Dataset, test: Any, setting: Setting, seed: int
+) -> Any:
     """Train on some rows, and return the scores of others."""
     if name == LOGISTIC:
         return logistic_scores(train, test, *setting)
-    with np.errstate(over="ignore", invalid="ignore"):  # a learning rate may be too large
+    try:
         model = fit(data, LOSSES[name], train, setting, seed)
+    except Diverged:  # a learning rate may be too large
+        return np.full((test.shape[0], train.labels.num_classes), np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
         weight, bias = (p.detach().numpy() for p in model.parameters())
         return np.asarray(test @ weight.T + bias)
 
 
-def logistic_scores(train: Rows, test: Any, c: float) -> Any:
+def logistic_scores(train: Dataset, test: Any, c: float) -> Any:
     """Return the probabilities of one logistic regression for each class."""
+    return logistic_model(train, c)(test)
+
+
+def logistic_model(train: Dataset, c: float) -> Callable[[Any], Any]:
+    """Train one logistic regression for each class; return what gives the probabilities of rows."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
     model = OneVsRestClassifier(LogisticRegression(C=c, max_iter=1000))
     seen = np.bincount(train.labels.indices, minlength=train.labels.num_classes) > 0
     targets = train.labels.to_csr()[:, seen].astype(np.int64)
-    scores = np.zeros((test.shape[0], seen.size))  # a class that was never seen has no chance
-    scores[:, seen] = model.fit(train.features, targets).predict_proba(test)
-    return scores
+    model.fit(train.features, targets)
+
+    def probabilities(features: Any) -> Any:
+        scores = np.zeros((features.shape[0], seen.size))  # a class never seen has no chance
+        scores[:, seen] = model.predict_proba(features)
+        return scores
+
+    return probabilities
 
 
 def error(scores: Any, labels: Labels) -> float:

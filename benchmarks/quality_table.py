@@ -87,23 +87,23 @@ def caption(results: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The tables, from quality.json.")
+def put(text: str, name: str, script: str) -> None:
+    """Print tables, or write or check them, as the command line says."""
+    parser = argparse.ArgumentParser(description="Tables from results that are stored.")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--write", action="store_true", help="put them into their file")
     action.add_argument("--check", action="store_true", help="fail when the file differs")
     arguments = parser.parse_args()
-    text = tables(json.loads(RESULTS.read_text()))
     if not (arguments.write or arguments.check):
         print(text)
         return
     present = WIDE.read_text()
-    wanted = insert(present, text, NAME)
+    wanted = insert(present, text, name)
     if arguments.write:
         WIDE.write_text(wanted)
     elif present != wanted:
-        sys.exit(f"{WIDE} is out of date: run python benchmarks/quality_table.py --write")
+        sys.exit(f"{WIDE} is out of date: run python benchmarks/{script} --write")
 
 
 if __name__ == "__main__":
-    main()
+    put(tables(json.loads(RESULTS.read_text())), NAME, "quality_table.py")

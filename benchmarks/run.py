@@ -17,7 +17,7 @@ import contenders
 import epoch
 from cases import BOTH, MODES, Case
 from contenders import LUCID, LUCID_FLOAT64, NUMPY, PADDLE, PYTORCH, Contender
-from machine import cores, machine, versions
+from machine import busyness, cores, machine, versions
 from measure import measure, peak_memory
 from pool import Pool
 from summary import verdicts
@@ -35,6 +35,8 @@ SWEEP_PAIRS = 2.5e8
 def main() -> None:
     arguments = _arguments()
     start = time.perf_counter()
+    if (busy := busyness()) is not None:
+        print(f"{busy}: wait until it is idle, or trust the ratios alone, with their spread")
     pool = Pool(arguments.threads)
     results: dict[str, Any] = {
         "machine": machine(),
@@ -55,6 +57,8 @@ def main() -> None:
     finally:
         pool.close()
     print()
+    if (busy := busyness()) is not None:
+        print(f"{busy}: what follows may say more of that than of lucid\n")
     for line in (*verdicts(results), *_asides(results)):
         print(line)
     print(f"\n{time.perf_counter() - start:.0f} s")
@@ -112,11 +116,14 @@ def _run_rest(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]
     """What the plots and the other promises need."""
     rivals = _present([LUCID, PYTORCH, *NUMPY[1:]], arguments)
     threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t <= cores()]
+    siblings = _present([contenders.SOFT_MARGIN, contenders.PYTORCH_BCE], arguments)
     ours = [LUCID, LUCID_FLOAT64, *map(contenders.on_threads, threads)]
     for name, sweep, who, modes in (
+        ("small", cases.SMALL, _present([LUCID, PYTORCH], arguments), MODES),
         ("classes", cases.CLASSES, rivals, (BOTH,)),
         ("labels", cases.LABELS, rivals, (BOTH,)),
         ("large", cases.LARGE, ours, MODES),
+        ("soft margin", cases.SOFT_MARGIN, siblings, MODES),
     ):
         print(f"\n{name}:", end="", flush=True)
         results[name] = []

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cases import BOTH, FORWARD, MODES, find
-from contenders import LIMIT, LUCID, LUCID_FLOAT64, NUMPY, PYTORCH
+from contenders import (
+    LIMIT,
+    LUCID,
+    LUCID_FLOAT64,
+    NUMPY,
+    PYTORCH,
+    PYTORCH_BCE,
+    SOFT_MARGIN,
+)
 
 Result = dict[str, Any]
 
@@ -87,6 +95,10 @@ def verdicts(results: dict[str, Any]) -> Iterable[Verdict]:
         yield from _against_numpy(results["cases"], mode)
     for result in results["cases"]:
         yield from _against_the_limit(result)
+    for result in results.get("soft margin", []):
+        if has(result, PYTORCH_BCE.name):
+            value = ratio(result, BOTH, PYTORCH_BCE.name, SOFT_MARGIN.name).median
+            yield Verdict(f"soft margin, {result['case']}, {BOTH}: times PyTorch's BCE", value, 1.5)
     for result in results.get("large", []):
         for mode in MODES:
             if has(result, LUCID_FLOAT64.name):

@@ -1,6 +1,7 @@
-"""The two tables from results.json: write them between their markers, or check them.
+"""The tables from results.json: write them between their markers, or check them.
 
-The README has a short one; the one of benchmarks/README.md has all contenders and the spread.
+The README has a short one, and one of small batches; that of benchmarks/README.md has all
+contenders and the spread.
 
 python benchmarks/table.py            print them
 python benchmarks/table.py --write    put them into their files
@@ -70,6 +71,19 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join([HEAD, *rows, "", _caption(results)])
 
 
+def small_table(results: dict[str, Any]) -> str:
+    """Return the Markdown table of small batches, a column for each number of classes."""
+    cases = results["small"]
+    first = cases[0]
+    head = f"{first['n']} rows, {first['p']} labels a row; classes:"
+    lines = [[head, *(f"{case['c']}" for case in cases)]]
+    for mode, name in ((FORWARD, "the loss"), (BOTH, "with its gradient")):
+        lines.append([name, *(_time(seconds(case, mode, LUCID.name)) for case in cases)])
+        lines.append(["× PyTorch", *(_times(case, mode, PYTORCH.name) for case in cases)])
+    lines.insert(1, ["---", *["--:"] * len(cases)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _row(result: Result) -> str:
     cells = [f"{result['n']:,} × {result['c']:,}, {result['p']:,}", result["case"].split("-")[-1]]
     for mode in (FORWARD, BOTH):
@@ -117,12 +131,15 @@ def main() -> None:
     action.add_argument("--check", action="store_true", help="fail when a file differs")
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text())
-    for file, text in ((SHORT, table(results)), (WIDE, wide_table(results))):
+    tables = [(SHORT, NAME, table(results)), (WIDE, NAME, wide_table(results))]
+    if "small" in results:
+        tables.append((SHORT, "small", small_table(results)))
+    for file, name, text in tables:
         if not (arguments.write or arguments.check):
             print(f"{text}\n")
             continue
         present = file.read_text()
-        wanted = insert(present, text)
+        wanted = insert(present, text, name)
         if arguments.write:
             file.write_text(wanted)
         elif present != wanted:

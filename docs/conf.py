@@ -22,7 +22,10 @@ extensions = [
     "numpydoc",
     "sphinx_copybutton",
     "myst_parser",
+    "api_index",
     "drawing",
+    "gallery",
+    "line_breaks",
     "mathml",
     "names",
     "public_names",
@@ -46,6 +49,7 @@ autosummary_context = {
         "lucid.losses.multilabel_margin_loss": "margin",
         "lucid.nn.MultilabelMarginLoss": "margin",
         "lucid.nn.functional.linear_multilabel_margin_loss": "margin",
+        "lucid.nn.functional.linear_multilabel_margin_step": "margin",
         "lucid.nn.functional.multilabel_margin_loss": "margin",
     }
 }
@@ -80,11 +84,12 @@ numpydoc_validation_checks = {
 numpydoc_validation_exclude = {
     r"\.__init__$",  # its class describes it
     r"\.(SGD|Adam|AdamW)\.(check|update)$",  # `Optimizer` describes them
+    r"\.Pieces$",  # a protocol
 }
 
 # Types that other packages document: there is no network to look them up in.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|os|typing|types)\..*"),
+    (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|contextlib|os|typing|types)\..*"),
     (
         r"py:.*",
         r"(array_like|dtype_like|ndarray|Any|Self|Callable|iterable|IncompatibleKeys)",

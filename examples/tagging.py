@@ -20,11 +20,11 @@ import numpy as np
 import lucid
 from lucid import metrics, nn, optim
 from lucid.io import Dataset, read_xmc
+from lucid.training import Step, Trainer
 
 matplotlib.use("svg")  # no screen is needed
 import matplotlib.pyplot as plt
 
-BATCH = 32
 TOP = 10
 
 
@@ -37,21 +37,16 @@ def train(data: Dataset, epochs: int, seed: int) -> nn.Linear:
     """Fit a linear ranker: the score of a tag is a weighted sum over the document's words."""
     lucid.manual_seed(seed)
     model = nn.Linear(data.features.shape[1], data.labels.num_classes)
-    criterion = nn.MultilabelMarginLoss()
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    rng = np.random.default_rng(seed)
-    for epoch in range(epochs):
-        total = 0.0
-        order = rng.permutation(len(data))
-        for start in range(0, len(data), BATCH):
-            rows = order[start : start + BATCH]
-            loss = criterion(model(data.features[rows]), data.labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(rows)
-        print(f"epoch {epoch + 1:2d}  loss {total / len(data):.4f}")
+    trainer = Trainer(model, nn.MultilabelMarginLoss(), optimizer, seed=seed)
+    trainer.fit(data, epochs, listeners=[tell])
     return model
+
+
+def tell(step: Step) -> None:
+    """Print the loss after each epoch."""
+    if step.result is not None:
+        print(f"epoch {step.epoch:2d}  loss {step.result.loss:.4f}")
 
 
 def scores_of(model: nn.Linear, data: Dataset) -> np.ndarray:
@@ -130,10 +125,7 @@ def main() -> None:
         data = read_xmc(arguments.file)
     if arguments.test is None:
         cut = len(data) * 4 // 5
-        data, test = (
-            Dataset(data.features[rows], data.labels[rows])
-            for rows in (slice(cut), slice(cut, None))
-        )
+        data, test = data[:cut], data[cut:]
     else:
         test = read_xmc(arguments.test)
     largest = abs(data.features).max(axis=0).toarray().ravel()

@@ -23,6 +23,7 @@ import epochs  # noqa: E402
 import exact  # noqa: E402
 import quality  # noqa: E402
 import quality_table  # noqa: E402
+import ranker_table  # noqa: E402
 import summary  # noqa: E402
 import table  # noqa: E402
 from cases import BOTH, FORWARD, TABLE, Case, find  # noqa: E402
@@ -197,10 +198,11 @@ def test_the_tables_are_those_of_the_results(file, text):
     assert table.insert(present, text(json.loads(table.RESULTS.read_text()))) == present
 
 
-def test_the_tables_of_quality_are_those_of_the_results():
+@pytest.mark.parametrize("of", [quality_table, ranker_table], ids=lambda of: of.NAME)
+def test_the_tables_of_quality_are_those_of_the_results(of):
     present = table.WIDE.read_text()
-    text = quality_table.tables(json.loads(quality_table.RESULTS.read_text()))
-    assert table.insert(present, text, quality_table.NAME) == present
+    text = of.tables(json.loads(of.RESULTS.read_text()))
+    assert table.insert(present, text, of.NAME) == present
 
 
 def test_every_loss_has_been_tried_on_every_data_set():
@@ -242,7 +244,7 @@ def test_a_class_that_was_never_seen_has_no_chance_in_logistic_regression():
     pytest.importorskip("sklearn")
     features = np.array([[0.0], [1.0], [2.0], [3.0]])
     labels = lucid.Labels.from_lists([[0], [0], [2], [2]], num_classes=3)
-    scores = quality.logistic_scores(quality.Rows(features, labels), features, c=1.0)
+    scores = quality.logistic_scores(quality.Dataset(features, labels), features, c=1.0)
     assert scores[:, 1].tolist() == [0.0] * 4
     assert scores[0, 0] > scores[3, 0] > 0
 

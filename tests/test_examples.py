@@ -62,9 +62,18 @@ def test_tagging_reads_files_of_training_and_test_data(tmp_path):
     assert "Dataset(rows=4, features=3, classes=2), tested on 4 rows" in shown
 
 
-@pytest.mark.parametrize("form", ["fused", "two-steps"])
+@pytest.mark.parametrize("form", ["step", "fused", "two-steps"])
 def test_a_layer_of_many_classes_learns(form, tmp_path):
     small = ["--classes", "5000", "--rows", "64", "--form", form]
     shown = output_of("benchmarks/million_classes.py", *small, cwd=tmp_path)
     before, after = numbers_after("epoch's loss", shown)
     assert after < before
+
+
+def test_many_classes_learns_from_pieces_and_writes_predictions(tmp_path):
+    small = ["--rows", "512", "--classes", "5000", "--epochs", "4", "--lr", "0.02"]
+    shown = output_of("examples/many_classes.py", *small, cwd=tmp_path)
+    first, last = (numbers_after(f"epoch {epoch}", shown)[0] for epoch in (1, 4))
+    assert last < first / 10
+    assert numbers_after("precision at 1", shown)[0] > 0.1
+    assert len((tmp_path / "best.txt").read_text().splitlines()) == 128

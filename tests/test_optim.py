@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import optim
+from lucid import nn, optim
 
 
 def parameter(*values):
@@ -510,3 +510,16 @@ def test_a_loaded_state_is_a_copy():
     saved = optimizer.state_dict()
     optimizer.load_state_dict(saved)
     assert optimizer.state[x]["momentum_buffer"] is not saved["state"][0]["momentum_buffer"]
+
+
+def test_an_optimiser_shows_its_options():
+    layer = nn.Linear(3, 2)
+    assert repr(optim.AdamW(layer.parameters(), lr=0.5)) == (
+        "AdamW(2 parameters, lr=0.5, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
+    )
+    groups = [{"params": layer.weight, "momentum": 0.9}, {"params": layer.bias}]
+    assert (
+        repr(optim.SGD(groups, lr=0.1))
+        .splitlines()[1]
+        .startswith("  (0): 1 parameter, lr=0.1, momentum=0.9")
+    )

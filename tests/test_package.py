@@ -26,6 +26,7 @@ PUBLIC_MODULES = [
     "lucid.nn.functional",
     "lucid.optim",
     "lucid.testing",
+    "lucid.training",
 ]
 
 

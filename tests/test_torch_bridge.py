@@ -11,8 +11,10 @@ from lucid.torch import (  # noqa: E402
     MultiLabelMarginLoss,
     MultilabelMarginLoss,
     multilabel_margin_loss,
+    tensor_labels,
 )
 
+MULTI_HOT = [[1, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
 TARGET = torch.tensor([[0, 3, -1, -1, -1], [2, -1, -1, -1, -1], [-1, -1, -1, -1, -1]])
 
 
@@ -84,9 +86,16 @@ def test_the_loss_is_float32_within_autocast(x):
         [[0, 3], [2], []],
         lucid.Labels.from_lists([[0, 3], [2], []], num_classes=5),
         lucid.Labels.from_padded(TARGET.numpy(), num_classes=5).to_csr(),
-        torch.tensor([[1, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]], dtype=torch.bool),
+        torch.tensor(MULTI_HOT, dtype=torch.bool),
+        torch.tensor(MULTI_HOT).to_sparse_csr(),
+        torch.tensor(MULTI_HOT).to_sparse(),
+        torch.tensor(MULTI_HOT, dtype=torch.bool).to_sparse(),
+        tensor_labels([[0, 3], [2], []], num_classes=5),
     ],
-    ids=["array", "narrow", "lists", "labels", "csr", "multi-hot"],
+    ids=[
+        *("array", "narrow", "lists", "labels", "scipy", "multi-hot"),
+        *("sparse_csr", "sparse_coo", "sparse bool", "tensors"),
+    ],
 )
 def test_the_target_has_any_form_of_labels(x, target):
     assert multilabel_margin_loss(x, target) == multilabel_margin_loss(x, TARGET)
@@ -206,13 +215,13 @@ def test_what_cannot_be_meant_is_refused(x, target, error, message):
 @pytest.mark.parametrize("name", ["x", "target"])
 @pytest.mark.parametrize(
     "make",
-    [lambda t: t.to_sparse(), lambda t: t.to("meta"), lambda t: t.to(torch.float8_e4m3fn)],
-    ids=["sparse", "meta", "float8"],
+    [lambda t: t.to_sparse_csc(), lambda t: t.to(torch.float8_e4m3fn)],
+    ids=["csc", "float8"],
 )
 def test_tensors_that_are_no_arrays_are_named(name, make):
     arguments = {"x": torch.zeros(1, 3), "target": torch.zeros(1, 3, dtype=torch.int64)}
     arguments[name] = make(torch.ones(1, 3))
-    with pytest.raises(TypeError, match=f"{name} cannot be read as an array"):
+    with pytest.raises(TypeError, match=f"{name} (cannot be read as an array|must be)"):
         multilabel_margin_loss(**arguments)
 
 
@@ -228,19 +237,6 @@ def test_a_scaled_loss_keeps_the_small_gradients_of_half_precision():
     loss = multilabel_margin_loss(x, torch.zeros(64, 1, dtype=torch.int64))
     (loss.float() * 1024).backward()  # 1 / (64 * 3000) is no float16
     assert x.grad[0, 1].item() == pytest.approx(1024 / (64 * 3000), rel=2**-11)
-
-
-@pytest.mark.parametrize(
-    "target",
-    [TARGET, TARGET.to(torch.int32), [[0, 3], [2], []], lucid.Labels.from_lists([[0], [], []], 5)],
-    ids=["int64", "int32", "lists", "labels"],
-)
-def test_torch_compile_breaks_its_graph_and_gives_the_same(x, target):
-    compiled = torch.compile(lambda x: multilabel_margin_loss(2 * x, target), backend="eager")
-    assert compiled(x) == multilabel_margin_loss(2 * x, target)
-    (gradient,) = torch.autograd.grad(compiled(x), x)
-    (expected,) = torch.autograd.grad(multilabel_margin_loss(2 * x, target), x)
-    assert torch.equal(gradient, expected)
 
 
 def test_an_unknown_reduction_is_refused():

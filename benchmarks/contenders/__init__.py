@@ -59,6 +59,9 @@ PYTORCH = Contender("PyTorch", "pytorch", needs="torch", most_pairs=1e9, sums_se
 PADDLE = Contender(
     "PaddlePaddle", "paddlepaddle", needs="paddle", most_pairs=1e7, sums_serially=True
 )
+#: For the soft margin loss, each checked as it is made.
+SOFT_MARGIN = Contender("soft margin", "soft_margin", checked=False)
+PYTORCH_BCE = Contender("PyTorch BCE", "pytorch_bce", needs="torch", checked=False)
 NUMPY = [
     Contender("NumPy, broadcasting", "numpy_broadcast", most_pairs=1.3e8),
     Contender("NumPy, compares", "numpy_compare", most_labels=255),

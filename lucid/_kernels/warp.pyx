@@ -19,47 +19,62 @@ from lucid._kernels.pairs.moments cimport (
 )
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
-from lucid._kernels.pairs.ranks cimport LANES, close_counts
-from lucid._kernels.pairs.row cimport Part, Row
-from lucid._kernels.pairs.scan cimport scan
+from lucid._kernels.pairs.ranks cimport close_counts
+from lucid._kernels.pairs.row cimport BLOCK, WORD, WORDS, Part, Row
+from lucid._kernels.pairs.scan cimport MANY, count_trailing_zeros, mark_active, scan
 from lucid._kernels.pairs.sums cimport Sum
 from lucid._kernels.reals cimport real
+
+cdef enum:
+    ABOVE = 1 << 30         # rank 1 is the float32 just above 2 then
 
 
 cdef inline void put_rank(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
                           real* gradient) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(m):
-        gradient[j] = 0
-        memcpy(gradient + j, rank + j, sizeof(int32_t))
+        put_number(gradient + j, rank[j])
+
+
+cdef inline void put_number(real* place, int32_t rank) noexcept nogil:
+    """Keep a rank in the memory of a gradient, as a number that is above 0 where the rank is."""
+    if real is float:                   # a float32 counts to 2**24 only, but has bits for all ranks
+        rank |= ABOVE if rank > 0 else 0
+        memcpy(place, &rank, sizeof(rank))
+    else:
+        place[0] = rank
+
+
+cdef inline int32_t take_number(const real* place) noexcept nogil:
+    cdef int32_t rank
+    if real is float:
+        memcpy(&rank, place, sizeof(rank))
+        return rank & ~ABOVE
+    else:
+        return <int32_t>place[0]
 
 
 cdef inline void look_up(real* grad, const Row* row) noexcept nogil:
-    """Put what the ranks are worth in their place; nearly all are 0, as their gradient is."""
-    cdef Py_ssize_t first, whole = row.C // LANES * LANES
-    for first from 0 <= first < whole by LANES:
-        if any_bit(grad + first):
-            look_up_each(grad + first, LANES, row)
-    look_up_each(grad + whole, row.C - whole, row)
+    """Put what the ranks are worth in their place; mostly nearly all are 0, as their gradient is."""
+    cdef uint64_t marks[WORDS]
+    cdef uint64_t word
+    cdef Py_ssize_t first, m, active, w, j
+    for first from 0 <= first < row.C by BLOCK:
+        m = min(BLOCK, row.C - first)
+        active = mark_active(grad + first, m, <real>0, marks)
+        if MANY * active > m:
+            for j in range(first, first + m):
+                look_up_one(grad + j, row)
+        elif active > 0:
+            for w in range((m + WORD - 1) // WORD):
+                word = marks[w]
+                while word != 0:
+                    look_up_one(grad + first + w * WORD + count_trailing_zeros(word), row)
+                    word &= word - 1
 
 
-cdef inline bint any_bit(const real* grad) noexcept nogil:
-    """Whether one of LANES numbers is not zero, all at once."""
-    cdef uint64_t words[LANES]
-    cdef uint64_t bits = 0
-    cdef Py_ssize_t w
-    memcpy(words, grad, LANES * sizeof(real))
-    for w in range(LANES * sizeof(real) // sizeof(uint64_t)):
-        bits |= words[w]
-    return bits != 0
-
-
-cdef inline void look_up_each(real* grad, Py_ssize_t m, const Row* row) noexcept nogil:
-    cdef int32_t rank
-    cdef Py_ssize_t j
-    for j in range(m):
-        memcpy(&rank, grad + j, sizeof(rank))
-        grad[j] = <real>row.worth[rank].offset
+cdef inline void look_up_one(real* place, const Row* row) noexcept nogil:
+    place[0] = <real>row.worth[take_number(place)].offset
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,

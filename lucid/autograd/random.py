@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,18 @@ def manual_seed(seed: int) -> None:
 def generator() -> np.random.Generator:
     """Return the generator that `manual_seed` has set."""
     return _generator
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let what is within find a generator of its own, and what follows the one of before."""
+    global _generator
+    before = _generator
+    _generator = np.random.default_rng(seed)
+    try:
+        yield
+    finally:
+        _generator = before
 
 
 def randn(

@@ -1,5 +1,6 @@
-"""The data that `lucid train` trains on and tests on: from files, or made from a seed."""
+"""The data that the command trains on and tests on: from files, or made from a seed."""
 
+import hashlib
 import os
 from typing import NamedTuple
 
@@ -16,40 +17,68 @@ TEST_SHARE = 0.2
 
 
 class Split(NamedTuple):
-    """What to train on, what to test on, and where each comes from."""
+    """What to train on, what to look at meanwhile, what to test on, and where each comes from."""
 
     train: Dataset
+    validation: Dataset | None
     test: Dataset
-    train_origin: str
-    test_origin: str
+    origins: dict[str, str]  # of those that are there, by name
 
 
-def load(train: _Path | None, test: _Path | None, seed: int) -> Split:
+def load(
+    train: _Path | None, test: _Path | None, seed: int, validation: str | None = None
+) -> Split:
     """Read the files that were named; what was not named is held out, or made.
 
     Raises
     ------
     DataFileError
-        If a file is malformed, holds no row or nothing to rank, or the two do not fit each other.
+        If a file is malformed, holds no row or nothing to rank, or two do not fit each other.
     UsageError
         If there is nothing to train or to test on.
     """
     if train is None:
         if test is not None:
             raise UsageError("--test needs a FILE to train on as well")
-        return hold_out(generate(seed), seed, f"no FILE given, so made from seed {seed}")
-    data = read_nonempty(train)
+        data, origin = generate(seed), f"no FILE given, so made from seed {seed}"
+    else:
+        data, origin = read_nonempty(train), str(train)
+    origins = {"train": origin}
     if test is None:
-        return hold_out(data, seed, str(train))
-    test_data = read_nonempty(test)
-    if sizes(test_data) != sizes(data):
+        data, test_data, origins["test"] = hold_out(data, TEST_SHARE, seed, origin, "--test FILE")
+    else:
+        test_data, origins["test"] = _read_like(test, data, origin), str(test)
+        check_ranks(data, origin)
+    validation_data = None
+    if validation is not None:
+        share = _as_share(validation)
+        if share is None:
+            validation_data = _read_like(validation, data, origin)
+            origins["validation"] = validation
+        else:
+            data, validation_data, origins["validation"] = hold_out(
+                data, share, seed + 1, origin, "--validation FILE"
+            )
+    return Split(data, validation_data, test_data, origins)
+
+
+def _as_share(validation: str) -> float | None:
+    try:
+        return float(validation)
+    except ValueError:
+        return None
+
+
+def _read_like(path: _Path, data: Dataset, origin: str) -> Dataset:
+    """Read a file whose sizes must be those of the data that are trained on."""
+    other = read_nonempty(path)
+    if sizes(other) != sizes(data):
         raise DataFileError(
-            f"{test}: its header says {sizes(test_data)} (features, labels), "
-            f"that of {train} {sizes(data)}"
+            f"{path}: its header says {sizes(other)} (features, labels), "
+            f"that of {origin} {sizes(data)}"
         )
-    check_ranks(data, str(train))
-    check_ranks(test_data, str(test))
-    return Split(data, test_data, str(train), str(test))
+    check_ranks(other, str(path))
+    return other
 
 
 def read_nonempty(path: _Path) -> Dataset:
@@ -82,8 +111,10 @@ def sizes(data: Dataset) -> tuple[int, int]:
     return data.features.shape[1], data.labels.num_classes
 
 
-def hold_out(data: Dataset, seed: int, origin: str) -> Split:
-    """Set a random fifth of the rows apart for the test.
+def hold_out(
+    data: Dataset, share: float, seed: int, origin: str, instead: str
+) -> tuple[Dataset, Dataset, str]:
+    """Set a random share of the rows apart; return what is left, these, and how to call them.
 
     Raises
     ------
@@ -92,21 +123,25 @@ def hold_out(data: Dataset, seed: int, origin: str) -> Split:
     UsageError
         If there are too few rows.
     """
-    num_test = int(len(data) * TEST_SHARE)
-    if num_test == 0:
-        raise UsageError(f"{origin}: too few rows to hold some out for a test; give --test FILE")
+    held = int(len(data) * share)
+    if held == 0:
+        raise UsageError(f"{origin}: too few rows to hold some out; give {instead}")
     check_ranks(data, origin)
     order = np.random.default_rng(seed).permutation(len(data))
-    test, train = order[:num_test], order[num_test:]
-    split = Split(
-        Dataset(data.features[train], data.labels[train]),
-        Dataset(data.features[test], data.labels[test]),
-        origin,
-        f"a random {TEST_SHARE:.0%} held out",
-    )
-    check_ranks(split.train, f"{origin}, without {split.test_origin}")
-    check_ranks(split.test, f"{origin}, {split.test_origin} (--test FILE takes another)")
-    return split
+    what = f"a random {share:.0%} held out"
+    rest, apart = data[order[held:]], data[order[:held]]
+    check_ranks(rest, f"{origin}, without {what}")
+    check_ranks(apart, f"{origin}, {what} ({instead} takes another)")
+    return rest, apart, what
+
+
+def fingerprint(data: Dataset) -> str:
+    """Return what tells this data from any other: a digest of its features and labels."""
+    digest = hashlib.sha256(repr((data.features.shape, data.labels.shape)).encode())
+    x, y = data.features, data.labels
+    for part in (x.indptr, x.indices, x.data, y.indptr, y.indices):
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
 
 
 def generate(

@@ -2,110 +2,106 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from lucid.cli.data import Split
 from lucid.cli.errors import UsageError
-from lucid.cli.training import Step
 from lucid.system.atomic import replacing
 from lucid.system.optional import require
+from lucid.training import RANKING_LOSS, History, Step
 
-
-@dataclass
-class History:
-    """The course of a training: after each whole epoch, its mean loss and a test metric."""
-
-    losses: list[float] = field(default_factory=list)
-    ranking_losses: list[float] = field(default_factory=list)
+_T = TypeVar("_T")
 
 
 class Progress:
-    """Counts rows and losses as they come in, and shows them."""
+    """A listener that shows the steps of a training on a bar."""
 
     def __init__(self, bar: Any, task: Any) -> None:
         self._bar = bar
         self._task = task
+        self._rows = 0
         self._seconds = 0.0
         self._resumed = time.perf_counter()
-        self._all_rows = 0
-        self._epoch_rows = 0
-        self._epoch_loss = 0.0
-
-    @property
-    def mean_loss(self) -> float:
-        """The mean loss a row since the epoch began."""
-        return self._epoch_loss / max(self._epoch_rows, 1)
 
     @property
     def rows_per_second(self) -> float:
         """The speed so far, without the time of `pause`."""
-        seconds = self._seconds + time.perf_counter() - self._resumed
-        return self._all_rows / seconds
+        return self._rows / (self._seconds + time.perf_counter() - self._resumed)
 
-    def advance(self, step: Step) -> None:
+    def __call__(self, step: Step) -> None:
         """Take in a step and show it."""
-        self._all_rows += step.rows
-        self._epoch_rows += step.rows
-        self._epoch_loss += step.loss * step.rows
-        self._bar.update(
-            self._task,
-            advance=step.rows,
-            epoch=step.epoch + 1,
-            loss=f"{self.mean_loss:.4f}",
-            speed=f"{self.rows_per_second:,.0f}",
-        )
+        self._rows += step.rows
+        shown = {
+            "epoch": step.epoch,
+            "loss": f"{step.mean_loss:.4f}",
+            "speed": f"{self.rows_per_second:,.0f}",
+        }
+        if step.result is not None and RANKING_LOSS in step.result.metrics:
+            shown["validation"] = f"ranking loss {step.result.metrics[RANKING_LOSS]:.4f}"
+        self._bar.update(self._task, advance=step.rows, **shown)
 
-    def end_epoch(self) -> None:
-        """Begin the mean loss anew."""
-        self._epoch_rows, self._epoch_loss = 0, 0.0
+    def pause(self, function: Callable[..., _T]) -> Callable[..., _T]:
+        """Return the function, whose time then is kept out of the rows a second."""
 
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Keep the time of what is done meanwhile out of the rows a second."""
-        self._seconds += time.perf_counter() - self._resumed
-        try:
-            yield
-        finally:
-            self._resumed = time.perf_counter()
+        def paused(*arguments: Any) -> _T:
+            self._seconds += time.perf_counter() - self._resumed
+            try:
+                return function(*arguments)
+            finally:
+                self._resumed = time.perf_counter()
+
+        return paused
 
 
 @contextmanager
-def progress(epochs: int, rows: int) -> Iterator[Progress]:
-    """Show a bar of all rows of all epochs on standard error."""
+def progress(epochs: int, rows: int, done: float) -> Iterator[Progress]:
+    """Show a bar of all rows of all epochs, some of which are done, on standard error."""
     rich = require("rich.progress", extra="cli", purpose="lucid train")
     console = require("rich.console", extra="cli", purpose="lucid train").Console(stderr=True)
     columns = (
         rich.TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
         rich.BarColumn(),
         rich.TextColumn("loss {task.fields[loss]}"),
+        rich.TextColumn("{task.fields[validation]}"),
         rich.TextColumn("{task.fields[speed]} rows/s"),
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=epochs * rows, epoch=1, loss="-", speed="-")
+        task = bar.add_task(
+            "",
+            total=epochs * rows,
+            completed=round(done * rows),
+            epoch=int(done) + 1,
+            loss="-",
+            speed="-",
+            validation="",
+        )
         yield Progress(bar, task)
 
 
 def print_split(split: Split) -> None:
     """Say what is trained and tested on."""
-    for name, data, origin in (
-        ("train", split.train, split.train_origin),
-        ("test ", split.test, split.test_origin),
-    ):
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    there = {name: data for name, data in parts.items() if data is not None}
+    width = max(map(len, there))
+    for name, data in there.items():
         features, classes = data.features.shape[1], data.labels.num_classes
-        print(f"{name}  {len(data):,} rows, {features:,} features, {classes:,} classes ({origin})")
+        print(
+            f"{name:{width}}  {len(data):,} rows, {features:,} features, {classes:,} classes "
+            f"({split.origins[name]})"
+        )
 
 
-def print_metrics(values: dict[str, float], rows: int) -> None:
-    """Print a table on standard output."""
+def print_metrics(values: Mapping[str, float], baseline: Mapping[str, float], rows: int) -> None:
+    """Print a table on standard output: the model beside the most frequent labels."""
     table = require("rich.table", extra="cli", purpose="lucid").Table(title=f"{rows:,} test rows")
     table.add_column("metric")
     table.add_column("value", justify="right")
+    table.add_column("most frequent labels", justify="right")
     for name, value in values.items():
-        table.add_row(name, f"{value:.4f}")
+        table.add_row(name, f"{value:.4f}", f"{baseline[name]:.4f}")
     require("rich.console", extra="cli", purpose="lucid").Console().print(table)
 
 
@@ -127,18 +123,23 @@ def _ending(path: str | os.PathLike[str]) -> str:
     return os.path.splitext(path)[1].removeprefix(".")
 
 
-def plot(path: str | os.PathLike[str], history: History, title: str) -> None:
-    """Draw the training loss and the test ranking loss against the epochs, whole or not at all."""
+def plot(path: str | os.PathLike[str], history: History, title: str, tested_on: str) -> None:
+    """Draw training loss and ranking loss against the epochs, whole or not at all."""
     figure = _figure()
-    epochs = range(1, len(history.losses) + 1)
     upper, lower = figure.subplots(2, 1, sharex=True)
+    losses = {epoch.number: epoch.loss for epoch in history}
+    tested = {
+        epoch.number: epoch.metrics[RANKING_LOSS]
+        for epoch in history
+        if RANKING_LOSS in epoch.metrics
+    }
     for axes, name, values, color in (
-        (upper, "training loss", history.losses, "tab:blue"),
-        (lower, "test ranking loss", history.ranking_losses, "tab:orange"),
+        (upper, "training loss", losses, "tab:blue"),
+        (lower, f"{tested_on} ranking loss", tested, "tab:orange"),
     ):
-        axes.plot(epochs, values, marker=".", color=color)
+        axes.plot(list(values), list(values.values()), marker=".", color=color)
         axes.set_ylabel(name)
-        axes.set_ylim(0, 1.1 * max(values, default=1.0) or 1.0)
+        axes.set_ylim(0, 1.1 * max(values.values(), default=1.0) or 1.0)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     upper.set_title(title)

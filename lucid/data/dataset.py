@@ -1,9 +1,13 @@
 """What the readers return, and the error of a file that is not what it should be."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from lucid.labels import Labels
+from lucid.labels.rows import contains, indptr_of, row_of_each
 from lucid.system.optional import require
 
 
@@ -17,10 +21,14 @@ class Dataset:
 
     Parameters
     ----------
-    features : scipy.sparse.csr_array
+    features : scipy.sparse.csr_array or ndarray
         Shape ``(N, F)``.
     labels : Labels
         ``N`` rows of labels.
+    class_names : tuple of str, optional
+        The names of the classes by their numbers.
+    sample_weight : ndarray, optional
+        Shape ``(N,)``: how much each row counts in a training.
 
     Examples
     --------
@@ -29,17 +37,76 @@ class Dataset:
     >>> data = Dataset(csr_array([[0.5, 0.0], [0.0, 2.0]]), Labels.from_lists([[1], [0, 2]], 3))
     >>> data
     Dataset(rows=2, features=2, classes=3)
+
+    Rows are chosen by a slice, or by an array of their numbers:
+
+    >>> data[:1]
+    Dataset(rows=1, features=2, classes=3)
     """
 
     features: Any
     labels: Labels
+    class_names: tuple[str, ...] | None = None
+    sample_weight: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Self:
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return replace(
+            self, features=self.features[rows], labels=self.labels[rows], sample_weight=weight
+        )
+
     def __repr__(self) -> str:
         rows, features = self.features.shape
         return f"Dataset(rows={rows}, features={features}, classes={self.labels.num_classes})"
+
+    def leave_out(self, pairs: Labels) -> Self:
+        """Return the same rows without some pairs of a row and a class.
+
+        In evaluations of the Extreme Classification Repository these are pairs of a document and
+        the label that is this document itself. They are neither right nor wrong to predict: they
+        become unknown entries of the labels, which losses and metrics leave out, also where they
+        were labels.
+
+        Parameters
+        ----------
+        pairs : Labels
+            ``N`` rows of classes to leave out, from `read_filter_pairs`.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        ValueError
+            If the pairs are those of other rows or classes.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from lucid import Labels
+        >>> data = Dataset(csr_array([[0.5], [2.0]]), Labels.from_lists([[1], [0, 2]], 3))
+        >>> data.leave_out(Labels.from_lists([[0], [2]], 3)).labels
+        Labels(rows=2, num_classes=3, labels=2, unknown=2)
+        """
+        labels = self.labels
+        if pairs.shape != labels.shape:
+            raise ValueError(f"pairs must have shape {labels.shape}, got {pairs.shape}")
+        pairs = pairs.drop_duplicates()
+        row = row_of_each(labels.indptr)
+        kept = ~contains(pairs.indices, pairs.indptr, row, labels.indices)
+        lengths = np.bincount(row[kept], minlength=len(labels))
+        known = Labels(
+            labels.indices[kept],
+            indptr_of(lengths),
+            labels.num_classes,
+            labels.unknown_indices,
+            labels.unknown_indptr,
+        )
+        return replace(self, labels=known.with_unknown(pairs))
 
 
 def scipy_sparse() -> Any:

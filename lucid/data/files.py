@@ -2,6 +2,7 @@
 
 import codecs
 import errno
+import math
 import os
 import re
 import stat
@@ -31,6 +32,8 @@ _FOREIGN = (
 _PIECE = 1 << 18  # bytes that are read or unpacked at once
 #: A small file that would fill the memory is refused: no data file is packed so tightly.
 LARGEST_RATIO, _ALWAYS_ALLOWED = 100, 1 << 27
+#: So many bytes tell what kind of file it is: a tar archive says so from the 257th on.
+_LONGEST_START = 262
 
 
 @contextmanager
@@ -50,34 +53,62 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def largest_content(file: BinaryIO) -> int:
+def largest_content(file: BinaryIO, ratio: float = LARGEST_RATIO) -> float:
     """Return how many bytes a file may unpack to."""
-    return max(_ALWAYS_ALLOWED, LARGEST_RATIO * os.fstat(file.fileno()).st_size)
+    return max(_ALWAYS_ALLOWED, ratio * os.fstat(file.fileno()).st_size)
 
 
-def read_text(path: FilePath) -> bytes:
+def read_text(path: FilePath, *, may_be_empty: bool = False) -> bytes:
     """Return the text of a file, unpacked if it is compressed, without a byte-order mark."""
+    whole = BytesIO()
+    whole.writelines(text_pieces(path, LARGEST_RATIO))
+    text = whole.getvalue()
+    if not text and not may_be_empty:
+        raise DataFileError(f"{path}:1: the file is empty")
+    check_line_ends(path, text)
+    return text
+
+
+def text_pieces(path: FilePath, largest_ratio: float = math.inf) -> Iterator[bytes]:
+    """Go through the text of a file, unpacked if it is compressed, without a byte-order mark.
+
+    No piece is empty, but for that of an empty file.
+
+    What begins like another kind of file is refused, and so is what unpacks to more than
+    ``largest_ratio`` times its size.
+    """
     with opened(path) as file:
         start = file.read(8)
         file.seek(0)
         forms = [form for magic, form in _COMPRESSED if start.startswith(magic)]
-        text = _unpacked(path, file, forms[0]) if forms else file.read()
-    if not text:
-        raise DataFileError(f"{path}:1: the file is empty")
-    for magic, what in _FOREIGN:
-        if text.startswith(magic):
-            raise DataFileError(f"{path}:1: this is {what}")
-    if text.startswith(b"ustar", 257):
-        raise DataFileError(f"{path}:1: this is a tar archive: unpack it first")
+        if forms:
+            pieces = _unpacked(path, file, forms[0], largest_ratio)
+        else:
+            pieces = iter(lambda: file.read(_PIECE), b"")
+        first = b""
+        for piece in pieces:
+            first += piece
+            if len(first) >= _LONGEST_START:
+                break
+        for magic, what in _FOREIGN:
+            if first.startswith(magic):
+                raise DataFileError(f"{path}:1: this is {what}")
+        if first.startswith(b"ustar", 257):
+            raise DataFileError(f"{path}:1: this is a tar archive: unpack it first")
+        yield first.removeprefix(codecs.BOM_UTF8)
+        yield from filter(None, pieces)
+
+
+def check_line_ends(path: FilePath, text: bytes, first_line: int = 1) -> None:
+    """Refuse a carriage return inside of a line; ``text`` is whole lines."""
     if b"\r" in text and (stray := re.search(rb"\r(?!\n|\Z)", text)):
-        line = text.count(b"\n", 0, stray.start()) + 1
+        line = text.count(b"\n", 0, stray.start()) + first_line
         raise DataFileError(
             f"{path}:{line}: a carriage return inside of a line: lines must end in \\n or \\r\\n"
         )
-    return text.removeprefix(codecs.BOM_UTF8)
 
 
-def _unpacked(path: FilePath, file: BinaryIO, form: str) -> bytes:
+def _unpacked(path: FilePath, file: BinaryIO, form: str, largest_ratio: float) -> Iterator[bytes]:
     try:
         new = _decompressor(form)
     except ImportError as error:
@@ -85,25 +116,25 @@ def _unpacked(path: FilePath, file: BinaryIO, form: str) -> bytes:
             f"{path} is compressed with {form}, which this Python was built without: "
             "unpack the file first"
         ) from error
-    unpacked, limit = BytesIO(), largest_content(file)
+    size, line, limit = 0, 1, largest_content(file, largest_ratio)
     try:
         for piece in _pieces(file, new):
-            unpacked.write(piece)
-            if unpacked.tell() > limit:
+            size += len(piece)
+            if size > limit:
                 raise DataFileError(
                     f"{path}: unpacks to more than {LARGEST_RATIO} times its size, as no data "
                     "file does: to read it all the same, unpack it first"
                 )
+            yield piece
+            line += piece.count(b"\n")
     except (DataFileError, MemoryError):
         raise
     except Exception as error:  # each codec has errors of its own
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the disk
-        line = unpacked.getvalue().count(b"\n") + 1
         raise DataFileError(
             f"{path}:{line}: the {form} file is truncated or damaged here: {error}"
         ) from None
-    return unpacked.getvalue()
 
 
 def _decompressor(form: str) -> Callable[[], Any]:

@@ -98,7 +98,7 @@ def _load_npz(path: FilePath) -> Any:
     return matrix
 
 
-def _check_parts(file: BinaryIO, limit: int) -> None:
+def _check_parts(file: BinaryIO, limit: float) -> None:
     """Check the headers of the arrays in an ``.npz`` file; no memory is asked for before."""
     with zipfile.ZipFile(file) as archive:
         if sum(member.file_size for member in archive.infolist()) > limit:

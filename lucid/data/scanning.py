@@ -3,6 +3,8 @@
 The scanner itself is compiled, in ``lucid/_kernels/text.pyx``.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,17 +21,21 @@ def scan(
     path: FilePath,
     text: bytes,
     *,
-    start: int,
+    start: int = 0,
+    first_line: int = 1,
     rows: int | None,
+    promised: int | None = None,
     num_features: int | None,
     num_classes: int | None,
     first_feature: int = 0,
     dtype: npt.DTypeLike,
 ) -> Dataset:
-    """Scan ``text``; a size of None is not known beforehand."""
-    real = np.dtype(dtype)
-    if real not in (np.float32, np.float64):
-        raise TypeError(f"dtype must be float32 or float64, got {real}")
+    """Scan ``text``; a size of None is not known beforehand.
+
+    ``first_line`` is the number of its first line in the file; ``promised`` are the rows of the
+    whole file, where ``text`` is a part of it.
+    """
+    real = checked_dtype(dtype)
     # The shortest label and the shortest row take two bytes, the shortest feature, `1:1 `, takes
     # four: a file of nothing but commas or colons asks for no more memory than one of data.
     half, quarter = (len(text) + 1) // 2, (len(text) + 1) // 4
@@ -55,9 +61,11 @@ def scan(
             scanner.FEATURE_RANGE: (
                 f"feature out of range {first_feature} .. {max_features - 1 + first_feature}"
             ),
-            scanner.TOO_MANY_ROWS: f"more rows than the {rows} that the header promises",
+            scanner.TOO_MANY_ROWS: (
+                f"more rows than the {promised or rows} that the header promises"
+            ),
         }[code]
-        line = text.count(b"\n", 0, place) + 1
+        line = text.count(b"\n", 0, place) + first_line
         word = (text[place : place + 50].split(maxsplit=1) or [b""])[0]
         hint = ""
         if code == scanner.FEATURE_RANGE and first_feature == 1 and word.startswith(b"0:"):
@@ -77,6 +85,13 @@ def scan(
         with_small_indices(scipy_sparse(), values, features, feature_indptr, (found, num_features)),
         Labels(labels, label_indptr, num_classes).drop_duplicates(),
     )
+
+
+def checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    real = np.dtype(dtype)
+    if real not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, got {real}")
+    return real
 
 
 def shown(token: bytes) -> str:

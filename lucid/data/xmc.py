@@ -1,16 +1,28 @@
 """The text form of the Extreme Classification Repository."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid.data.dataset import DataFileError, Dataset
 from lucid.data.files import FilePath, read_text
-from lucid.data.scanning import LARGEST_INDEX, scan, shown
+from lucid.data.lines import Lines
+from lucid.data.names import ClassNames, check_names, names_in, with_numbers
+from lucid.data.scanning import LARGEST_INDEX, checked_dtype, scan, shown
+from lucid.data.streams import DataStream, checked_rows
+from lucid.data.writing import TextRows, written
 
 
-def read_xmc(path: FilePath, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
+def read_xmc(
+    path: FilePath,
+    *,
+    class_names: ClassNames = False,
+    dtype: npt.DTypeLike = np.float32,
+) -> Dataset:
     r"""Read a file in the text form of the Extreme Classification Repository [1]_.
 
     The first line is ``rows features labels``; each further line is a row,
@@ -21,6 +33,9 @@ def read_xmc(path: FilePath, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
     ----------
     path : str or path
         Plain text, or compressed with gzip, bzip2 or xz, told apart by the first bytes.
+    class_names : bool or sequence of str, default False
+        Whether labels are names, UTF-8 words without a comma. Their classes are in sorted order,
+        or in that of the sequence, such as the ``class_names`` of a training set.
     dtype : {numpy.float32, numpy.float64}
         The type of the feature values.
 
@@ -37,6 +52,13 @@ def read_xmc(path: FilePath, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
         If it cannot be read, or is no regular file.
     ImportError
         If SciPy is not installed, or this Python was built without what unpacks the file.
+    TypeError, ValueError
+        If `class_names` are no different names, or `dtype` is neither of the two.
+
+    See Also
+    --------
+    stream_xmc : Read a file in pieces, one that is larger than memory too.
+    write_xmc : Write such a file.
 
     Notes
     -----
@@ -70,30 +92,209 @@ def read_xmc(path: FilePath, *, dtype: npt.DTypeLike = np.float32) -> Dataset:
            [ 1.  ,  0.  , -0.25]], dtype=float32)
     """
     text = read_text(path)
-    header = BytesIO(text).readline()
-    sizes = header.split(maxsplit=3)
+    first_line = BytesIO(text).readline()
+    header = read_header(path, first_line)
+    lines = count_lines(text) - 1
+    if lines < header.rows:
+        raise header.too_few(path, lines)
+    text, names = text[len(first_line) :] if class_names else text, None
+    if class_names is True:
+        names = header.names_in(path, text)
+    elif class_names:
+        names = tuple(check_names(class_names, header.num_classes))
+    if names:
+        text = with_numbers(path, text, check_names(names), comments=False, first_line=2)
+    data = scan(
+        path,
+        text,
+        start=0 if names else len(first_line),
+        first_line=2 if names else 1,
+        rows=header.rows,
+        num_features=header.num_features,
+        num_classes=header.num_classes,
+        dtype=dtype,
+    )
+    return replace(data, class_names=names)
+
+
+class Header(NamedTuple):
+    """What the first line of a file says."""
+
+    rows: int
+    num_features: int
+    num_classes: int
+
+    def too_few(self, path: FilePath, rows: int) -> DataFileError:
+        """Return the error of a file that ends too early."""
+        return DataFileError(
+            f"{path}:{rows + 1}: the file ends after {rows} rows, its header promises {self.rows}"
+        )
+
+    def names_in(self, path: FilePath, text: bytes) -> tuple[str, ...]:
+        """Return the names of all classes that the header promises."""
+        names = tuple(names_in(path, text, comments=False))
+        if len(names) != self.num_classes:
+            hint = "" if len(names) > self.num_classes else "; class_names can name the others"
+            raise DataFileError(
+                f"{path}: its labels have {len(names)} names, its header promises "
+                f"{self.num_classes} classes{hint}"
+            )
+        return names
+
+
+def read_header(path: FilePath, line: bytes) -> Header:
+    """Read the three numbers of the first line."""
+    sizes = line.split(maxsplit=3)
     if len(sizes) != 3 or not all(s.isdigit() and len(s) < 19 for s in sizes):
         raise DataFileError(
             f"{path}:1: the header must be three numbers, `rows features labels`, "
-            f"got {shown(header.strip())}"
+            f"got {shown(line.strip())}"
         )
-    rows, num_features, num_classes = map(int, sizes)
-    if not 1 <= num_features <= LARGEST_INDEX or not 1 <= num_classes <= LARGEST_INDEX:
+    header = Header(*map(int, sizes))
+    if not (1 <= header.num_features <= LARGEST_INDEX and 1 <= header.num_classes <= LARGEST_INDEX):
         raise DataFileError(
             f"{path}:1: the numbers of features and labels must be 1 .. {LARGEST_INDEX}, "
-            f"got {num_features} and {num_classes}"
+            f"got {header.num_features} and {header.num_classes}"
         )
-    lines = text.count(b"\n") + (not text.endswith(b"\n")) - 1
-    if lines < rows:
-        raise DataFileError(
-            f"{path}:{lines + 1}: the file ends after {lines} rows, its header promises {rows}"
-        )
-    return scan(
-        path,
-        text,
-        start=len(header),
-        rows=rows,
-        num_features=num_features,
-        num_classes=num_classes,
-        dtype=dtype,
-    )
+    return header
+
+
+def count_lines(text: bytes) -> int:
+    """Return how many lines a text has; the end of the last one may be missing."""
+    return text.count(b"\n") + (len(text) > 0 and not text.endswith(b"\n"))
+
+
+def stream_xmc(
+    path: FilePath,
+    *,
+    rows: SupportsIndex = 4096,
+    class_names: Sequence[str] | None = None,
+    dtype: npt.DTypeLike = np.float32,
+) -> DataStream:
+    r"""Read a file in the text form of the Extreme Classification Repository in pieces.
+
+    Only one piece is in memory at a time, so that a file larger than memory can be trained on.
+
+    Parameters
+    ----------
+    path : str or path
+        As `read_xmc` takes it. Only the header is read at once.
+    rows : int, default 4096
+        How many rows a piece has; the last one may have fewer.
+    class_names : sequence of str, optional
+        The names of the classes, where labels are names.
+    dtype : {numpy.float32, numpy.float64}
+        The type of the feature values.
+
+    Returns
+    -------
+    DataStream
+        Each time that it is iterated over, the file is read from the beginning.
+
+    Raises
+    ------
+    DataFileError, OSError, ImportError, TypeError, ValueError
+        As from `read_xmc`. What is wrong with a row is found when its piece is read.
+
+    Examples
+    --------
+    >>> with open("tiny.txt", "w") as file:
+    ...     _ = file.write("3 3 4\n0,3 1:0.5\n 0:1 2:-2.5e-1\n2 0:1\n")
+    >>> pieces = stream_xmc("tiny.txt", rows=2)
+    >>> pieces
+    DataStream(rows=3, features=3, classes=4, in pieces of 2)
+    >>> for piece in pieces:
+    ...     print(piece.features.shape, piece.labels)
+    (2, 3) Labels(rows=2, num_classes=4, labels=2)
+    (1, 3) Labels(rows=1, num_classes=4, labels=1)
+    """
+    header = read_header(path, Lines(path).take(1))
+    numbers = check_names(class_names, header.num_classes) if class_names else None
+    size = checked_rows(rows)
+    real = checked_dtype(dtype)
+
+    def read() -> Iterator[Dataset]:
+        lines = Lines(path)
+        if read_header(path, lines.take(1)) != header:
+            raise DataFileError(f"{path}:1: the header has changed since the file was opened")
+        left = header.rows
+        while text := lines.take(size):
+            found = count_lines(text)
+            first = lines.number - text.count(b"\n")
+            if numbers:
+                text = with_numbers(path, text, numbers, comments=False, first_line=first)
+            piece = scan(
+                path,
+                text,
+                first_line=first,
+                rows=min(found, left),
+                promised=header.rows,
+                num_features=header.num_features,
+                num_classes=header.num_classes,
+                dtype=real,
+            )
+            left -= len(piece)
+            if len(piece):
+                yield piece
+        if left:
+            raise header.too_few(path, header.rows - left)
+
+    return DataStream(read, *header, size, tuple(numbers) if numbers else None)
+
+
+def write_xmc(
+    path: FilePath,
+    features: Any,
+    labels: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+) -> None:
+    """Write a file in the text form of the Extreme Classification Repository.
+
+    `read_xmc` reads the same features and labels from it, to the last bit, if its `dtype` is that
+    of the features.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that is there already is replaced in one step; if writing fails, it stays as it was.
+        A name that ends in ``.gz``, ``.bz2`` or ``.xz`` is packed so.
+    features : scipy.sparse matrix or array, or array_like
+        Shape ``(N, F)``, finite real numbers. What a sparse matrix stores is written, a zero too;
+        of an array, what is not 0.
+    labels : Labels, or any form that tells the number of classes
+        ``N`` rows. What a row names twice is written once.
+    class_names : sequence of str, optional
+        The names of the classes, to be written in place of their numbers.
+
+    Raises
+    ------
+    TypeError
+        If the features are not real numbers of at most 64 bits, or the labels are class indices
+        other than `Labels`.
+    ValueError
+        If the rows of features and labels differ, a value is not finite, an entry of the labels is
+        unknown (the form has no place for these), or a name cannot be written.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    read_xmc : The form, and its reader.
+    write_svmlight : The same without the header.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> from lucid import Labels
+    >>> from lucid.io import read_xmc, write_xmc
+    >>> labels = Labels.from_lists([[0, 3], []], num_classes=4)
+    >>> write_xmc("tiny.txt.gz", csr_array([[0.0, 0.5, 0.0], [1.0, 0.0, -0.25]]), labels)
+    >>> read_xmc("tiny.txt.gz")
+    Dataset(rows=2, features=3, classes=4)
+    """
+    rows = TextRows(features, labels, class_names)
+    with written(path) as file:
+        sizes = (len(rows), rows.features.shape[1], rows.labels.num_classes)
+        file.write("{} {} {}\n".format(*sizes).encode())
+        file.writelines(rows.lines(first_feature=0, for_nothing=""))

@@ -103,3 +103,49 @@ def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
         "The same of tensors", "The same of arrays, with the gradient"
     )
     return f"{fill(text, TENSORS | own)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"
+
+
+TORCH = ARRAYS | {
+    "x": """
+x : torch.Tensor
+    Scores, shape ``(N, C)`` or ``(C,)``, float32, float64, float16 or bfloat16 (the last two are
+    computed in float32).""",
+    "target": ARRAYS["target"].replace(
+        "target : array_like", "target : torch.Tensor, TensorLabels, array_like"
+    ),
+    "returns": """
+torch.Tensor
+    Shape ``(N,)`` for ``'none'`` and scores ``(N, C)``, otherwise ``()``; the dtype and the device
+    of `x`, but float32 for half-precision scores within ``torch.autocast``.""",
+}
+
+
+def of_torch(arrays: Callable[..., Any], example: str) -> str | None:
+    """Return the docstring of the function of PyTorch's tensors."""
+    template, own = getattr(arrays, "__template__", (None, {}))
+    if template is None:
+        return None
+    text = inspect.cleandoc(template).partition("\nExamples\n")[0]
+    text = text.replace(" of arrays, and its gradient", " of PyTorch's tensors", 1)
+    text = text.replace("The same of tensors", "The same of lucid's tensors")
+    return f"{fill(text, TORCH | own)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"
+
+
+def of_torch_module(peer: type) -> Callable[[T], T]:
+    """Return a decorator that gives a module of PyTorch's the docstring of lucid's own.
+
+    What it has is the example. The notes are told once, at the other one.
+    """
+
+    def decorate(documented: T) -> T:
+        if documented.__doc__ is not None and peer.__doc__ is not None:
+            text = inspect.cleandoc(peer.__doc__).partition("\nSee Also\n")[0]
+            text = text.replace(" : Tensor or", " : torch.Tensor or")
+            documented.__doc__ = (
+                f"{text}\nSee Also\n--------\nlucid.nn.{peer.__name__} : The same of lucid's "
+                "tensors; there are its notes and edge cases.\n"
+                f"\nExamples\n--------\n{inspect.cleandoc(documented.__doc__)}\n"
+            )
+        return documented
+
+    return decorate

@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._kernels import exponential as _kernel
-from lucid.arrays.buffers import empty_like
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.problem import Loss, Problem, Solution
-from lucid.system import threads
+from lucid.losses.sums import solve_sums
 
 Array = npt.NDArray[Any]
 
@@ -183,22 +182,7 @@ _KERNELS: dict[str, dict[str, Any]] = {
 
 
 def _solve(kernel: str, problem: Problem, want_gradient: bool) -> Solution:
-    labels = problem.target
-    losses = np.empty(len(problem.x))
-    gradient = empty_like(problem.x) if want_gradient else None
-    total = _KERNELS[kernel][problem.x.dtype.char](
-        problem.x,
-        labels.indices,
-        labels.indptr,
-        labels.unknown_indices,
-        labels.unknown_indptr,
-        problem.scale,
-        problem.divisor,
-        losses,
-        gradient,
-        threads._num_threads,
-    )
-    return losses if problem.rows else total, gradient
+    return solve_sums(_KERNELS[kernel][problem.x.dtype.char], problem, want_gradient)
 
 
 def _solve_lsep(problem: Problem, want_gradient: bool, *, per_label: bool) -> Solution:

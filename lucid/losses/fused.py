@@ -68,7 +68,7 @@ def linear_loss_of(
     features, weight, bias = (a.astype(dtype, copy=False) for a in (features, weight, bias))
     check_margin_fits(options["margin"], dtype)
     n, c = len(labels), len(weight)
-    labels = _without_full_rows(labels)
+    labels = without_full_rows(labels)
     gradients = Gradients(
         np.zeros_like(weight, order="C") if wanted.weight else None,
         np.zeros_like(bias) if wanted.bias else None,
@@ -86,7 +86,7 @@ def linear_loss_of(
         if width == c:
             losses[rows] = _solve_at_once(*part, asked, scales[rows], into)
         else:
-            losses[rows] = _Rows(*part, asked, chunk).solve(width, scales[rows], into)
+            losses[rows] = Rows(*part, asked, chunk).solve(width, scales[rows], into)
     counted = np.where(scales == 0, 0, losses)  # a row of weight 0 is not there
     if np.isnan(counted).any():  # a loss that is NaN has a gradient of NaN, for all classes
         for array in (gradients.weight, gradients.bias):
@@ -128,7 +128,7 @@ class Asked(NamedTuple):
         return self.loss is WARP
 
 
-def _without_full_rows(labels: Labels) -> Labels:
+def without_full_rows(labels: Labels) -> Labels:
     """Take the labels from rows without a negative: they have no pairs, as without labels.
 
     A tile could not tell: what stands for no negative in it would be one beside a label of NaN.
@@ -172,19 +172,20 @@ def _solve_at_once(
     logits = np.empty((len(labels), len(weight)), weight.dtype)
     times_transposed(x, weight, out=logits)
     logits += bias
-    problem = Problem(logits, labels, None, 1.0, True)
+    problem = Problem(logits, labels, None, "none")
     wanted = any(g is not None for g in gradients)
     losses, g = asked.loss.solve(problem, wanted, **asked.options)
     if g is not None:
-        _scale(g, scale)
+        scale_rows(g, scale)
         _add_tile(x, weight, slice(0, len(weight)), g, gradients)
     return np.asarray(losses)
 
 
-def _scale(g: Array, scale: Array) -> None:
+def scale_rows(g: Array, scale: Array) -> None:
     """Multiply the gradients of rows; one of weight 0 is not there, not even if it is NaN."""
     g *= scale[:, np.newaxis].astype(g.dtype)
-    g[scale == 0] = 0
+    if (nothing := scale == 0).any():
+        g[nothing] = 0
 
 
 def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients) -> None:
@@ -198,7 +199,12 @@ def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients
         gradients.features[...] += (weight[tile].T @ g.T).T
 
 
-class _Rows:
+def tiles(num_classes: int, width: int) -> list[slice]:
+    """Cut the classes into tiles."""
+    return [slice(c, min(c + width, num_classes)) for c in range(0, num_classes, width)]
+
+
+class Rows:
     """Rows that go through the tiles together, and what is known of them from their labels."""
 
     def __init__(
@@ -252,7 +258,7 @@ class _Rows:
             part = (self.x[row], self.weight, self.bias, self.labels[row], self.asked)
             into = _of_rows(gradients, row)
             if np.isfinite(self.low[n]):
-                losses[row] = _Rows(*part, self.chunk).solve(width, scale[row], into)
+                losses[row] = Rows(*part, self.chunk).solve(width, scale[row], into)
             else:  # no score stands for no negative beside an infinite lowest threshold
                 losses[row] = _solve_at_once(*part, scale[row], into)
         return losses
@@ -261,22 +267,41 @@ class _Rows:
         self, width: int, kernel: Kernel, weights: Array | None, wanted: bool
     ) -> Iterator[tuple[slice, Array, Array | None]]:
         """Go through the tiles: the sums over their pairs, and their gradients."""
+        buffer = self.buffer(width)
+        for tile in tiles(len(self.weight), width):
+            yield tile, *self.solve_tile(tile, kernel, weights, wanted, buffer)
+
+    def buffer(self, width: int) -> Array:
+        """Return memory for the logits of a tile."""
         n, p = self.taus.shape
+        return np.empty(n * (width + p), self.taus.dtype)
+
+    def solve_tile(
+        self,
+        tile: slice,
+        kernel: Kernel,
+        weights: Array | None,
+        wanted: bool,
+        buffer: Array,
+        num_threads: int | None = None,
+    ) -> tuple[Array, Array | None]:
+        """Return the sums over the pairs of a tile for each row, and their gradient.
+
+        The gradient has the classes of the tile first, then the labels of the row.
+        """
+        n, p = self.taus.shape
+        m = tile.stop - tile.start
+        logits = buffer[: n * (m + p)].reshape(n, m + p)
+        times_transposed(self.x, self.weight[tile], logits[:, :m], num_threads)
+        logits[:, :m] += self.bias[tile]
+        self._take_from(logits, tile, self.row, self.labels.indices)
+        self._take_from(logits, tile, self.row_of_unknown, self.unknown)
+        logits[:, m:] = self.taus
+        entries = (m + self.place)[np.newaxis]
         terms = Terms(margin=0.0, weights=weights, by_entry=True, base=BASES[None])
-        buffer = np.empty(n * (width + p), self.taus.dtype)
-        for first in range(0, len(self.weight), width):
-            tile = slice(first, min(first + width, len(self.weight)))
-            m = tile.stop - first
-            logits = buffer[: n * (m + p)].reshape(n, m + p)
-            times_transposed(self.x, self.weight[tile], out=logits[:, :m])
-            logits[:, :m] += self.bias[tile]
-            self._take_from(logits, tile, self.row, self.labels.indices)
-            self._take_from(logits, tile, self.row_of_unknown, self.unknown)
-            logits[:, m:] = self.taus
-            entries = (m + self.place)[np.newaxis]
-            indptr = self.labels.indptr
-            of_dtype = KERNELS[kernel][logits.dtype.char]
-            yield tile, *call(of_dtype, logits, entries, indptr, 1.0, True, wanted, terms)
+        of_dtype = KERNELS[kernel][logits.dtype.char]
+        indptr = self.labels.indptr
+        return call(of_dtype, logits, entries, indptr, 1.0, True, wanted, terms, num_threads)
 
     def _take_from(self, logits: Array, tile: slice, row: Array, column: Array) -> None:
         """Let columns be in no pair of a tile."""
@@ -286,13 +311,7 @@ class _Rows:
     def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
         n, p = self.taus.shape
         wanted = any(g is not None for g in gradients)
-        weights = self.asked.weights(self.labels)
-        if self.asked.counts_first():
-            counts = np.zeros((n, p))
-            for tile, _, g in self._tiles(width, "margin", None, True):
-                assert g is not None
-                counts -= g[:, tile.stop - tile.start :]
-            weights = self._weights_of(counts)
+        weights = self.weights(width)
         base = bases(self.labels, weights, self.asked.normalize())
         losses = np.zeros(n)
         of_labels = np.zeros((n, p), self.taus.dtype)
@@ -300,23 +319,37 @@ class _Rows:
             losses += loss
             if g is not None:
                 m = tile.stop - tile.start
-                _scale(g, scale / base)
+                scale_rows(g, scale / base)
                 of_labels += g[:, m:]
                 _add_tile(self.x, self.weight, tile, g[:, :m], gradients)
         if wanted:
             self._add_labels(of_labels, gradients)
         return losses / base
 
-    def _weights_of(self, counts: Array) -> Array:
-        """Return the WARP weight of each label, from how many negatives are above its threshold."""
+    def weights(self, width: int) -> Array | None:
+        """Return the weight of each label, where there are any.
+
+        Those of WARP depend on how many negatives are above the label's threshold.
+        """
+        if not self.asked.counts_first():
+            return self.asked.weights(self.labels)
+        counts = np.zeros(self.taus.shape)
+        for tile, _, g in self._tiles(width, "margin", None, True):
+            assert g is not None
+            counts -= g[:, tile.stop - tile.start :]
         n = counts[self.row, self.place].astype(np.int64)
         weights: Array = harmonic(len(self.weight))[n] / np.maximum(n, 1)
         return weights
 
-    def _add_labels(self, of_labels: Array, gradients: Gradients) -> None:
+    def gradients_of_labels(self, of_labels: Array) -> Iterator[tuple[Array, Array]]:
+        """Go through the classes of the labels: some of them, and the gradient of their logits."""
         for classes, row, column, inside in self._classes_of_labels():
             g = np.zeros((len(self.labels), classes.size), of_labels.dtype)
             np.add.at(g, (row, column), of_labels[row, self.place[inside]])
+            yield classes, g
+
+    def _add_labels(self, of_labels: Array, gradients: Gradients) -> None:
+        for classes, g in self.gradients_of_labels(of_labels):
             if gradients.weight is not None:
                 of_weight = np.zeros((classes.size, self.weight.shape[1]), g.dtype)
                 add_transposed_times(g, self.x, out=of_weight)

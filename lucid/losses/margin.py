@@ -10,12 +10,10 @@ import numpy.typing as npt
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.options import as_class_weight, as_margin, as_power, check_normalize
-from lucid.losses.pairs import KERNELS, Kernel, bases, call, solve_pairs
-from lucid.losses.problem import Loss, Problem, Solution, is_padded
+from lucid.losses.pairs import Kernel, bases, solve_pairs
+from lucid.losses.problem import Loss, Problem, Solution
 
 Array = npt.NDArray[Any]
-
-_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 @docs.shared(docs.ARRAYS)
@@ -112,31 +110,16 @@ def _check(
 
 
 def _solve(
-    problem: Problem, want_gradient: bool, *, p: int, weight: Array | None, **options: Any
+    problem: Problem,
+    want_gradient: bool,
+    *,
+    p: int,
+    margin: float | Array,
+    weight: Array | None,
+    normalize: str,
 ) -> Solution:
     kernel: Kernel = "squared" if p == 2 else "margin" if weight is None else "weighted"
-    return solve_pairs(kernel, problem, want_gradient, weights=weight, **options)
-
-
-def _quick(
-    x: Array, target: Any, reduction: str, want_gradient: bool
-) -> tuple[Array, Array | None] | None:
-    """Hand arguments as they are to the kernel; None when it cannot read them.
-
-    The kernel itself refuses what it cannot read, so that good arguments pay for no checks.
-    """
-    if not is_padded(target):
-        return None
-    try:
-        kernel = KERNELS["margin"][x.dtype.char]
-        divisor = len(x) if reduction == "mean" else 1
-        loss, gradient = call(kernel, x, target, None, divisor, reduction == "none", want_gradient)
-    except (KeyError, TypeError, ValueError):
-        return None
-    if reduction != "none" and abs(loss) <= _LARGEST_FLOAT32:
-        return np.array(loss, x.dtype), gradient
-    with np.errstate(over="ignore"):
-        return np.asarray(loss).astype(x.dtype), gradient
+    return solve_pairs(kernel, problem, want_gradient, margin, normalize, weight)
 
 
 def squared_curvature(
@@ -173,4 +156,4 @@ def squared_curvature(
     return (product * factors[:, np.newaxis] * problem.factors()).astype(problem.x.dtype)
 
 
-MARGIN = Loss(multilabel_margin_loss, _solve, _check, padded=True, quick=_quick)
+MARGIN = Loss(multilabel_margin_loss, _solve, _check, padded=True)

@@ -1,10 +1,12 @@
 """The options that losses share: what they accept, and the words for what they do not."""
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lucid._kernels.weights import sum_of_weights
 from lucid.arrays.checks import as_array, as_int, kind_of
 
 Array = npt.NDArray[Any]
@@ -26,7 +28,7 @@ def check_normalize(normalize: Any) -> None:
 
 def as_margin(margin: Any, num_classes: int | None) -> float | Array:
     """Return a finite number, or one for each class."""
-    if type(margin) is float and np.isfinite(margin):
+    if type(margin) is float and math.isfinite(margin):
         return margin
     values = _numbers("margin", margin, num_classes, "a number, or one for each class")
     return float(values) if values.ndim == 0 else values
@@ -51,30 +53,36 @@ def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
 
 def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
     """Return a weight for each row of scores of this shape, (N,), that is not negative."""
-    values = _real_numbers("sample_weight", sample_weight)
+    values = _copied("sample_weight", sample_weight)
     if values.shape != shape[:-1]:
         wanted = "one number for each row of x" if len(shape) == 2 else "a number, as x is one row"
         raise ValueError(
             f"sample_weight must be {wanted}: shape {shape[:-1]}, got shape {values.shape}"
         )
-    return _not_negative("sample_weight", np.atleast_1d(values))
+    values = values.reshape(-1)
+    if math.isnan(sum_of_weights(values)):
+        _not_negative("sample_weight", _finite("sample_weight", values))
+    return values
 
 
 def _numbers(name: str, values: Any, num_classes: int | None, wanted: str) -> Array:
-    array = _real_numbers(name, values)
+    array = _finite(name, _copied(name, values))
     if array.ndim > 1 or (array.ndim == 1 and num_classes not in (None, array.size)):
         size = "C" if num_classes is None else num_classes
         raise ValueError(f"{name} must be {wanted}, shape ({size},), got shape {array.shape}")
     return array
 
 
-def _real_numbers(name: str, values: Any) -> Array:
-    """Return finite float64 numbers."""
+def _copied(name: str, values: Any) -> Array:
+    """Return float64 numbers, in an array of their own: whoever has the other may write into it."""
     array = as_array(name, values)
     if array.dtype.kind not in "iuf":
         got = f"{values!r}" if array.ndim == 0 else kind_of(array)
         raise TypeError(f"{name} must hold real numbers, got {got}")
-    array = np.array(array, np.float64, order="C")  # a copy: its owner may write into it
+    return np.array(array, np.float64, order="C")
+
+
+def _finite(name: str, array: Array) -> Array:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
     return array

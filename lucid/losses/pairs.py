@@ -1,5 +1,6 @@
 """The losses of pairs that kernels find by ranks: from a problem to its kernel and back."""
 
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -42,50 +43,55 @@ class Terms(NamedTuple):
     unknown_indices: Array | None = None
     unknown_indptr: Array | None = None
 
-    def are_plain(self) -> bool:
-        """Whether nothing is asked for but the plain loss."""
-        return (
-            self.margin == 1.0
-            and self.base == 0
-            and all(part is None or part is False for part in self[1:4] + self[5:])
-        )
+
+#: Those of the plain loss, for which kernels take None.
+_PLAIN = Terms()
 
 
 def solve_pairs(
     kernel: Kernel,
     problem: Problem,
     want_gradient: bool,
-    *,
     margin: float | Array = 1.0,
     normalize: str | None = "classes",
-    **terms: Any,
+    weights: Array | None = None,
+    worth_of_count: Array | None = None,
 ) -> Solution:
     """Have a kernel solve a problem."""
-    check_margin_fits(margin, problem.x.dtype)
-    target = problem.target
-    indices, indptr, unknown_indices, unknown_indptr = target, None, None, None
-    if isinstance(target, Labels):
-        indices, indptr = target.indices[np.newaxis], target.indptr
-        unknown_indices, unknown_indptr = target.unknown_indices, target.unknown_indptr
-    asked = Terms(
-        margin if isinstance(margin, float) else 1.0,
-        None if isinstance(margin, float) else margin,
-        base=BASES[normalize],
-        scale=problem.scale,
-        unknown_indices=unknown_indices,
-        unknown_indptr=unknown_indptr,
-        **terms,
-    )
+    x, target, scale = problem.x, problem.target, problem.scale
+    dtype = x.dtype.char
+    if isinstance(margin, float):
+        asked = _terms(margin, normalize, dtype)
+    else:
+        check_margin_fits(margin, x.dtype)
+        asked = Terms(margins=margin, base=BASES[normalize])
+    if scale is not None or weights is not None or worth_of_count is not None:
+        asked = asked._replace(scale=scale, weights=weights, worth_of_count=worth_of_count)
+    indices, indptr = target, None
+    if type(target) is Labels:
+        indices, indptr = target.indices, target.indptr
+        if target.unknown_indptr is not None:
+            asked = asked._replace(
+                unknown_indices=target.unknown_indices, unknown_indptr=target.unknown_indptr
+            )
     return call(
-        KERNELS[kernel][problem.x.dtype.char],
-        problem.x,
+        KERNELS[kernel][dtype],
+        x,
         indices,
         indptr,
         problem.divisor,
         problem.rows,
         want_gradient,
-        None if asked.are_plain() else asked,
+        None if asked is _PLAIN else asked,
     )
+
+
+@lru_cache
+def _terms(margin: float, normalize: str | None, dtype: str) -> Terms:
+    """Return terms without an array, those of the plain loss always the same object."""
+    check_margin_fits(margin, np.dtype(dtype))
+    terms = Terms(margin, base=BASES[normalize])
+    return _PLAIN if terms == _PLAIN else terms
 
 
 def bases(labels: Labels, weights: Array | None, normalize: str | None) -> Array:
@@ -115,9 +121,11 @@ def call(
     rows: bool,
     want_gradient: bool,
     terms: Terms | None = None,
+    num_threads: int | None = None,
 ) -> Solution:
     """Call a kernel: all threads, and memory that is kept for large gradients."""
     gradient = empty_like(x) if want_gradient else None
     out = np.empty(len(x)) if rows else None
-    total = kernel(x, indices, indptr, divisor, out, gradient, threads._num_threads, terms)
+    n = threads.current() if num_threads is None else num_threads
+    total = kernel(x, indices, indptr, divisor, out, gradient, n, terms)
     return total if out is None else out, gradient

@@ -6,44 +6,64 @@ dtype and the shape that the user expects.
 """
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from functools import lru_cache
+from types import NoneType
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.arrays.checks import Reduction, as_array, check_reduction, check_scores, check_target
+from lucid._kernels.weights import sum_of_weights
+from lucid.arrays.checks import (
+    REDUCTIONS,
+    Reduction,
+    as_array,
+    check_reduction,
+    check_scores,
+    check_target,
+)
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses.options import as_sample_weight
 
 Array = npt.NDArray[Any]
 
+#: Types of options that are checked once, and not again in the next call.
+_CONSTANT = (float, int, str, bool, NoneType)
+
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
 #: The loss, or that of each row, in float64; and its gradient, unless it is not wanted.
 Solution = tuple[Any, Array | None]
 
 
-class Problem(NamedTuple):
-    """Rows of scores with their labels, and what of their losses is wanted."""
+class Problem:
+    """Rows of scores with their labels, and what of their losses is wanted.
 
-    x: Array
-    """Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order."""
-    target: Any
-    """The `Labels` of the rows, or what else a loss's `read_target` makes of the user's."""
-    scale: Array | None
-    """Float64 (N,): what the loss of each row is multiplied by; None for 1."""
-    divisor: float
-    """What the losses are divided by: for a mean the number of rows, or the sum of the weights."""
-    rows: bool
-    """Whether the loss of each row is wanted, rather than their sum."""
+    Attributes
+    ----------
+    x : ndarray
+        Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order.
+    target : Labels, or what a loss's `read_target` makes of the user's
+        The labels of the rows.
+    scale : ndarray or None
+        Float64 (N,): what the loss of each row is multiplied by, its sample weight; None for 1.
+    rows : bool
+        Whether the loss of each row is wanted, rather than their sum.
+    divisor : float
+        What the losses are divided by: for a mean the number of rows, or the sum of the weights.
+    """
 
-    @classmethod
-    def of_rows(cls, x: Array, target: Any, scale: Array | None, reduction: str) -> "Problem":
-        """Return the problem of rows that are ready, with sample weights that are checked."""
-        divisor = 1.0
+    __slots__ = ("divisor", "rows", "scale", "target", "x")
+
+    def __init__(self, x: Array, target: Any, scale: Array | None, reduction: str) -> None:
+        self.x = x
+        self.target = target
+        self.scale = scale
+        self.rows = reduction == "none"
+        self.divisor = 1.0
         if reduction == "mean":
-            divisor = float(len(x)) if scale is None else _sum(scale)
-        return cls(x, target, scale, divisor, reduction == "none")
+            self.divisor = float(len(x)) if scale is None else sum_of_weights(scale)
 
     def gathered(self, losses: Array) -> Any:
         """Make of the losses of the rows, in float64, what is wanted."""
@@ -78,9 +98,6 @@ class Loss:
         ``(target, x)`` to what `solve` finds as `Problem.target`.
     padded : bool, default False
         Whether kernels read padded labels as they are, and refuse what they do not understand.
-    quick : callable, optional
-        ``(x, target, reduction, want_gradient)`` to what the user gets, where there are no options
-        and no sample weights; or None where arguments need a closer look.
     """
 
     def __init__(
@@ -90,7 +107,6 @@ class Loss:
         check: Callable[..., dict[str, Any]],
         read_target: Callable[[Any, Array], Any] | None = None,
         padded: bool = False,
-        quick: Callable[..., tuple[Array, Array | None] | None] | None = None,
     ) -> None:
         self.arrays = arrays
         self.name = arrays.__name__
@@ -98,13 +114,14 @@ class Loss:
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
         self.padded = padded
-        self.quick = quick
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default
             for name, option in taken.items()
             if name not in ("x", "target", "reduction", "sample_weight")
         }
+        self._checked_once = lru_cache(typed=True)(self._checked)
+        self._default = self._checked(None)
 
     def compute(
         self,
@@ -116,64 +133,61 @@ class Loss:
         want_gradient: bool,
     ) -> tuple[Array, Array | None]:
         """Return the loss of an array of scores and, if wanted, its gradient."""
-        check_reduction(reduction)
-        if self.quick is not None and not options and sample_weight is None:
-            found = self.quick(x, target, reduction, want_gradient)
-            if found is not None:
-                return found
-        scale = self.scale(x, sample_weight)
-        checked = self.checked(x.shape[-1], options)
-        return self.found(x, target, reduction, scale, checked, want_gradient)
-
-    def found(
-        self,
-        x: Array,
-        target: Any,
-        reduction: str,
-        scale: Array | None,
-        checked: Mapping[str, Any],
-        want_gradient: bool,
-    ) -> tuple[Array, Array | None]:
-        """Return the same once all but the labels are checked."""
-        if self.padded and is_padded(target) and x.dtype.char in "fd" and x.ndim == 2:
+        if reduction in REDUCTIONS and self.is_ready(x.shape, target):
             try:
-                problem = Problem.of_rows(x, target, scale, reduction)
-                return self.solved(problem, x, checked, want_gradient)
-            except (TypeError, ValueError):
+                scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
+                checked = self.checked(x.shape[1], options) if options else self._default
+                problem = Problem(x, target, scale, reduction)
+                loss, gradient = self.solve(problem, want_gradient, **checked)
+                return _in_dtype(loss, x.dtype), gradient
+            except (IndexError, KeyError, TypeError, ValueError):
                 pass  # and leave the block: its error is not the one for the user
-        problem = self.problem(x, target, reduction, scale)
-        return self.solved(problem, x, checked, want_gradient)
+        problem = self.problem(x, target, reduction, sample_weight)
+        return self.solved(problem, x, self.checked(x.shape[-1], options), want_gradient)
 
-    def scale(self, x: Array, sample_weight: Any) -> Array | None:
-        """Check the scores, and return the weights of their rows."""
+    def is_ready(self, shape: tuple[int, ...], target: Any) -> bool:
+        """Whether kernels may be handed labels as they are, for scores of a shape.
+
+        They refuse what they do not understand, so that good arguments pay for no closer look.
+        """
+        if type(target) is np.ndarray:
+            return self.padded and target.dtype.char in "bhilq"
+        return type(target) is Labels and (len(target), target.num_classes) == shape
+
+    def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
+        """Check the scores, their sample weights and the reduction, and read the labels."""
+        check_reduction(reduction)
         check_scores(x)
-        return None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
-
-    def problem(self, x: Array, target: Any, reduction: str, scale: Array | None) -> Problem:
-        """Read the labels of scores and sample weights that are checked."""
+        scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
         # float16 is computed in float32; the rest is a copy only where kernels could not read x.
         dtype = np.dtype(np.float64 if x.dtype.itemsize == 8 else np.float32)
         rows = np.require(np.atleast_2d(x), dtype, ["C", "ALIGNED"])
-        return Problem.of_rows(rows, self.read_target(target, x), scale, reduction)
+        return Problem(rows, self.read_target(target, x), scale, reduction)
 
     def solved(
         self, problem: Problem, x: Array, checked: Mapping[str, Any], want_gradient: bool
     ) -> tuple[Array, Array | None]:
         """Solve the problem of the scores `x`, in their dtype and shape."""
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # inf, nan are results
-            loss, gradient = self.solve(problem, want_gradient, **checked)
-            dtype = x.dtype.newbyteorder("=")
-            loss = np.asarray(loss).astype(dtype, copy=False)
-            if x.ndim == 1:
-                loss = loss.reshape(())
-            if gradient is not None:
-                if x.ndim == 1:  # a view, which the backward pass would copy
-                    gradient = gradient.reshape(x.shape)
+        loss, gradient = self.solve(problem, want_gradient, **checked)
+        dtype = x.dtype.newbyteorder("=")
+        loss = _in_dtype(loss, dtype)
+        if gradient is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
                 gradient = gradient.astype(dtype, copy=False)
+        if x.ndim == 1:
+            loss = loss.reshape(())
+            if gradient is not None:  # a view, which the backward pass would copy
+                gradient = gradient.reshape(x.shape)
         return loss, gradient
 
     def checked(self, num_classes: int | None, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options as `solve` takes them, or say what is wrong with one."""
+        for value in options.values():
+            if type(value) not in _CONSTANT:  # it may change: look at it in each call
+                return self._checked(num_classes, **options)
+        return self._checked_once(num_classes, **options)
+
+    def _checked(self, num_classes: int | None, **options: Any) -> dict[str, Any]:
         for name in options:
             if name not in self.defaults:
                 raise TypeError(f"{self.name}() has no option {name!r}; it has {[*self.defaults]}")
@@ -181,12 +195,12 @@ class Loss:
 
     def changed(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options that are not the default."""
-        return {
-            name: value
-            for name, value in options.items()
-            if value is not (default := self.defaults[name])
-            and (type(value) is not type(default) or value != default)
-        }
+        changed = {}
+        for name, value in options.items():
+            default = self.defaults[name]
+            if value is not default and (type(value) is not type(default) or value != default):
+                changed[name] = value
+        return changed
 
     def of_arrays(
         self, x: Any, target: Any, reduction: Reduction, sample_weight: Any, **options: Any
@@ -200,21 +214,11 @@ class Loss:
         return cast(tuple[Array, Array], loss)
 
 
-def _sum(weights: Array) -> float:
-    """Return the sum, rounded once."""
-    try:
-        return math.fsum(weights.tolist())
-    except OverflowError:
-        return math.inf
-
-
-def is_padded(target: Any) -> bool:
-    """Whether a kernel may read labels as they are.
-
-    It refuses what it does not understand, but would read what is under a mask, and a structure of
-    one integer as that.
-    """
-    return type(target) is np.ndarray and target.dtype.char in "lq" and target.ndim == 2
+def _in_dtype(loss: Any, dtype: Any) -> Array:
+    if type(loss) is float and abs(loss) <= _LARGEST_FLOAT32 and dtype.char != "e":
+        return np.array(loss, dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf and nan are results
+        return np.asarray(loss).astype(dtype, copy=False)
 
 
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:

@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._kernels import soft_margin as _kernel
-from lucid.arrays.buffers import empty_like
 from lucid.arrays.checks import Reduction, as_array, check_probabilities, check_weight
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses import docs
 from lucid.losses.problem import Loss, Problem, Solution
-from lucid.system import threads
+from lucid.losses.sums import solve_sums
 
 Array = npt.NDArray[Any]
 
@@ -107,27 +106,9 @@ _KERNELS = {"f": _kernel.soft_margin_float32, "d": _kernel.soft_margin_float64}
 
 
 def _solve(problem: Problem, want_gradient: bool, *, weight: Array | None) -> Solution:
-    x, target = problem.x, problem.target
-    labels: tuple[Array | None, ...]
-    if isinstance(target, Labels):
-        labels = (target.indices, target.indptr, target.unknown_indices, target.unknown_indptr)
-        numbers = None
-    else:
-        labels, numbers = (None,) * 4, target
-    losses = np.empty(len(x))
-    gradient = empty_like(x) if want_gradient else None
-    total = _KERNELS[x.dtype.char](
-        x,
-        *labels,
-        numbers,
-        weight,
-        problem.scale,
-        problem.divisor,
-        losses,
-        gradient,
-        threads._num_threads,
-    )
-    return losses if problem.rows else total, gradient
+    numbers = None if isinstance(problem.target, Labels) else problem.target
+    kernel = _KERNELS[problem.x.dtype.char]
+    return solve_sums(kernel, problem, want_gradient, numbers, weight)
 
 
 SOFT_MARGIN = Loss(multilabel_soft_margin_loss, _solve, _check, _read_target)

@@ -12,11 +12,14 @@ left out of it, as if the row had no column for it; a row with fewer than k know
 places that are left. A NaN score of a known class is an error, and so are scores that float64 does
 not tell apart: longdouble, and integers beyond 2**53. Without rows the mean is nan.
 
-`one_error`, `precision_at_k`, `recall_at_k`, `ndcg_at_k` and `psp_at_k`, which look at the highest
-scores alone, also take them as a SciPy sparse matrix, the form in which models of very many classes
-predict. Each stored score is ranked, whatever its value; a class without one is not predicted at
-all, so that a row that stores fewer than k scores misses the places that are left. The matrix is
-never made dense.
+`one_error` and those ``at_k``, which look at the highest scores alone, also take them as models of
+very many classes predict: as a SciPy sparse matrix, or as the indices of each row's highest classes
+(`TopK`). Each stored score is ranked, whatever its value; a class without one is not predicted at
+all, so that a row that stores fewer than k scores misses the places that are left. Nothing of shape
+``(N, C)`` is made.
+
+Each takes weights for the rows, of which weight k is k repetitions, and says what equal scores are
+worth: `ties`.
 """
 
 from lucid.metrics.all_ranks import (
@@ -24,10 +27,12 @@ from lucid.metrics.all_ranks import (
     label_ranking_average_precision_score,
     label_ranking_loss,
 )
-from lucid.metrics.propensity import propensities, psp_at_k
+from lucid.metrics.propensity import propensities, psndcg_at_k, psp_at_k
 from lucid.metrics.top import ndcg_at_k, one_error, precision_at_k, recall_at_k
+from lucid.metrics.topk import TopK
 
 __all__ = [
+    "TopK",
     "coverage_error",
     "label_ranking_average_precision_score",
     "label_ranking_loss",
@@ -35,6 +40,7 @@ __all__ = [
     "one_error",
     "precision_at_k",
     "propensities",
+    "psndcg_at_k",
     "psp_at_k",
     "recall_at_k",
 ]

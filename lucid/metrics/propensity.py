@@ -8,11 +8,18 @@ import numpy.typing as npt
 
 from lucid.arrays.checks import as_array, as_int, kind_of
 from lucid.labels import any_form
-from lucid.metrics.rows import Values, checked_k, rows_of_best
+from lucid.metrics.rows import Rows, Ties, Values, checked_k, discounts_of_first, rows_of_best
+from lucid.metrics.topk import TopK
 
 
 def psp_at_k(
-    scores: npt.ArrayLike, labels: Any, propensities: npt.ArrayLike, k: SupportsIndex
+    scores: npt.ArrayLike | TopK,
+    labels: Any,
+    propensities: npt.ArrayLike,
+    k: SupportsIndex,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    ties: Ties = "column",
 ) -> float:
     r"""Return the propensity-scored precision at `k` (PSP@k), where rare labels weigh more.
 
@@ -24,9 +31,9 @@ def psp_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
-        score is not predicted.
+    scores : array_like, scipy.sparse matrix or array, or TopK
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
+        a score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     propensities : array_like
@@ -34,6 +41,11 @@ def psp_at_k(
         `propensities`.
     k : int
         From 1 to ``C``.
+    sample_weight : array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    ties : {'column', 'expected'}, default 'column'
+        Among equal scores the lowest column is first, or the value is the expectation over all
+        orders of them.
 
     Returns
     -------
@@ -48,8 +60,8 @@ def psp_at_k(
 
     Notes
     -----
-    Equal scores are ranked by column, the lowest first. This is the normalised form of the tables
-    of the Extreme Classification Repository, there in percent.
+    This is the normalised form of the tables of the Extreme Classification Repository, there in
+    percent.
 
     References
     ----------
@@ -61,19 +73,108 @@ def psp_at_k(
     >>> psp_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0], [0]], [0.5, 0.5, 0.1], k=1)
     0.5
     """
-    rows = rows_of_best(scores, labels)
+    rows = rows_of_best(scores, labels, sample_weight)
     places = checked_k(k, rows.num_classes)
-    weight = 1 / _checked_propensities(propensities, rows.num_classes)
-    gains = weight[rows.labels.indices]
-    (place,) = rows.count("place")
-    gain = gains[place < places].sum()
+    gains = _gains(rows, propensities)
+    best = (_best_places(rows, gains) < places).astype(np.float64)
+    return _ratio(rows, gains * rows.in_top(places, ties), gains * best)
 
-    # The best ranking has the labels of each row by descending gain.
+
+def psndcg_at_k(
+    scores: npt.ArrayLike | TopK,
+    labels: Any,
+    propensities: npt.ArrayLike,
+    k: SupportsIndex,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    ties: Ties = "column",
+) -> float:
+    r"""Return the propensity-scored NDCG at `k` (PSnDCG@k), where rare labels weigh more.
+
+    .. math:: \sum_n \frac{G_n}{Z_n} \Big/ \sum_n \frac{G^*_n}{Z_n}, \qquad
+        G_n = \sum_{r=1}^{k} \frac{[\,\text{rank } r \text{ is a label } t\,]}{p_t \log_2(r + 1)},
+        \qquad Z_n = \sum_{r=1}^{\min(k, |Y_n|)} \frac{1}{\log_2(r + 1)}
+
+    where :math:`G^*_n` is the gain of the best possible ranking, labels by rising propensity, so
+    that 1 is the best value.
+
+    Parameters
+    ----------
+    scores : array_like, scipy.sparse matrix or array, or TopK
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
+        a score is not predicted.
+    labels : Labels or array_like
+        ``N`` rows, in any form that the module's page names.
+    propensities : array_like
+        Shape ``(C,)``, as in `psp_at_k`.
+    k : int
+        From 1 to ``C``.
+    sample_weight : array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    ties : {'column', 'expected'}, default 'column'
+        Among equal scores the lowest column is first, or the value is the expectation over all
+        orders of them.
+
+    Returns
+    -------
+    float
+        nan if no row has a label.
+
+    Raises
+    ------
+    ValueError
+        As from `psp_at_k`.
+
+    See Also
+    --------
+    psp_at_k : The same without discounts.
+
+    Notes
+    -----
+    The form of the tables of the Extreme Classification Repository, there in percent: as its
+    evaluation scripts compute it.
+
+    References
+    ----------
+    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
+    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+
+    Examples
+    --------
+    >>> psndcg_at_k([[0.75, 0.5, 1.0]], [[0, 2]], [0.5, 0.5, 0.25], k=2)
+    1.0
+    """
+    rows = rows_of_best(scores, labels, sample_weight)
+    places = checked_k(k, rows.num_classes)
+    gains = _gains(rows, propensities)
+    sums = discounts_of_first(places)
+    gains = gains / sums[np.minimum(rows.num_labels, places)][rows.of_label()]
+    discounts = np.append(np.diff(sums), 0.0)
+    best = discounts[np.minimum(_best_places(rows, gains), places)]
+    return _ratio(rows, gains * rows.discounted(places, ties), gains * best)
+
+
+def _gains(rows: Rows, propensities: npt.ArrayLike) -> Values:
+    """Return for each label the inverse of its propensity."""
+    weight = 1 / _checked_propensities(propensities, rows.num_classes)
+    return np.asarray(weight[rows.labels.indices])
+
+
+def _best_places(rows: Rows, gains: Values) -> npt.NDArray[np.int64]:
+    """Return the place of each label where those of a row come by descending gain."""
     of_label = rows.of_label()
-    by_gain = np.lexsort((-gains, of_label))
-    best_place = np.arange(gains.size) - rows.labels.indptr[of_label]
-    best_gain = gains[by_gain][best_place < places].sum()
-    return float(gain / best_gain) if best_gain > 0 else float("nan")
+    places = np.empty(gains.size, np.int64)
+    places[np.lexsort((-gains, of_label))] = np.arange(gains.size)
+    return places - rows.labels.indptr[of_label]
+
+
+def _ratio(rows: Rows, gains: Values, best: Values) -> float:
+    """Return the gain over all rows, by their weights, as a fraction of the best one."""
+    if rows.weight is not None:
+        weight = rows.weight[rows.of_label()]
+        gains, best = weight * gains, weight * best
+    total = best.sum()
+    return float(gains.sum() / total) if total > 0 else float("nan")
 
 
 def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> Values:

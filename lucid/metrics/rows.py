@@ -1,6 +1,6 @@
 """Scores and labels of rows, and the counts that every metric is made from."""
 
-from typing import Any, SupportsIndex
+from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -10,19 +10,26 @@ from lucid.arrays.checks import as_array, as_int, guess_of, kind_of
 from lucid.arrays.sparse import checked_csr
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.labels.rows import contains
+from lucid.losses.options import as_sample_weight
+from lucid.metrics.topk import Entries, TopK
 from lucid.system.optional import is_sparse
 from lucid.system.threads import get_num_threads
 
-_Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
+
+#: Who is first among equal scores, where the highest are looked at: the lowest column, or the
+#: expectation over all orders.
+Ties = Literal["column", "expected"]
 
 
 class Rows:
     """The scores and labels of rows, and the counts of where the labels are in the ranking."""
 
-    def __init__(self, scores: npt.ArrayLike, labels: Any) -> None:
+    def __init__(self, scores: npt.ArrayLike, labels: Any, sample_weight: Any = None) -> None:
         self.scores = _checked_scores(scores)
         self._take_labels(labels, self.scores.shape)
+        self._take_weights(sample_weight)
 
     def _take_labels(self, labels: Any, shape: tuple[int, ...]) -> None:
         if is_array_like(labels):
@@ -31,13 +38,18 @@ class Rows:
         self.num_classes = self.labels.num_classes
         self.num_labels = self.labels.lengths()
 
+    def _take_weights(self, sample_weight: Any) -> None:
+        self.weight: Values | None = None
+        if sample_weight is not None:
+            self.weight = as_sample_weight(sample_weight, self.labels.shape)
+
     @property
-    def num_known(self) -> int | _Counts:
+    def num_known(self) -> int | Counts:
         """The number of known classes of each row, or of all rows if it is the same."""
         unknown = self.labels.unknown_indptr
         return self.num_classes if unknown is None else self.num_classes - np.diff(unknown)
 
-    def count(self, *which: str) -> tuple[_Counts, ...]:
+    def count(self, *which: str) -> tuple[Counts, ...]:
         """Return counts by the names that the kernel, ``ranking.pyx``, defines."""
         indices, indptr = self.labels.indices, self.labels.indptr
         size = {"depth": len(self.labels)}  # the others have a value for each label
@@ -52,7 +64,7 @@ class Rows:
             raise _nan_error(*np.argwhere(wrong)[0])
         return tuple(counts.values())
 
-    def of_label(self) -> _Counts:
+    def of_label(self) -> Counts:
         """Return the row of each label."""
         return np.repeat(np.arange(len(self.labels)), self.num_labels)
 
@@ -61,25 +73,46 @@ class Rows:
         sums = np.bincount(self.of_label(), weights=of_each_label, minlength=len(self.labels))
         return sums.astype(np.float64, copy=False)  # without any label, NumPy gives integers
 
-    def hits(self, k: int) -> Values:
-        """Return the number of labels among each row's k highest scores."""
-        (place,) = self.count("place")
-        return self.sum(place < k)
+    def in_top(self, k: int, ties: Ties) -> Values:
+        """Return for each label whether, or how probably, it is among the k highest scores."""
+        check_ties(ties)
+        if ties == "column":
+            (place,) = self.count("place")
+            return (place < k).astype(np.float64)
+        above, not_below = self.count("above", "not_below")
+        return np.clip((k - above) / (not_below - above), 0.0, 1.0)
+
+    def discounted(self, k: int, ties: Ties) -> Values:
+        """Return for each label the discount, 1 / log2(1 + rank), that it gets within k ranks."""
+        check_ties(ties)
+        first = discounts_of_first(k)
+        if ties == "column":
+            (place,) = self.count("place")
+            return np.append(np.diff(first), 0.0)[np.minimum(place, k)]
+        # Classes with equal scores share the discounts of the ranks that they fill.
+        above, not_below = self.count("above", "not_below")
+        shared = first[np.minimum(not_below, k)] - first[np.minimum(above, k)]
+        return np.asarray(shared / (not_below - above))
+
+    def mean(self, of_each_row: npt.NDArray[Any]) -> float:
+        """Return the mean over rows by their weights; nan where there is nothing to average."""
+        if self.weight is None:
+            return float(of_each_row.mean()) if of_each_row.size else float("nan")
+        total = self.weight.sum()
+        return float((self.weight * of_each_row).sum() / total) if total > 0 else float("nan")
 
 
 class SparseRows(Rows):
     """The same where few scores of a row are stored: no other class is in the ranking."""
 
-    def __init__(self, scores: Any, labels: Any) -> None:
-        csr = checked_csr("scores", scores)
-        csr.sum_duplicates()
-        entries = slice(csr.indptr[-1])
-        stored, self.column = csr.data[entries], csr.indices[entries]
-        self.scores = stored.astype(_ranking_dtype(stored, csr.shape), copy=False)
-        self.row = np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr))
-        self._take_labels(labels, csr.shape)
+    def __init__(self, scores: Any, labels: Any, sample_weight: Any = None) -> None:
+        of = scores._entries(labels) if isinstance(scores, TopK) else _entries_of_csr(scores)
+        self.scores = of.scores.astype(_ranking_dtype(of.scores, of.shape), copy=False)
+        self.row, self.column = of.row, of.column
+        self._take_labels(labels, of.shape)
+        self._take_weights(sample_weight)
         self._leave_out_unknown()
-        self.size = np.bincount(self.row, minlength=csr.shape[0])
+        self.size = np.bincount(self.row, minlength=of.shape[0])
         self.first = np.cumsum(self.size) - self.size
         if (wrong := np.isnan(self.scores)).any():
             raise _nan_error(self.row[wrong][0], self.column[wrong][0])
@@ -91,7 +124,7 @@ class SparseRows(Rows):
         known = ~contains(indices, indptr, self.row, self.column)
         self.scores, self.row, self.column = self.scores[known], self.row[known], self.column[known]
 
-    def count(self, *which: str) -> tuple[_Counts, ...]:
+    def count(self, *which: str) -> tuple[Counts, ...]:
         """Return counts as if each row had no classes but those stored, a label among these."""
         row = self.of_label()
         entry, found = self._entries(row, self.labels.indices)
@@ -110,7 +143,7 @@ class SparseRows(Rows):
                 counts[name][chosen] = part[name]
         return tuple(counts.values())
 
-    def _entries(self, row: _Counts, column: _Counts) -> tuple[_Counts, npt.NDArray[np.bool_]]:
+    def _entries(self, row: Counts, column: Counts) -> tuple[Counts, npt.NDArray[np.bool_]]:
         """Return the stored entry at each place, and whether there is one; all in rising order."""
         stored = self.row * self.num_classes + self.column
         wanted = row * self.num_classes + column
@@ -118,16 +151,36 @@ class SparseRows(Rows):
         return entry, np.append(stored, -1)[entry] == wanted
 
 
-def rows_of_best(scores: npt.ArrayLike, labels: Any) -> Rows:
+def rows_of_best(scores: npt.ArrayLike | TopK, labels: Any, sample_weight: Any) -> Rows:
     """Return rows for a metric that asks for the highest scores alone."""
-    return (SparseRows if is_sparse(scores) else Rows)(scores, labels)
+    if is_sparse(scores) or isinstance(scores, TopK):
+        return SparseRows(scores, labels, sample_weight)
+    return Rows(scores, labels, sample_weight)
+
+
+def _entries_of_csr(scores: Any) -> Entries:
+    csr = checked_csr("scores", scores)
+    csr.sum_duplicates()
+    entries = slice(csr.indptr[-1])
+    row = np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr))
+    return Entries(row, csr.indices[entries], csr.data[entries], csr.shape)
+
+
+def check_ties(ties: str) -> None:
+    if ties not in get_args(Ties):
+        raise ValueError(f"ties must be one of {get_args(Ties)}, got {ties!r}")
+
+
+def discounts_of_first(k: int) -> Values:
+    """Return, for r = 0 .. k, the sum of the discounts of the first r ranks."""
+    return np.append(0.0, np.cumsum(1 / np.log2(np.arange(2, k + 2))))
 
 
 def _checked_scores(scores: npt.ArrayLike) -> npt.NDArray[Any]:
-    if is_sparse(scores):
+    if is_sparse(scores) or isinstance(scores, TopK):
         raise TypeError(
             f"scores must be dense, got {type(scores).__name__}: this metric ranks all classes, "
-            "those for the k highest scores and one_error take sparse scores"
+            "those for the k highest scores and one_error take these"
         )
     if isinstance(scores, Labels):
         raise TypeError("scores must be an array, got Labels; the order is (scores, labels)")
@@ -173,7 +226,3 @@ def checked_k(k: SupportsIndex, num_classes: int) -> int:
     if not 1 <= places <= num_classes:
         raise ValueError(f"k must be from 1 to C = {num_classes}, got {places}")
     return places
-
-
-def mean(of_each_row: npt.NDArray[Any]) -> float:
-    return float(of_each_row.mean()) if of_each_row.size else float("nan")

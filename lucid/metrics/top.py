@@ -5,10 +5,17 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid.metrics.rows import checked_k, mean, rows_of_best
+from lucid.metrics.rows import Ties, checked_k, discounts_of_first, rows_of_best
+from lucid.metrics.topk import TopK
 
 
-def one_error(scores: npt.ArrayLike, labels: Any) -> float:
+def one_error(
+    scores: npt.ArrayLike | TopK,
+    labels: Any,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    ties: Ties = "column",
+) -> float:
     r"""Return the fraction of rows whose highest score is not that of a label.
 
     .. math:: \frac1N \bigl|\{n : \arg\max_j x_{nj} \notin Y_n\}\bigr|
@@ -16,11 +23,16 @@ def one_error(scores: npt.ArrayLike, labels: Any) -> float:
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
-        score is not predicted.
+    scores : array_like, scipy.sparse matrix or array, or TopK
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
+        a score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
+    sample_weight : array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    ties : {'column', 'expected'}, default 'column'
+        Among equal scores the lowest column is first, or the value is the expectation over all
+        orders of them.
 
     Returns
     -------
@@ -33,7 +45,7 @@ def one_error(scores: npt.ArrayLike, labels: Any) -> float:
 
     Notes
     -----
-    Among equal scores the lowest column is the highest. A row without labels is an error.
+    A row without labels is an error.
 
     References
     ----------
@@ -45,23 +57,36 @@ def one_error(scores: npt.ArrayLike, labels: Any) -> float:
     >>> one_error([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]])
     0.5
     """
-    return mean(1.0 - rows_of_best(scores, labels).hits(1))
+    rows = rows_of_best(scores, labels, sample_weight)
+    return rows.mean(1.0 - rows.sum(rows.in_top(1, ties)))
 
 
-def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
+def precision_at_k(
+    scores: npt.ArrayLike | TopK,
+    labels: Any,
+    k: SupportsIndex,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    ties: Ties = "column",
+) -> float:
     r"""Return the mean fraction of labels among the `k` highest scores of a row (P@k).
 
     .. math:: \frac1N \sum_n \frac{|Y_n \cap \mathrm{top}_k(x_n)|}{k}
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
-        score is not predicted.
+    scores : array_like, scipy.sparse matrix or array, or TopK
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
+        a score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     k : int
         From 1 to ``C``.
+    sample_weight : array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    ties : {'column', 'expected'}, default 'column'
+        Among equal scores the lowest column is first, or the value is the expectation over all
+        orders of them.
 
     Returns
     -------
@@ -74,7 +99,7 @@ def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> floa
 
     Notes
     -----
-    Equal scores are ranked by column, the lowest first. A row without labels counts 0.
+    A row without labels counts 0.
 
     References
     ----------
@@ -86,25 +111,37 @@ def precision_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> floa
     >>> precision_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]], k=2)
     0.5
     """
-    rows = rows_of_best(scores, labels)
+    rows = rows_of_best(scores, labels, sample_weight)
     places = checked_k(k, rows.num_classes)
-    return mean(rows.hits(places) / places)
+    return rows.mean(rows.sum(rows.in_top(places, ties)) / places)
 
 
-def recall_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
+def recall_at_k(
+    scores: npt.ArrayLike | TopK,
+    labels: Any,
+    k: SupportsIndex,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    ties: Ties = "column",
+) -> float:
     r"""Return the mean fraction of a row's labels that are among its `k` highest scores.
 
     .. math:: \frac1N \sum_n \frac{|Y_n \cap \mathrm{top}_k(x_n)|}{|Y_n|}
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
-        score is not predicted.
+    scores : array_like, scipy.sparse matrix or array, or TopK
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
+        a score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     k : int
         From 1 to ``C``.
+    sample_weight : array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    ties : {'column', 'expected'}, default 'column'
+        Among equal scores the lowest column is first, or the value is the expectation over all
+        orders of them.
 
     Returns
     -------
@@ -117,19 +154,27 @@ def recall_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
 
     Notes
     -----
-    Equal scores are ranked by column, the lowest first. A row without labels counts 0.
+    A row without labels counts 0.
 
     Examples
     --------
     >>> recall_at_k([[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]], [[0, -1], [0, 2]], k=2)
     0.75
     """
-    rows = rows_of_best(scores, labels)
+    rows = rows_of_best(scores, labels, sample_weight)
     places = checked_k(k, rows.num_classes)
-    return mean(rows.hits(places) / np.maximum(rows.num_labels, 1))
+    hits = rows.sum(rows.in_top(places, ties))
+    return rows.mean(hits / np.maximum(rows.num_labels, 1))
 
 
-def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
+def ndcg_at_k(
+    scores: npt.ArrayLike | TopK,
+    labels: Any,
+    k: SupportsIndex,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    ties: Ties = "expected",
+) -> float:
     r"""Return the mean normalised discounted cumulative gain of the `k` highest scores.
 
     .. math:: \frac1N \sum_n \Bigl(\sum_{r=1}^{k} \frac{[\,\text{rank } r \text{ is a label}\,]}
@@ -137,13 +182,18 @@ def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix, where a class without a
-        score is not predicted.
+    scores : array_like, scipy.sparse matrix or array, or TopK
+        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
+        a score is not predicted.
     labels : Labels or array_like
         ``N`` rows, in any form that the module's page names.
     k : int
         From 1 to ``C``.
+    sample_weight : array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    ties : {'column', 'expected'}, default 'expected'
+        Among equal scores the lowest column is first, or the value is the expectation over all
+        orders of them.
 
     Returns
     -------
@@ -156,9 +206,8 @@ def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
 
     Notes
     -----
-    Classes with equal scores share the mean discount of the ranks that they fill: the value is the
-    expectation over random orders of the ties. A row without labels counts 0. Equal to
-    ``sklearn.metrics.ndcg_score``.
+    In the expectation, classes with equal scores share the mean discount of the ranks that they
+    fill; it is equal to ``sklearn.metrics.ndcg_score``. A row without labels counts 0.
 
     References
     ----------
@@ -171,14 +220,8 @@ def ndcg_at_k(scores: npt.ArrayLike, labels: Any, k: SupportsIndex) -> float:
     >>> ndcg_at_k([[0.75, 0.5, 1.0]], [[0, 2]], k=2)
     1.0
     """
-    rows = rows_of_best(scores, labels)
+    rows = rows_of_best(scores, labels, sample_weight)
     places = checked_k(k, rows.num_classes)
-    discounts = 1 / np.log2(np.arange(2, places + 2))
-    discount_of_first = np.append(0.0, np.cumsum(discounts))  # entry r: of the first r ranks
-
-    above, not_below = rows.count("above", "not_below")
-    upper = discount_of_first[np.minimum(above, places)]
-    lower = discount_of_first[np.minimum(not_below, places)]
-    gain = rows.sum((lower - upper) / (not_below - above))
-    best_gain = discount_of_first[np.minimum(rows.num_labels, places)]
-    return mean(gain / np.where(best_gain > 0, best_gain, 1.0))
+    gain = rows.sum(rows.discounted(places, ties))
+    best_gain = discounts_of_first(places)[np.minimum(rows.num_labels, places)]
+    return rows.mean(gain / np.where(best_gain > 0, best_gain, 1.0))

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ParamSpec, cast
 
 import numpy as np
 
 from lucid.arrays.checks import Reduction, as_array
 from lucid.autograd.grad_mode import is_grad_enabled
-from lucid.autograd.ops.losses import Curved, Smooth, loss_of
+from lucid.autograd.ops.losses import Again, loss_of
 from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.losses import docs
 from lucid.losses.problem import Loss
 
 P = ParamSpec("P")
-
-#: From the options to how the loss is differentiated twice.
-Again = Callable[[Mapping[str, Any]], Curved | Smooth | None]
 
 
 def of_tensors(
@@ -39,15 +36,8 @@ def of_tensors(
         if options or sample_weight is not None:
             options = {name: constant(name, value) for name, value in options.items()}
             sample_weight = constant("sample_weight", sample_weight)
-        return loss_of(
-            real("x", x),
-            loss=loss,
-            target=target,
-            reduction=reduction,
-            sample_weight=sample_weight,
-            options=options,
-            again=again(options),
-        )
+        x = x if isinstance(x, Tensor) else real("x", x)
+        return loss_of(x, loss, target, reduction, sample_weight, options, again)
 
     function.__name__ = function.__qualname__ = loss.name
     function.__doc__ = docs.of_tensors(arrays, example)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
 from lucid.nn.doors import constant, of_tensors, real
 from lucid.nn.module import Module
+from lucid.optim.optimizer import Optimizer
+from lucid.optim.row_steps import LayerStep
 from lucid.system.optional import is_sparse
 
 __all__ = [
     "bpmll_loss",
     "linear_multilabel_margin_loss",
+    "linear_multilabel_margin_step",
     "lsep_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
@@ -195,6 +198,7 @@ def linear_multilabel_margin_loss(
 
     See Also
     --------
+    linear_multilabel_margin_step : The same with the optimiser's step of the layer inside.
     multilabel_margin_loss : The loss of scores that are there already.
 
     Notes
@@ -236,6 +240,163 @@ def linear_multilabel_margin_loss(
     check_reduction(reduction)
     if reduction == "none":  # arrays are read again in the backward pass: their owner may write
         features, bias = (x.copy() if isinstance(x, np.ndarray) else x for x in (features, bias))
+    weight, bias, features, asked = _read_layer(
+        features, weight, bias, target, reduction, loss, sample_weight
+    )
+    chunk = _as_chunk(chunk)
+    if is_sparse(features):
+        return fused.sparse_linear_loss(weight, bias, features=features, asked=asked, chunk=chunk)
+    rows = features.reshape(1, -1) if features.ndim == 1 else features
+    result = fused.linear_loss(weight, bias, rows, asked=asked, chunk=chunk)
+    return result.reshape(()) if features.ndim == 1 else result
+
+
+def linear_multilabel_margin_step(
+    optimizer: Optimizer,
+    features: Any,
+    weight: Tensor,
+    bias: Tensor | None,
+    target: Any,
+    reduction: Literal["mean", "sum"] = "mean",
+    *,
+    loss: Module | None = None,
+    sample_weight: Any = None,
+    chunk: SupportsIndex = 1 << 18,
+) -> Tensor:
+    r"""Compute a margin loss of a linear layer, and take the optimiser's step of this layer.
+
+    For the last layer of models with very many classes. It does what these lines do, but the
+    gradient of the weight is used up a few classes at a time, and never exists as a whole:
+
+    .. code-block:: python
+
+        loss = F.linear_multilabel_margin_loss(features, weight, bias, target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()        # of weight and bias; other parameters take theirs as always
+
+    Parameters
+    ----------
+    optimizer : SGD, Adam, AdamW, or another Optimizer that is elementwise
+        That of `weight` and `bias`. Its options, such as the learning rate, and its state are those
+        that its own step would use.
+    features : Tensor or array_like, scipy.sparse matrix or array
+        The layer's inputs :math:`x`, shape ``(N, D)`` or ``(D,)``, brought to the dtype of
+        `weight`. A sparse matrix ``(N, D)`` is never made dense.
+    weight : Tensor
+        Shape ``(C, D)``, float32 or float64, one of the optimiser's parameters.
+    bias : Tensor or None
+        Shape ``(C,)``, another one, or one that requires no gradient and stays as it is.
+    target : Tensor, array_like of int, or Labels
+        Labels of each row, shape ``(N, K)`` or ``(K,)``, in any form that
+        `multilabel_margin_loss` takes.
+    reduction : {'mean', 'sum'}
+        Whether the step is that of the mean or the sum of the losses of the rows.
+    loss : MultilabelMarginLoss or WARPLoss, optional
+        The loss, with its options; its own `reduction` has no say.
+    sample_weight : Tensor or array_like, optional
+        A weight for each row, shape ``(N,)``, not negative.
+    chunk : int, default 2**18
+        How many numbers a part of the layer may have: scores of all rows, or elements of the
+        weight. A few such parts should fit the cache of a core. It has at least 64 classes.
+
+    Returns
+    -------
+    Tensor
+        Shape ``()``, the loss before the step. Where `features` require a gradient, its backward
+        pass hands it on to them: that is how the layers below are trained.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a dtype that cannot be meant, or the optimiser is none that treats each
+        element for itself.
+    ValueError
+        As `linear_multilabel_margin_loss`; if `weight`, or a `bias` that requires a gradient, is no
+        parameter of the optimiser. Nothing has changed then.
+
+    See Also
+    --------
+    linear_multilabel_margin_loss : The loss alone, without a step.
+
+    Notes
+    -----
+    * Loss, parameters and state are those of the lines above, to rounding; to the bit where both go
+      through the layer in parts of the same width, and BLAS has one thread.
+    * Where threadpoolctl is installed, which ``pip install '.[cli]'`` does, threads share out the
+      parts, and the bits do not depend on how many there are. Without it the parts come one after
+      the other, and BLAS uses its own threads within each.
+    * Memory beyond weight and state: a few parts for each thread, and for each class that is a
+      label of the batch a row of the weight.
+    * The gradients that `weight` and `bias` may have already, in ``grad``, are left alone.
+    * An interruption with Ctrl-C leaves some of the classes with their step taken and others not.
+
+    References
+    ----------
+    .. [1] K. Lv et al., "Full parameter fine-tuning for large language models with limited
+       resources", ACL 2024, :arxiv:`2306.09782`: LOMO, which takes the step of a layer as soon as
+       its gradient is known.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> from lucid import nn, optim
+    >>> _ = lucid.manual_seed(0)
+    >>> layer = nn.Linear(2, 1000)
+    >>> optimizer = optim.SGD(layer.parameters(), lr=0.5, momentum=0.9)
+    >>> x, labels = [[1.0, 0.5], [0.0, 1.0]], [[3], [7, 20]]
+    >>> losses = []
+    >>> for _ in range(30):
+    ...     loss = F.linear_multilabel_margin_step(
+    ...         optimizer, x, layer.weight, layer.bias, labels
+    ...     )
+    ...     losses.append(loss.item())
+    >>> losses[-1] < losses[0] / 10
+    True
+    >>> layer.weight.grad is None
+    True
+    """
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
+    chunk = _as_chunk(chunk)
+    layer = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    for name, parameter in layer.items():
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"{name} must be a Tensor, got {type(parameter).__name__}")
+    if weight.dtype not in (np.float32, np.float64):
+        raise TypeError(f"weight must be float32 or float64, got {weight.dtype}")
+    weight, bias, features, asked = _read_layer(
+        features, weight, bias, target, reduction, loss, sample_weight
+    )
+    if isinstance(features, Tensor):
+        rows: Any = features.reshape(1, -1) if features.ndim == 1 else features
+    else:
+        rows = features.astype(weight.dtype, copy=False)
+    step = LayerStep(optimizer, layer)
+    constant_bias = bias.to(weight.dtype)
+    value = fused.linear_step(weight, constant_bias, rows, asked=asked, chunk=chunk, step=step)
+    step.finish()
+    return value
+
+
+def _as_chunk(chunk: SupportsIndex) -> int:
+    numbers = as_int("chunk", chunk)
+    if numbers < 1:
+        raise ValueError(f"chunk must be at least 1, got {numbers}")
+    return numbers
+
+
+def _read_layer(
+    features: Any,
+    weight: TensorLike,
+    bias: TensorLike | None,
+    target: Any,
+    reduction: str,
+    loss: Module | None,
+    sample_weight: Any,
+) -> tuple[Tensor, Tensor, Any, fused.Asked]:
+    """Return weight, bias and features of a layer, and what is wanted of its outputs."""
     weight = real("weight", weight)
     if is_sparse(features):
         features = as_csr("features", features, weight.dtype)
@@ -248,21 +409,14 @@ def linear_multilabel_margin_loss(
     asked = fused.Asked(
         of,
         of.checked(len(weight), options),
-        _again(options),
+        _again,
         labels_for(shape, constant("target", target)),
         reduction,
         None
         if sample_weight is None
         else as_sample_weight(constant("sample_weight", sample_weight), shape),
     )
-    chunk = as_int("chunk", chunk)
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
-    if is_sparse(features):
-        return fused.sparse_linear_loss(weight, bias, features=features, asked=asked, chunk=chunk)
-    rows = features.reshape(1, -1) if features.ndim == 1 else features
-    result = fused.linear_loss(weight, bias, rows, asked=asked, chunk=chunk)
-    return result.reshape(()) if features.ndim == 1 else result
+    return weight, bias, features, asked
 
 
 def _options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:

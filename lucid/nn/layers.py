@@ -53,7 +53,8 @@ class Linear(Module):
     * A sparse input is a constant, never made dense; see `lucid.linear`.
     * For a last layer with very many outputs,
       `lucid.nn.functional.linear_multilabel_margin_loss` computes the loss from `weight` and `bias`
-      without holding all outputs.
+      without holding all outputs, `lucid.nn.functional.linear_multilabel_margin_step` without
+      holding the gradient of the weight either.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Optimisers: they change parameters in place, in the direction that the gradients say.
 
-Each update is written as operations into one scratch array, for weights have megabytes and are
-updated thousands of times.
+A step reads and writes each number once, in a kernel (``lucid/_kernels/steps.pyx``), for weights
+have megabytes and are updated thousands of times.
 """
 
 from lucid.optim.adam import Adam, AdamW

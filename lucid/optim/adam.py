@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lucid._kernels import denormals
+from lucid._kernels import denormals, steps
 from lucid.arrays.checks import as_number
 from lucid.autograd.tensor import Array
 from lucid.optim.optimizer import Optimizer, Parameters, check_not_negative
-from lucid.optim.state import read_average, read_average_of_squares, read_count
+from lucid.optim.state import flat, read_average, read_average_of_squares, read_count
 
 
 class Adam(Optimizer):
@@ -79,11 +79,15 @@ class Adam(Optimizer):
     tensor(1.5, requires_grad=True)
     """
 
+    #: Whether the weight decay shrinks the parameter, apart from the gradient.
+    _decoupled: ClassVar = False
+
     _state_readers: ClassVar = {
         "step": read_count,
         "exp_avg": read_average,
         "exp_avg_sq": read_average_of_squares,
     }
+    elementwise: ClassVar = True
 
     def __init__(
         self,
@@ -114,28 +118,22 @@ class Adam(Optimizer):
         beta1, beta2 = map(float, options["betas"])
         root = math.sqrt(1 - beta2**t)
 
-        with denormals.Flushed(_outweighs(eps, beta2, x.dtype)):
-            g = self._decay(x, g, lr, weight_decay)
-
-            scratch = np.multiply(g, 1 - beta1, out=np.empty_like(x))  # an array if 0-d, too
-            m *= beta1
-            m += scratch
-
-            np.multiply(g, g, out=scratch)
-            scratch *= 1 - beta2
-            v *= beta2
-            v += scratch
-
-            # The formula with its two roots brought out, which spares a pass.
-            np.sqrt(v, out=scratch)
-            scratch += eps * root
-            np.divide(m, scratch, out=scratch)
-            scratch *= lr * root / (1 - beta1**t)
-            x -= scratch
-
-    def _decay(self, x: Array, g: Array, lr: float, weight_decay: float) -> Array:
-        """Return the gradient for the averages, after what the weight decay has done to `x`."""
-        return np.asarray(g + weight_decay * x) if weight_decay else g
+        with (
+            denormals.Flushed(_outweighs(eps, beta2, x.dtype)),
+            flat(x, g, m, v) as arrays,
+        ):
+            steps.adam(
+                *arrays,
+                # The formula with its two roots brought out, which spares a division.
+                step=lr * root / (1 - beta1**t),
+                weight_decay=0.0 if self._decoupled else weight_decay,
+                shrink=1 - lr * weight_decay if self._decoupled else 1.0,
+                beta1=beta1,
+                new1=1 - beta1,
+                beta2=beta2,
+                new2=1 - beta2,
+                eps=eps * root,
+            )
 
 
 @lru_cache
@@ -197,6 +195,8 @@ class AdamW(Adam):
     tensor(1., requires_grad=True)
     """
 
+    _decoupled: ClassVar = True
+
     def __init__(
         self,
         params: Parameters,
@@ -206,7 +206,3 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
-
-    def _decay(self, x: Array, g: Array, lr: float, weight_decay: float) -> Array:
-        x *= 1 - lr * weight_decay
-        return g

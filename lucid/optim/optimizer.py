@@ -35,6 +35,9 @@ class Optimizer:
         here.
     state : dict of Tensor to dict
         What the steps remember of each parameter.
+    elementwise : bool
+        Of the class: whether `update` treats each element for itself, so that rows of a parameter
+        may take their steps apart, as `lucid.nn.functional.linear_multilabel_margin_step` wants it.
 
     Raises
     ------
@@ -67,6 +70,8 @@ class Optimizer:
     tensor([ 0.5, -2.5], requires_grad=True)
     """
 
+    elementwise: ClassVar[bool] = False
+
     #: What the state of a parameter holds after a step, arrays in the dtype of the steps, and how a
     #: saved one is read. None: anything, a subclass's own affair.
     _state_readers: ClassVar[Mapping[str, StateReader] | None] = None
@@ -92,6 +97,12 @@ class Optimizer:
             self.param_groups.append({**defaults, **group, "params": tensors})
             self.check(self.param_groups[-1])
         _check_parameters(self._parameters())
+
+    def __repr__(self) -> str:
+        groups = [_in_words(group) for group in self.param_groups]
+        if len(groups) > 1:
+            groups = [f"\n  ({i}): {words}" for i, words in enumerate(groups)] + ["\n"]
+        return f"{type(self).__name__}({''.join(groups)})"
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -149,16 +160,21 @@ class Optimizer:
 
     def _change(self, p: Tensor, g: Array, options: Mapping[str, Any]) -> None:
         dtype = dtype_of_steps(p)
-        state = self.state.setdefault(p, {})
-        if self._state_readers is not None:  # the parameter may have been converted since
-            for key, value in state.items():
-                if isinstance(value, np.ndarray):
-                    state[key] = value.astype(dtype, copy=False)
+        state = self._state_of(p)
         x = p._data.astype(dtype, copy=False)
         self.update(x, g.astype(dtype, copy=False), state, options)
         if x is not p._data:
             p._data[...] = x
         p._count_write()
+
+    def _state_of(self, p: Tensor) -> dict[str, Any]:
+        """Return the state of a parameter, its arrays in the dtype of the steps."""
+        state = self.state.setdefault(p, {})
+        if self._state_readers is not None:  # the parameter may have been converted since
+            for key, value in state.items():
+                if isinstance(value, np.ndarray):
+                    state[key] = value.astype(dtype_of_steps(p), copy=False)
+        return state
 
     def zero_grad(self) -> None:
         """Drop the gradients of all parameters: set their ``grad`` to None."""
@@ -225,6 +241,12 @@ class Optimizer:
             for old, new in zip(self.param_groups, saved, strict=True)
         ]
         self.state = state
+
+
+def _in_words(group: Mapping[str, Any]) -> str:
+    count = len(group["params"])
+    options = [f"{name}={value!r}" for name, value in group.items() if name != "params"]
+    return ", ".join([f"{count} parameter{'s' * (count != 1)}", *options])
 
 
 def _check_gradient(g: Array, x: Array) -> None:

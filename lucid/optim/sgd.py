@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lucid._kernels import denormals
+from lucid._kernels import denormals, steps
 from lucid.autograd.tensor import Array
 from lucid.optim.optimizer import Optimizer, Parameters, check_not_negative, check_number
-from lucid.optim.state import read_average
+from lucid.optim.state import flat, read_average
 
 
 class SGD(Optimizer):
@@ -69,6 +69,7 @@ class SGD(Optimizer):
     """
 
     _state_readers: ClassVar = {"momentum_buffer": read_average}
+    elementwise: ClassVar = True
 
     def __init__(
         self,
@@ -97,18 +98,14 @@ class SGD(Optimizer):
     def update(self, x: Array, g: Array, state: dict[str, Any], options: Mapping[str, Any]) -> None:
         lr, weight_decay = float(options["lr"]), float(options["weight_decay"])
         momentum, dampening = float(options["momentum"]), float(options["dampening"])
-        scratch = np.empty_like(x)
         with denormals.Flushed():
-            d = g
-            if weight_decay:
-                d = np.multiply(x, weight_decay, out=scratch)
-                d += g
-            if momentum:
-                b = state.get("momentum_buffer")
-                if b is None:
-                    b = state["momentum_buffer"] = d.copy()
-                else:
-                    b *= momentum
-                    b += (1 - dampening) * d if dampening else d
-                d = d + momentum * b if options["nesterov"] else b
-            x -= np.multiply(d, lr, out=scratch)
+            if not momentum:
+                with flat(x, g) as arrays:
+                    steps.plain_sgd(*arrays, lr, weight_decay)
+                return
+            new = 1 - dampening
+            if "momentum_buffer" not in state:  # it starts as the first d
+                state["momentum_buffer"] = np.zeros_like(x)
+                new = 1.0
+            with flat(x, g, state["momentum_buffer"]) as arrays:
+                steps.sgd(*arrays, lr, weight_decay, momentum, new, options["nesterov"])

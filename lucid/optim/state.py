@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -18,6 +19,24 @@ StateReader: TypeAlias = Callable[[str, Any, Tensor], Any]
 
 def dtype_of_steps(p: Tensor) -> np.dtype[Any]:
     return np.promote_types(p.dtype, np.float32)
+
+
+@contextmanager
+def flat(x: Array, g: Array, *state: Array) -> Iterator[list[Array]]:
+    """Yield the arrays as the kernels of steps take them, one axis each; what is in place stays so.
+
+    A parameter that does not lie in C order is worked on in a copy, which is written back.
+    """
+    for array in state:
+        if array.shape != x.shape:
+            raise ValueError(f"state: expected the parameter's shape {x.shape}, got {array.shape}")
+    changing = [x, *state]
+    plain = [np.require(array, x.dtype, ["C", "ALIGNED", "WRITEABLE"]) for array in changing]
+    gradient = np.require(g, x.dtype, ["C", "ALIGNED"])
+    yield [plain[0].reshape(-1), gradient.reshape(-1), *(each.reshape(-1) for each in plain[1:])]
+    for array, copy in zip(changing, plain, strict=True):
+        if copy is not array:
+            array[...] = copy
 
 
 def check_saved_groups(groups: Any) -> None:

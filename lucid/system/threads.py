@@ -2,12 +2,15 @@
 
 import operator
 import os
-from typing import SupportsIndex
+import threading
+from contextlib import AbstractContextManager
+from typing import Any, SupportsIndex
 
 from lucid._kernels import machine
+from lucid.system.optional import require
 from lucid.system.warnings import warn_user
 
-__all__ = ["get_num_threads", "set_num_threads"]
+__all__ = ["get_num_threads", "one_blas_thread", "set_num_threads"]
 
 # Far above any machine. Whether so many can be started, `machine.startable` finds out.
 _MOST_THREADS = 1024
@@ -99,6 +102,82 @@ def set_num_threads(n: SupportsIndex) -> None:
         )
         threads = 1
     _num_threads = threads
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep NumPy's matrix products on one thread, in the whole process, for a while.
+
+    NumPy's BLAS library has threads of its own beside those of the kernels. In a training, where
+    products and losses take turns, those of the one go on looping for work while those of the other
+    want the processors; on a busy machine a step can take ten times longer. The products of a
+    mini-batch are too small to gain from several threads; and their bits depend on the number.
+
+    Returns
+    -------
+    context manager
+        Within it there is one; afterwards there are as many as before.
+
+    Raises
+    ------
+    ImportError
+        If threadpoolctl, which sets it, is not installed.
+
+    See Also
+    --------
+    set_num_threads : The threads of the kernels.
+    lucid.training.Trainer : Which does it for you.
+
+    Notes
+    -----
+    ``OPENBLAS_NUM_THREADS=1`` (or ``MKL_NUM_THREADS``), set in the environment before Python
+    starts, does the same without threadpoolctl.
+
+    Examples
+    --------
+    >>> import lucid
+    >>> from lucid import nn, optim
+    >>> model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 5))
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> with lucid.one_blas_thread():
+    ...     for _ in range(3):
+    ...         loss = nn.MultilabelMarginLoss()(model(lucid.ones(4, 20)), [[0], [1], [2], [3]])
+    ...         optimizer.zero_grad()
+    ...         loss.backward()
+    ...         optimizer.step()
+    """
+    threadpoolctl = require("threadpoolctl", extra="cli", purpose="one thread for BLAS")
+    limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, user_api="blas")
+    return limits
+
+
+class _Override(threading.local):
+    num_threads: int | None = None
+
+
+_override = _Override()
+
+
+class using:
+    """Let what this thread calls meanwhile use another number of threads than the one that is set.
+
+    For callers with a setting of their own. After a fork the number is 1 all the same.
+    """
+
+    __slots__ = ("_threads",)
+
+    def __init__(self, threads: int) -> None:
+        self._threads = 1 if _forked else min(threads, _MOST_THREADS)
+
+    def __enter__(self) -> None:
+        _override.num_threads = self._threads
+
+    def __exit__(self, *error: object) -> None:
+        _override.num_threads = None
+
+
+def current() -> int:
+    """Return how many threads a kernel that is called now may use."""
+    return _override.num_threads or _num_threads
 
 
 def _after_fork() -> None:

@@ -12,7 +12,7 @@ There are two ways, and the number of thresholds decides between them.
 
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from lucid._kernels.pairs.comparing cimport compare_double, compare_float
 from lucid._kernels.pairs.marking cimport below_double, below_float
@@ -38,7 +38,7 @@ cdef struct Thresholds:
     # for the grid:
     Py_ssize_t buckets
     double low, scale       # a value x falls into bucket (x - low) * scale
-    int32_t* bucket         # [P]: the bucket of each label's threshold
+    int32_t* bucket         # [P + SLACK]: of each label's threshold; of few sorted ones, the place in tau
     int32_t* start          # [buckets + 1]: where each bucket's thresholds start in tau
 
 
@@ -53,7 +53,7 @@ cdef inline int32_t bucket_of(real value, real low, real scale, real last) noexc
     return <int32_t>position
 
 
-cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, real high, bint sorted,
+cdef inline void open_thresholds(real* by_label, Py_ssize_t P, real low, real high, bint sorted,
                                  Thresholds* t) noexcept nogil:
     """Take P thresholds from low to high; few of them in the order of the labels, unless ``sorted``."""
     t.P = P
@@ -62,9 +62,24 @@ cdef inline void open_thresholds(const real* by_label, Py_ssize_t P, real low, r
     t.tau = t.ascending if t.sorted else t.by_label
     if not t.few:
         sort_into_buckets(by_label, <real*>t.tau, low, high, t)
-    elif sorted:
-        memcpy(t.tau, by_label, P * sizeof(real))
-        sort_by_insertion(<real*>t.tau, P)
+    elif sorted and P > 0:
+        sort_by_comparing(by_label, P, <real*>t.tau, t.bucket)
+
+
+cdef inline void sort_by_comparing(real* by_label, Py_ssize_t P, real* tau, int32_t* place) noexcept nogil:
+    """Sort a few thresholds: as many as are below one come before it."""
+    cdef int32_t count[FEW_BYTES]
+    cdef Py_ssize_t i, whole = (P + LANES - 1) // LANES * LANES
+    memset(count, 0, P * sizeof(int32_t))
+    for i in range(P, whole):
+        by_label[i] = 0
+    rank_by_comparing(by_label, whole, by_label, P, place, count)
+    for i in range(P):
+        tau[i] = -INFINITY
+    for i in range(P):
+        tau[place[i]] = by_label[i]
+    for i in range(1, P):               # equal ones have one place, and leave the next ones empty
+        tau[i] = tau[i] if tau[i] > tau[i - 1] else tau[i - 1]
 
 
 cdef inline void sort_into_buckets(const real* by_label, real* tau, real low, real high,
@@ -196,5 +211,5 @@ cdef inline Py_ssize_t place_of(Py_ssize_t i, const Thresholds* t, const real* t
     if not t.sorted:
         return i
     if t.few:
-        return search(tau, 0, t.P, (<const real*>t.by_label)[i])
+        return t.bucket[i]
     return rank_in_bucket(tau, t.start, t.bucket[i], (<const real*>t.by_label)[i])

@@ -275,7 +275,7 @@ cdef inline Py_ssize_t bytes_of_row(Py_ssize_t K, Py_ssize_t unknowns, Py_ssize_
     cdef Py_ssize_t left_out = unknowns + (K if differ else 0)
     return whole_words(
         2 * (count_blocks(C) + 1) * sizeof(int64_t) + 2 * (K + SLACK) * sizeof(double)
-        + (3 * K + 2 * left_out + count_buckets(K) + 1) * sizeof(int32_t) + APART
+        + (3 * K + SLACK + 2 * left_out + count_buckets(K) + 1) * sizeof(int32_t) + APART
         + ((K + 1) * (sizeof(Worth) + 2 * sizeof(double)) if differ else 0))
 
 
@@ -302,7 +302,7 @@ cdef inline void place_row(Row* row, char* memory, Py_ssize_t K, Py_ssize_t unkn
     t.bucket = <int32_t*>(row.worth + (K + 1 if differ else 0))
     if not differ:
         row.weight, row.weight_at, row.worth = NULL, NULL, NULL
-    row.labels.given = t.bucket + K
+    row.labels.given = t.bucket + K + SLACK
     row.labels.sorted = row.labels.given + K
     row.left_out.given = row.labels.sorted + K
     row.left_out.sorted = row.left_out.given + left_out

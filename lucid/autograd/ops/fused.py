@@ -11,13 +11,14 @@ import numpy as np
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.ops.losses import Curved, Smooth, loss_of
+from lucid.autograd.ops.losses import Again, loss_of
 from lucid.autograd.ops.products import linear
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels
 from lucid.losses.fused import Gradients, Wanted, linear_loss_of
 from lucid.losses.problem import Loss, Problem
+from lucid.losses.stepping import Step, linear_step_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Asked:
 
     loss: Loss
     options: Mapping[str, Any]
-    again: Curved | Smooth | None
+    again: Again
     labels: Labels
     reduction: str
     sample_weight: Array | None
@@ -53,7 +54,7 @@ def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) 
     """Compute the gradients along with the loss, to be only scaled in the backward pass."""
     weight, bias = inputs[0]._data, inputs[1]._data
     wanted = Wanted(*(t.requires_grad and grad_mode.enabled for t in inputs))
-    problem = Problem.of_rows(
+    problem = Problem(
         np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
     )
 
@@ -89,6 +90,62 @@ def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) 
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         value = np.asarray(problem.gathered(losses))
         return value.astype(np.result_type(*(t.dtype for t in inputs))), pullback
+
+
+def linear_step(
+    weight: Tensor, bias: Tensor, features: Any, *, asked: Asked, chunk: int, step: Step
+) -> Tensor:
+    """Compute the loss, and have ``step`` change weight and bias; only features are recorded."""
+    if isinstance(features, Tensor):
+        return _dense_step(
+            features, weight=weight._data, bias=bias._data, asked=asked, chunk=chunk, step=step
+        )
+    return Tensor(_step(features, weight._data, bias._data, asked, chunk, step, wanted=False)[0])
+
+
+@primitive
+def _dense_step(
+    features: Tensor, *, weight: Array, bias: Array, asked: Asked, chunk: int, step: Step
+) -> Result:
+    wanted = features.requires_grad and grad_mode.enabled
+    x = features._data.astype(weight.dtype, copy=False)
+    value, gradient = _step(x, weight, bias, asked, chunk, step, wanted)
+
+    def pullback(g: Tensor, y: Tensor) -> Sequence[Tensor | None]:
+        if grad_mode.enabled:
+            raise RuntimeError("a step has no second derivative: the weight has changed since")
+        assert gradient is not None
+        return (Tensor((gradient * g._data).astype(features.dtype)),)
+
+    return value, pullback if wanted else None
+
+
+def _step(
+    features: Any,
+    weight: Array,
+    bias: Array,
+    asked: Asked,
+    chunk: int,
+    step: Step,
+    wanted: bool,
+) -> tuple[Array, Array | None]:
+    problem = Problem(
+        np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
+    )
+    with np.errstate(all="ignore"):  # a mean of no rows; what overflows
+        losses, gradient = linear_step_of(
+            features,
+            weight,
+            bias,
+            asked.labels,
+            loss=asked.loss,
+            options=asked.options,
+            chunk=chunk,
+            scale=np.ravel(problem.factors()) if asked.labels.shape[0] else 1.0,
+            step=step,
+            wanted=wanted,
+        )
+        return np.asarray(problem.gathered(losses)).astype(weight.dtype), gradient
 
 
 def _differentiable_gradients(

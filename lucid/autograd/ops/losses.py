@@ -8,20 +8,21 @@ steps (`Curved`), or smooth, and then given by a formula of tensors (`Smooth`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.arrays.checks import check_reduction
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Pullback
 from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.primitive import Result, primitive, rounded_once
+from lucid.autograd.primitive import Result, primitive, record
 from lucid.autograd.tensor import Array, Tensor
-from lucid.losses.problem import Loss, Problem, is_padded
+from lucid.labels import Labels
+from lucid.losses.problem import Loss, Problem
 
 #: From the upstream gradient and the scores to the gradient of the scores, differentiable.
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -69,56 +70,80 @@ class Smooth(NamedTuple):
         return lambda g, x: _smooth_gradient(g, x, value=value, gradient=gradient)
 
 
+#: From the options to how the loss is differentiated twice; None for a gradient constant in steps.
+Again = Callable[[Mapping[str, Any]], Curved | Smooth | None]
+
+
 @primitive
 def _with_value(x: Tensor, *, value: Array) -> Result:
     """What is as good as x, and more exact; derivatives are those of x."""
     return value, lambda g, y: (g,)
 
 
-@primitive
-@rounded_once
 def loss_of(
     x: Tensor,
-    *,
     loss: Loss,
     target: Any,
     reduction: str,
     sample_weight: Any,
     options: Mapping[str, Any],
-    again: Curved | Smooth | None,
-) -> Result:
-    """Return a loss of scores; ``again`` tells how it is differentiated twice."""
-    want_gradient = x.requires_grad and grad_mode.enabled
-    if again is None or not want_gradient:
-        value, gradient = loss.compute(
-            x._data, target, reduction, sample_weight, options, want_gradient
+    again: Again,
+) -> Tensor:
+    """Return a loss of scores; ``again`` tells of the options how it is differentiated twice.
+
+    It is an op like those that `primitive` makes, written out: small problems are in a hurry.
+    """
+    if x._data.dtype.char == "e":  # computed in float32, and with it what comes back
+        return loss_of(x.to(np.float32), loss, target, reduction, sample_weight, options, again).to(
+            np.float16
         )
-        return value, None if gradient is None else _pullback(x, gradient, _in_steps(gradient))
-    check_reduction(reduction)
-    scale = loss.scale(x._data, sample_weight)
-    checked = loss.checked(x.shape[-1], options)
+    if not (x.requires_grad and grad_mode.enabled):
+        return Tensor(loss.compute(x._data, target, reduction, sample_weight, options, False)[0])
+    twice = again(options)
+    if twice is None:
+        value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
+        assert gradient is not None
+        pullback = _pullback(x, gradient)
+    else:
+        value, pullback = _differentiable(x, loss, target, reduction, sample_weight, options, twice)
+    output = Tensor(value)
+    record(output, (x,), pullback, loss.name)
+    return output
+
+
+def _differentiable(
+    x: Tensor,
+    loss: Loss,
+    target: Any,
+    reduction: str,
+    sample_weight: Any,
+    options: Mapping[str, Any],
+    again: Curved | Smooth,
+) -> tuple[Array, Pullback]:
+    """Return the value, and a pullback that may read scores and labels a second time."""
 
     @cache
     def problem() -> Problem:
-        return loss.problem(x._data, target, reduction, scale)
+        return loss.problem(x._data, target, reduction, sample_weight)
 
-    if loss.padded and is_padded(target):  # it is read again only if the backward pass is recorded
-        target = target.copy()
-        value, gradient = loss.found(x._data, target, reduction, scale, checked, True)
+    if loss.is_ready(x.shape, target):  # what is read again must be our own
+        target = target if isinstance(target, Labels) else target.copy()
+        sample_weight, options = deepcopy(sample_weight), deepcopy(options)
+        value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
+        checked = loss.checked(x.shape[-1], options)
     else:
-        value, gradient = loss.solved(problem(), x._data, checked, True)
+        given = problem()
+        checked = loss.checked(x.shape[-1], options)
+        value, gradient = loss.solved(given, x._data, checked, True)
     assert gradient is not None
     return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
 
 
-def _in_steps(value: Array) -> Gradient:
-    """Return a gradient that is constant in steps as a function of tensors."""
-    return lambda g, x: _gradient(g, x, value=value, curve=None)
-
-
-def _pullback(x: Tensor, gradient: Array, again: Gradient) -> Pullback:
+def _pullback(x: Tensor, gradient: Array, again: Gradient | None = None) -> Pullback:
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
         if grad_mode.enabled:
+            if again is None:  # constant in steps
+                return (_gradient(g, x, value=gradient, curve=None),)
             return (again(g, x),)
         upstream = g._data
         if upstream.ndim == 0 and upstream.item() == 1.0:

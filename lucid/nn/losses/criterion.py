@@ -21,13 +21,19 @@ class Criterion(Module):
         super().__init__()
         check_reduction(reduction)
         self.reduction: Reduction = reduction
-        for name, value in options.items():
-            setattr(self, name, value)
-        self._loss.checked(None, self._changed())
+        changed = self._loss.changed(options)
+        self._loss.checked(None, changed)
+        for name, default in self._loss.defaults.items():
+            setattr(self, name, changed.get(name, default))
 
     def _changed(self) -> dict[str, Any]:
         """Return the options that are not the default."""
-        return self._loss.changed({name: getattr(self, name) for name in self._loss.defaults})
+        return self._loss.changed(self._given())
+
+    def _given(self) -> dict[str, Any]:
+        """Return the options that are not, or were not in the beginning, the default."""
+        given, defaults = vars(self), self._loss.defaults
+        return {name: given[name] for name in defaults if given[name] is not defaults[name]}
 
     def forward(
         self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
@@ -54,7 +60,7 @@ class Criterion(Module):
             target,
             reduction=self.reduction,
             sample_weight=sample_weight,
-            **self._changed(),
+            **self._given(),
         )
 
     def extra_repr(self) -> str:

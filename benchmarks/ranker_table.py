@@ -1,0 +1,56 @@
+"""The tables from ranker.json: write them into benchmarks/README.md, or check them.
+
+python benchmarks/ranker_table.py            print them
+python benchmarks/ranker_table.py --write    put them between their markers
+python benchmarks/ranker_table.py --check    fail when the file has others
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from quality_table import SMALL_IS_GOOD, put, table
+
+RESULTS = Path(__file__).with_name("ranker.json")
+NAME = "ranker"
+METRICS = ("P@1", "P@3", "P@5", "nDCG@5", "PSP@5", "ranking loss", "micro F1", "macro F1")
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Return a Markdown table for each data set."""
+    parts = []
+    for name, contenders in results["data"].items():
+        parts += [f"**{name}**", one_table(contenders)]
+    return "\n\n".join([*parts, caption(results)])
+
+
+def one_table(contenders: dict[str, Any]) -> str:
+    """Return the metrics of each contender, the best in bold, and what it took."""
+    rows = []
+    for name, each in contenders.items():
+        cells = [cell(metric, each, contenders) for metric in METRICS]
+        rows.append([name, *cells, f"{each['seconds']:.2g}", f"{each['MB']}"])
+    return table(["", *METRICS, "s", "MB"], rows, 1)
+
+
+def cell(metric: str, each: dict[str, Any], contenders: dict[str, Any]) -> str:
+    """Return a value, in bold if no contender has a better one."""
+    value = each["metrics"].get(metric)
+    if value is None:
+        return "–"
+    best = min if metric in SMALL_IS_GOOD else max
+    others = [other["metrics"].get(metric, value) for other in contenders.values()]
+    return f"**{value:.4f}**" if value == best(others) else f"{value:.4f}"
+
+
+def caption(results: dict[str, Any]) -> str:
+    """Return how to make the tables again."""
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return (
+        "s: seconds of the processor to train, on one thread; MB: the most memory that the process "
+        f"held. `{results['command']}`, {versions}."
+    )
+
+
+if __name__ == "__main__":
+    put(tables(json.loads(RESULTS.read_text())), NAME, "ranker_table.py")

@@ -1,0 +1,65 @@
+"""`lucid evaluate`, and the test at the end of `lucid train`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import lucid
+from lucid import training
+from lucid.cli import data, display
+from lucid.cli.errors import UsageError
+from lucid.io import DataFileError, Dataset
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`lucid evaluate`: the metrics of a saved model on a file."""
+    set_threads(arguments.threads)
+    ranker = training.Ranker.load(arguments.model)
+    test = data.read_nonempty(arguments.file)
+    if data.sizes(test) != (ranker.num_features, ranker.num_classes):
+        raise DataFileError(
+            f"{arguments.file}: its header says {data.sizes(test)} (features, labels), the model "
+            f"has {(ranker.num_features, ranker.num_classes)}"
+        )
+    data.check_ranks(test, arguments.file)
+    tested = Tested(ranker, test)
+    if arguments.json:
+        tested.print_json()
+    else:
+        tested.print()
+    return 0
+
+
+class Tested:
+    """The metrics of a ranker, and of the most frequent labels, which it should beat."""
+
+    def __init__(self, ranker: training.Ranker, test: Dataset) -> None:
+        self.ranker = ranker
+        self.rows = len(test)
+        propensities = ranker.propensities.numpy()
+        self.values = training.evaluate(ranker, test, propensities=propensities)
+        frequent = training.MostFrequent(propensities)
+        self.baseline = training.evaluate(frequent, test, propensities=propensities)
+
+    def print(self) -> None:
+        """Print a table."""
+        display.print_metrics(self.values, self.baseline, self.rows)
+
+    def print_json(self) -> None:
+        """Print the same, with all digits, and what the model was trained with."""
+        content = {
+            "rows": self.rows,
+            "metrics": self.values,
+            "most frequent labels": self.baseline,
+            "settings": self.ranker.settings,
+        }
+        print(json.dumps(content, indent=1))
+
+
+def set_threads(threads: int) -> None:
+    """Set the threads of the kernels to what the option says."""
+    try:
+        lucid.set_num_threads(threads)
+    except ValueError as error:
+        raise UsageError(f"--threads: {error}") from None

@@ -1,0 +1,51 @@
+"""Files that are written after long work: what would make that fail is found before it."""
+
+from __future__ import annotations
+
+import stat
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from lucid.cli.errors import UsageError
+
+
+def check_outputs(
+    inputs: Iterable[str | None], outputs: Iterable[tuple[str, str | None, str]]
+) -> None:
+    """Refuse outputs that cannot be written, or would overwrite the data or each other.
+
+    Parameters
+    ----------
+    inputs : iterable of str or None
+        The files that are read.
+    outputs : iterable of tuple
+        Of each file that is written the option, its name if it is given, and what it will be.
+
+    Raises
+    ------
+    UsageError
+        That names the option.
+    """
+    taken = {Path(path).resolve(): "the data" for path in inputs if path is not None}
+    for option, path, what in outputs:
+        if path is not None:
+            target = Path(path).resolve()
+            _check_output(option, path, target)
+            if target in taken:
+                raise UsageError(f"{path}: {option} would overwrite {taken[target]}")
+            taken[target] = what
+
+
+def _check_output(option: str, path: str, target: Path) -> None:
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: there is no such folder")
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.stat().st_mode):
+            raise UsageError(f"{path}: {option} wants a regular file, not a folder or device")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{path}: its folder cannot be written: {error.strerror}") from error

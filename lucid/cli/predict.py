@@ -1,0 +1,49 @@
+"""`lucid predict`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from lucid import training
+from lucid.cli.errors import UsageError
+from lucid.cli.evaluate import set_threads
+from lucid.cli.outputs import check_outputs
+from lucid.io import DataFileError, Dataset, PredictionWriter, stream_xmc
+
+#: Rows of the file that are read and scored before the next are.
+_ROWS = 10_000
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """`lucid predict`: the best labels of each row of a file, with their scores."""
+    check_outputs(
+        (arguments.model, arguments.file), [("--output", arguments.output, "the predictions")]
+    )
+    set_threads(arguments.threads)
+    ranker = training.Ranker.load(arguments.model)
+    if arguments.top > ranker.num_classes:
+        raise UsageError(f"--top {arguments.top}: the model has {ranker.num_classes} classes")
+    target: Any = arguments.output or sys.stdout.buffer
+    with PredictionWriter(target, arguments.format, class_names=ranker.class_names) as writer:
+        for piece in _pieces(arguments.file, ranker):
+            classes, scores = ranker.top_k(piece.features, arguments.top)
+            if arguments.threshold is not None:
+                classes = np.where(scores < arguments.threshold, -1, classes)
+            writer.write(classes, scores)
+    return 0
+
+
+def _pieces(path: str, ranker: training.Ranker) -> Iterator[Dataset]:
+    """Read a file whose rows have the features of the model; of its labels nothing is wanted."""
+    for piece in stream_xmc(path, rows=_ROWS, dtype=np.float64):
+        width = piece.features.shape[1]
+        if width != ranker.num_features:
+            raise DataFileError(
+                f"{path}: its header says {width} features, the model has {ranker.num_features}"
+            )
+        yield piece

@@ -1,0 +1,62 @@
+"""Data that comes in pieces, for files that are larger than memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+from lucid.arrays.checks import as_int
+from lucid.data.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class DataStream:
+    r"""Features and labels that come in pieces, as `stream_xmc` and `stream_svmlight` make them.
+
+    Each iteration reads the file from the beginning, and yields a `Dataset` for each piece.
+
+    Parameters
+    ----------
+    read : callable
+        Returns a new iterator over the pieces: what an iteration of the stream goes through.
+    num_rows : int or None
+        The rows of all pieces together; None where only the end of the file tells.
+    num_features, num_classes : int
+        The sizes that all pieces have.
+    rows : int
+        The rows of a piece, at most.
+    class_names : tuple of str, optional
+        The names of the classes by their numbers.
+
+    Examples
+    --------
+    >>> from lucid.io import stream_xmc
+    >>> with open("tiny.txt", "w") as file:
+    ...     _ = file.write("3 3 4\n0,3 1:0.5\n 0:1 2:-2.5e-1\n2 0:1\n")
+    >>> sum(len(piece) for piece in stream_xmc("tiny.txt", rows=2))
+    3
+    """
+
+    read: Callable[[], Iterator[Dataset]]
+    num_rows: int | None
+    num_features: int
+    num_classes: int
+    rows: int
+    class_names: tuple[str, ...] | None = None
+
+    def __iter__(self) -> Iterator[Dataset]:
+        return self.read()
+
+    def __repr__(self) -> str:
+        rows = "unknown" if self.num_rows is None else self.num_rows
+        return (
+            f"DataStream(rows={rows}, features={self.num_features}, classes={self.num_classes}, "
+            f"in pieces of {self.rows})"
+        )
+
+
+def checked_rows(rows: SupportsIndex) -> int:
+    """Return how many rows a piece has."""
+    number = as_int("rows", rows)
+    if number < 1:
+        raise ValueError(f"rows must be at least 1, got {number}")
+    return number

@@ -1,0 +1,234 @@
+"""The fused last layer with the optimiser's step inside: no gradient is as large as the weight.
+
+`fused.py` uses up the gradient of a tile's logits at once, but adds what it makes of the weight's
+gradient to an array as large as the weight, which the optimiser then reads again. Here each tile of
+the weight takes its step as soon as its gradient is known, while both are in the cache: the weight
+and the optimiser's state are read and written once for a batch.
+
+Two things have to wait until all tiles are through: the rows of the classes that are labels, whose
+gradient depends on the scores of all classes; they are few, and left as they are until the end. And
+what the tiles bring to the gradient of the features is added up in the order of the tiles, so that
+it does not depend on which thread was faster.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextvars import copy_context
+from threading import Lock, Thread
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.arrays.features import transposed_times
+from lucid.arrays.reduction import pairwise_sum
+from lucid.labels import Labels
+from lucid.losses.fused import (
+    Asked,
+    Rows,
+    Wanted,
+    linear_loss_of,
+    scale_rows,
+    tiles,
+    without_full_rows,
+)
+from lucid.losses.options import check_margin_fits
+from lucid.losses.pairs import bases
+from lucid.losses.problem import Loss
+from lucid.system.blas import one_thread_each
+from lucid.system.threads import get_num_threads
+
+Array = npt.NDArray[Any]
+
+#: Tiles are not made narrower than so many classes: each takes some twenty calls from Python.
+_NARROWEST = 64
+
+
+class Step(Protocol):
+    """Takes the step of an optimiser, some classes at a time."""
+
+    def __call__(
+        self, classes: slice | Array, weight: Array, bias: Array, but: Array | None = None
+    ) -> None:
+        """Step these classes by the gradients ``weight`` and ``bias``, but some of them.
+
+        ``but`` are places among the classes.
+        """
+
+
+def linear_step_of(
+    features: Any,
+    weight: Array,
+    bias: Array,
+    labels: Labels,
+    *,
+    loss: Loss,
+    options: Mapping[str, Any],
+    chunk: int,
+    scale: Array | float,
+    step: Step,
+    wanted: bool,
+) -> tuple[Array, Array | None]:
+    """Return the loss of each row; have ``step`` take the step of the sum of scale * loss.
+
+    As `linear_loss_of`, all arrays in one dtype. If ``wanted``, return the gradient of the features
+    as well, that of the weight before the step.
+    """
+    check_margin_fits(options["margin"], weight.dtype)
+    known = without_full_rows(labels)
+    rows = Rows(features, weight, bias, known, Asked(loss, options), chunk)
+    scales = np.broadcast_to(np.asarray(scale, np.float64), len(labels))
+    of_features = np.zeros(features.shape, weight.dtype) if wanted else None
+    if np.isfinite(rows.low).all():
+        losses = _Tiles(rows, scales, step, of_features, chunk).solve()
+        counted = np.where(scales == 0, 0, losses)  # a row of weight 0 is not there
+        if not np.isnan(counted).any():
+            return losses, of_features
+        nothing = np.full(weight.shape[1], np.nan, weight.dtype)
+        for tile in tiles(len(weight), max(1, chunk // weight.shape[1])):
+            g = np.broadcast_to(nothing, (tile.stop - tile.start, nothing.size))
+            step(tile, g, np.full(len(g), np.nan, bias.dtype))
+        if of_features is not None:
+            of_features[np.isnan(counted)] = np.nan
+        return losses, of_features
+    # Scores that are infinite, which a tile could not tell from those that stand for nothing.
+    losses, gradients = linear_loss_of(
+        features,
+        weight,
+        bias,
+        labels,
+        loss=loss,
+        options=options,
+        chunk=chunk,
+        scale=scale,
+        wanted=Wanted(True, True, wanted),
+    )
+    assert gradients.weight is not None
+    assert gradients.bias is not None
+    step(slice(0, len(weight)), gradients.weight, gradients.bias)
+    return losses, gradients.features
+
+
+class _Tiles:
+    """The tiles of a batch, which threads share out, and what is added up over them."""
+
+    def __init__(
+        self, rows: Rows, scales: Array, step: Step, of_features: Array | None, chunk: int
+    ) -> None:
+        self.rows, self.step = rows, step
+        self.width = min(len(rows.weight), max(_NARROWEST, chunk // max(1, *rows.x.shape)))
+        self.weights = rows.weights(self.width)
+        self.base = bases(rows.labels, self.weights, rows.asked.normalize())
+        self.factors = scales / self.base
+        self.losses = np.zeros(len(rows.labels))
+        self.of_labels = np.zeros(rows.taus.shape, rows.taus.dtype)
+        self.of_features = of_features
+        # The gradients of the classes that are labels, which wait for the end.
+        self.waiting = np.zeros((rows.classes.size, rows.weight.shape[1]), rows.weight.dtype)
+        self.waiting_bias = np.zeros(rows.classes.size, rows.weight.dtype)
+
+    def solve(self) -> Array:
+        """Go through all tiles, and return the loss of each row."""
+        all_tiles = tiles(len(self.rows.weight), self.width)
+        with one_thread_each() as several:
+            threads = min(get_num_threads(), len(all_tiles)) if several else 1
+            _share_out(self, all_tiles, threads)
+        self._step_labels()
+        return self.losses / self.base
+
+    def work(self, numbered: Iterator[tuple[int, slice]], in_order: "_InOrder") -> None:
+        """Go through tiles until there are none left: the work of a thread."""
+        buffer = self.rows.buffer(self.width)
+        of_weight = np.empty((self.width, self.rows.weight.shape[1]), self.rows.weight.dtype)
+        for number, tile in numbered:
+            in_order.add(number, self._solve_tile(tile, buffer, of_weight))
+
+    def _solve_tile(self, tile: slice, buffer: Array, of_weight: Array) -> list[Array]:
+        rows, m = self.rows, tile.stop - tile.start
+        loss, g = rows.solve_tile(
+            tile, rows.asked.kernel(), self.weights, True, buffer, num_threads=1
+        )
+        assert g is not None
+        scale_rows(g, self.factors)
+        parts = [loss, g[:, m:].copy()]
+        g = g[:, :m]
+        if self.of_features is not None:  # of the weight as it is before its step
+            parts.append((rows.weight[tile].T @ g.T).T)
+        transposed_times(g, rows.x, of_weight[:m], num_threads=1)
+        of_bias = pairwise_sum(g, axis=0)
+        first, last = np.searchsorted(rows.classes, [tile.start, tile.stop])
+        but = rows.classes[first:last] - tile.start
+        self.waiting[first:last], self.waiting_bias[first:last] = of_weight[but], of_bias[but]
+        self.step(tile, of_weight[:m], of_bias, but)
+        return parts
+
+    def _step_labels(self) -> None:
+        rows = self.rows
+        for classes, g in rows.gradients_of_labels(self.of_labels):
+            own = slice(*np.searchsorted(rows.classes, [classes[0], classes[-1] + 1]))
+            of_weight = np.empty((classes.size, rows.weight.shape[1]), g.dtype)
+            transposed_times(g, rows.x, of_weight, get_num_threads())
+            self.waiting[own] += of_weight
+            self.waiting_bias[own] += pairwise_sum(g, axis=0)
+            if self.of_features is not None:
+                self.of_features += g @ rows.weight[classes]
+        if rows.classes.size:
+            self.step(rows.classes, self.waiting, self.waiting_bias)
+
+
+class _InOrder:
+    """Adds up what tiles bring, in their order, whichever comes first."""
+
+    def __init__(self, totals: list[Array]) -> None:
+        self._totals = totals
+        self._early: dict[int, list[Array]] = {}
+        self._next = 0
+        self._lock = Lock()
+
+    def add(self, number: int, parts: list[Array]) -> None:
+        with self._lock:
+            self._early[number] = parts
+            while self._next in self._early:
+                for total, part in zip(self._totals, self._early.pop(self._next), strict=True):
+                    total += part
+                self._next += 1
+
+
+class _Numbered:
+    """Numbered tiles that several threads take from, one at a time; none after an error."""
+
+    def __init__(self, all_tiles: list[slice]) -> None:
+        self._left = iter(enumerate(all_tiles))
+        self._lock = Lock()
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> "_Numbered":
+        return self
+
+    def __next__(self) -> tuple[int, slice]:
+        with self._lock:
+            if self.error is not None:
+                raise StopIteration
+            return next(self._left)
+
+
+def _share_out(work: _Tiles, all_tiles: list[slice], threads: int) -> None:
+    """Have threads go through the tiles; NumPy and the kernels let them run side by side."""
+    totals = [work.losses, work.of_labels]
+    if work.of_features is not None:
+        totals.append(work.of_features)
+    numbered, in_order = _Numbered(all_tiles), _InOrder(totals)
+
+    def run() -> None:
+        try:
+            work.work(numbered, in_order)
+        except BaseException as error:
+            numbered.error = error
+
+    helpers = [Thread(target=copy_context().run, args=(run,)) for _ in range(threads - 1)]
+    for helper in helpers:
+        helper.start()
+    run()
+    for helper in helpers:
+        helper.join()
+    if numbered.error is not None:
+        raise numbered.error

@@ -1,0 +1,129 @@
+"""The forms of labels that estimators meet: each is read into `Labels`, and predicted again."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.preprocessing import MultiLabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from lucid.labels import Labels
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """In which form labels were given, and so are predicted."""
+
+    kind: Literal["one", "array", "sparse", "Labels", "names"]
+    """One label a row; a dense or a sparse matrix; `Labels`; for each row a list of names."""
+    classes: Array
+    """What the classes are called, shape (C,)."""
+    prototype: Any = None
+    """An empty piece of the matrix, of its class and dtype."""
+
+    @classmethod
+    def of(cls, y: Any, classes: Any = None) -> Form:
+        """Recognise the form of labels, and find their classes unless they are given."""
+        if isinstance(y, Labels):
+            return cls("Labels", np.arange(y.num_classes))
+        if sparse.issparse(y):
+            return cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0])
+        if _are_names(y):
+            found = MultiLabelBinarizer().fit(y).classes_ if classes is None else classes
+            return cls("names", np.asarray(found))
+        array = _as_array(y)
+        if array.ndim == 2:
+            columns = getattr(y, "columns", None)  # of a DataFrame
+            named = np.arange(array.shape[1]) if columns is None else np.asarray(columns)
+            return cls("array", named, array[:0])
+        return cls("one", np.unique(array if classes is None else classes))
+
+    def labels(self, y: Any) -> Labels:
+        """Read labels that are in this form, or in another one with the same classes."""
+        if isinstance(y, Labels):
+            labels = y
+        elif sparse.issparse(y):
+            labels = Labels.from_csr(y)
+        elif _are_names(y):
+            binarizer = MultiLabelBinarizer(classes=self.classes, sparse_output=True)
+            labels = Labels.from_csr(binarizer.fit_transform(y))
+        elif (array := _as_array(y)).ndim == 2:
+            labels = _of_multi_hot(array)
+        else:
+            labels = self._of_one_each(array)
+        if labels.num_classes != len(self.classes):
+            raise ValueError(
+                f"y must have {len(self.classes)} classes, as before, got {labels.num_classes}"
+            )
+        return labels
+
+    def _of_one_each(self, y: Array) -> Labels:
+        if self.kind != "one":
+            raise ValueError(
+                f"y must say for each row which of the {len(self.classes)} classes are its labels, "
+                f"got an array of shape {y.shape}"
+            )
+        places = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
+        unseen = self.classes[places] != y
+        if unseen.any():
+            raise ValueError(f"y must hold known classes, got {y[unseen][0]!r}")
+        return Labels(places, np.arange(y.size + 1), len(self.classes))
+
+    def predicted(self, labels: Labels) -> Any:
+        """Return labels in this form."""
+        if self.kind == "one":
+            return self.classes[labels.indices]
+        if self.kind == "array":
+            return labels.to_multi_hot().astype(self.prototype.dtype)
+        if self.kind == "sparse":
+            return type(self.prototype)(labels.to_csr().astype(self.prototype.dtype))
+        if self.kind == "names":
+            return [tuple(self.classes[row]) for row in labels]
+        return labels
+
+
+def _as_array(y: Any) -> Array:
+    """Return classes (N,), or a matrix (N, C) with more than one column."""
+    array = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
+    if array.ndim == 2 and array.shape[1] != 1:
+        return array
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError("y must be finite where each row has one label, got NaN or infinity")
+    check_classification_targets(array)
+    column: Array = column_or_1d(array, warn=True)
+    return column
+
+
+def _of_multi_hot(array: Array) -> Labels:
+    try:
+        return Labels.from_multi_hot(array)
+    except ValueError as error:
+        raise ValueError(
+            f"y: {error}; rows of class indices are taken as a list of lists, or as "
+            "lucid.Labels.from_padded(y, num_classes)"
+        ) from None
+
+
+def _are_names(y: Any) -> bool:
+    """Whether labels are a collection of names for each row, and not the rows of a matrix."""
+    if hasattr(y, "columns"):
+        return False
+    rows = y if isinstance(y, list | tuple) else np.asarray(y)
+    if getattr(rows, "ndim", 1) != 1:
+        return False
+    if len(rows) == 0 or any(isinstance(row, str) or not hasattr(row, "__len__") for row in rows):
+        return False
+    if any(isinstance(row, Set) for row in rows) or len({len(row) for row in rows}) > 1:
+        return True
+    matrix = np.asarray(rows)
+    if matrix.dtype.kind not in "biuf":
+        return True
+    return not np.isin(matrix[~np.isnan(matrix)], (0, 1)).all()

@@ -1,0 +1,271 @@
+"""The losses in PyTorch's own operations, for scores on a device for which there is no kernel.
+
+Nothing is copied to the CPU, and no pair is formed. Sums over classes are made in float64 where the
+device has it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lucid.arrays.checks import check_probabilities, check_reduction
+from lucid.losses.margin import MARGIN
+from lucid.losses.options import as_sample_weight, check_margin_fits
+from lucid.losses.problem import Loss
+from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs, tiles_of
+from lucid.torch.ranks import Ranks, from_the_top, sum_dtype, up_to
+from lucid.torch.targets import Parts, array_of, constant
+
+#: An exponent beside which others do not count, as for that of an infinite score.
+_LARGE = 80.0
+
+
+def solve(
+    loss: Loss,
+    x: Tensor,
+    parts: Parts,
+    sample_weight: Tensor | None,
+    reduction: str,
+    options: Mapping[str, Any],
+    want_gradient: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
+    check_reduction(reduction)
+    options = checked_options(loss, options, x)
+    losses, gradient = _rows(loss.name, x, parts, options, want_gradient)
+    scale = _scale(sample_weight, losses)
+    losses = weighted(losses, scale, reduction, len(x))
+    if gradient is not None:
+        factors = None if scale is None else scale.unsqueeze(-1)
+        gradient = weighted(gradient, factors, reduction, len(x))
+    return (losses if reduction == "none" else losses.sum()).to(x.dtype), gradient
+
+
+def weighted(values: Tensor, scale: Tensor | None, reduction: str, rows: Any) -> Tensor:
+    """Multiply what belongs to rows by what each of them counts in the result."""
+    if scale is not None:
+        values = torch.where(scale > 0, values * scale.to(values.dtype), 0)
+    if reduction != "mean":
+        return values
+    return values / (rows if scale is None else scale.sum().to(values.dtype))
+
+
+def curvature(
+    v: Tensor,
+    x: Tensor,
+    parts: Parts,
+    sample_weight: Tensor | None,
+    reduction: str,
+    options: Mapping[str, Any],
+) -> Tensor:
+    """Return the second derivative of the squared margin loss times ``v``, (N, C).
+
+    The formula is that of `lucid.losses.margin.squared_curvature`.
+    """
+    n, classes = x.shape
+    asked = Asked.of(MARGIN.name, checked_options(MARGIN, options, x))
+    rows = Rows.read(parts, (n, classes))
+    labels = rows.labels
+    weights = asked.weights(labels, x)
+    bases = asked.bases(rows, weights, classes)
+    ranks = Ranks(asked.taus(x.gather(1, labels.classes), labels), weights > 0, 2)
+    scores = x.new_empty(n, classes + 1)
+    scores[:, :-1] = x
+    rows.hide(scores, slice(0, classes))
+    bins = ranks.show(scores)[:, :-1]
+    d = v.to(weights.dtype)
+    of_labels = d.gather(1, labels.classes)
+    result = up_to(ranks.sorted(weights)).gather(1, bins) * d
+    result -= up_to(ranks.sorted(weights * of_labels)).gather(1, bins)
+    above = from_the_top(torch.zeros_like(ranks.heights[0]).scatter_add_(1, bins, d)[:, 2:])
+    counts, above = ranks.unsorted(ranks.counts()), ranks.unsorted(above)
+    result.scatter_add_(1, labels.classes, weights * (counts * of_labels - above))
+    result *= (2 / bases)[:, None]
+    scale = _scale(sample_weight, bases)
+    factors = None if scale is None else scale.unsqueeze(-1)
+    return weighted(result, factors, reduction, n).to(x.dtype)
+
+
+def _rows(
+    name: str, x: Tensor, parts: Parts, options: Mapping[str, Any], want_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return the loss of each row, in the dtype for sums, and the gradient of each row's own."""
+    if name in ("multilabel_margin_loss", "warp_loss"):
+        rows = Rows.read(parts, (x.shape[0], x.shape[1]))
+        return _pairs(Asked.of(name, options), x, rows, want_gradient)
+    if name == "multilabel_soft_margin_loss":
+        return _soft_margin(x, parts, want_gradient, **options)
+    exponential = _Exponential(x, Rows.read(parts, (x.shape[0], x.shape[1])), want_gradient)
+    found: tuple[Tensor, Tensor | None] = getattr(exponential, name)(**options)
+    return found
+
+
+def checked_options(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[str, Any]:
+    """Return all options for scores (N, C); numbers for classes as tensors, on their device.
+
+    Tensors are checked where they are.
+    """
+    tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
+        wrong = ~value.isfinite() | (value < 0) if name == "weight" else ~value.isfinite()
+        if value.shape != x.shape[1:] or wrong.any():
+            loss.checked(x.shape[1], {name: constant(name, value)})  # which says what is wrong
+    others = {name: value for name, value in options.items() if name not in tensors}
+    checked = {**loss.checked(x.shape[1], others), **tensors}
+    if isinstance(checked.get("margin"), float):
+        check_margin_fits(checked["margin"], str(x.dtype).partition(".")[2])
+    return {
+        name: torch.as_tensor(value).detach().to(x.device)
+        if isinstance(value, Tensor | np.ndarray)
+        else value
+        for name, value in checked.items()
+    }
+
+
+def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
+    if sample_weight is None:
+        return None
+    wrong = ~sample_weight.isfinite() | (sample_weight < 0)
+    if sample_weight.shape != losses.shape or wrong.any():
+        as_sample_weight(constant("sample_weight", sample_weight), (len(losses), 1))
+    return sample_weight.detach().to(losses)
+
+
+def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Tensor | None]:
+    n, classes = x.shape
+    gradient = x.new_empty(n, classes) if want else None
+
+    def keep(tile: slice, g: Tensor) -> None:
+        assert gradient is not None
+        gradient[:, tile] = g
+
+    label_scores = x.gather(1, rows.labels.classes)
+    tiles, use = tiles_of(x, rows), keep if want else None
+    losses, of_labels = solve_pairs(asked, rows, label_scores, classes, tiles, None, use)
+    if gradient is not None and of_labels is not None:
+        gradient.scatter_add_(1, rows.labels.classes, of_labels)
+        gradient.masked_fill_(losses.isnan()[:, None], math.nan)
+    return losses, gradient
+
+
+class _Exponential:
+    """The losses of A, the sum of e**-x_i over the labels, and B, that of e**x_j over negatives.
+
+    Each is relative to its highest term, so that none overflows: what losses need are logarithms of
+    A and B, and the shares of the terms.
+    """
+
+    def __init__(self, x: Tensor, rows: Rows, want_gradient: bool) -> None:
+        self.x, self.labels, self.want = x, rows.labels, want_gradient
+        n, classes = x.shape
+        everything = slice(0, classes)
+        self.of_labels = -x.gather(1, rows.labels.classes).to(sum_dtype(x))
+        self.of_labels.masked_fill_(~rows.labels.there, -math.inf)
+        self.log_a, self.label_shares = _log_sum_exp(self.of_labels.clone())
+        negatives = x.new_empty(n, classes + 1)
+        negatives[:, :-1] = x
+        rows.hide(negatives, everything)
+        hidden = rows.hidden(everything)[:, None]
+        self.low = (negatives == -math.inf).sum(1, keepdim=True) > hidden + 1
+        self.log_b, self.shares = _log_sum_exp(negatives)
+        self.count = rows.labels.there.sum(1, keepdim=True)
+        self.negatives = classes - hidden
+
+    def lsep_loss(self, per_label: bool) -> tuple[Tensor, Tensor | None]:
+        if per_label:
+            t = self.log_b + self.of_labels
+            each = 1 / self.count.clamp(min=1).to(t.dtype)
+            slopes = t.sigmoid() * each
+            losses = (_softplus(t) * each).masked_fill_(~self.labels.there, 0).sum(1, keepdim=True)
+            slopes.masked_fill_(~self.labels.there, 0)
+            return self._pairs_only(losses, slopes.sum(1, keepdim=True), slopes)
+        t = self.log_a + self.log_b
+        slope = t.sigmoid()
+        return self._pairs_only(_softplus(t), slope, slope * self.label_shares)
+
+    def bpmll_loss(self) -> tuple[Tensor, Tensor | None]:
+        losses = (self.log_a + self.log_b).exp() / (self.count * self.negatives).clamp(min=1)
+        return self._pairs_only(losses, losses, losses * self.label_shares)
+
+    def zlpr_loss(self) -> tuple[Tensor, Tensor | None]:
+        losses = _softplus(self.log_a) + _softplus(self.log_b)
+        of_labels = self.log_a.sigmoid() * self.label_shares
+        return self._solved(losses, self.log_b.sigmoid(), of_labels)
+
+    def _pairs_only(
+        self, losses: Tensor, slope: Tensor, of_labels: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Let a row without a pair have loss and gradient 0, and -inf against -inf be NaN."""
+        losses = losses.masked_fill(self.low & (self.log_a == math.inf), math.nan)
+        none = (self.count == 0) | (self.negatives == 0)
+        self.shares.masked_fill_(none, 0)
+        parts = (part.masked_fill(none, 0) for part in (losses, slope, of_labels))
+        return self._solved(*parts)
+
+    def _solved(
+        self, losses: Tensor, slope: Tensor, of_labels: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        losses = losses[:, 0]
+        if not self.want:
+            return losses, None
+        gradient = self.shares[:, :-1] * slope.to(self.x.dtype)
+        of_labels = (-of_labels).masked_fill_(~self.labels.there, 0).to(self.x.dtype)
+        gradient.scatter_add_(1, self.labels.classes, of_labels)
+        return losses, gradient.masked_fill_(losses.isnan()[:, None], math.nan)
+
+
+def _log_sum_exp(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logarithm of the sum of e**x of each row, (N, 1), and the terms over the sum.
+
+    ``x`` is written over. An empty sum is one of -inf alone, and its terms are 0.
+    """
+    top = x.amax(1, keepdim=True)
+    shift = top.masked_fill(~top.isfinite(), 0)
+    terms = x.sub_(shift).clamp_(max=_LARGE).exp_()
+    total = terms.sum(1, keepdim=True, dtype=sum_dtype(x))
+    logarithm = (total.log() + shift).masked_fill_(top == math.inf, math.inf)
+    return logarithm, terms.div_(total.masked_fill(total == 0, 1).to(x.dtype))
+
+
+def _softplus(x: Tensor) -> Tensor:
+    return torch.logaddexp(x, x.new_zeros(()))
+
+
+def _soft_margin(
+    x: Tensor, parts: Parts, want_gradient: bool, weight: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    target = parts[0]
+    assert target is not None
+    if parts[1] is None and target.dtype != torch.bool:
+        known = ~target.isnan()
+        y = target.to(x.dtype).masked_fill(~known, 0)
+        if target.shape != x.shape or ((y < 0) | (y > 1)).any():
+            check_probabilities(array_of("target", target), np.empty(x.shape))
+    else:
+        rows = Rows.read(parts, (x.shape[0], x.shape[1]))
+        y = _indicator(x, rows.labels)
+        known = _indicator(x, rows.unknown) == 0 if rows.unknown else torch.ones_like(y) > 0
+    factor = known.to(sum_dtype(x)) / known.sum(1, keepdim=True).clamp(min=1)
+    if weight is not None:
+        factor = factor * weight.to(factor)
+    factor = factor.to(x.dtype)
+    yes, no = factor * y, factor * (1 - y)
+    # What counts 0 is left out, and not multiplied: it may be infinite.
+    terms = (yes * _softplus(-x)).masked_fill_(yes == 0, 0)
+    terms += (no * _softplus(x)).masked_fill_(no == 0, 0)
+    losses = terms.sum(1, dtype=sum_dtype(x))
+    if not want_gradient:
+        return losses, None
+    gradient = no.mul_(x.sigmoid()).sub_(yes.mul_((-x).sigmoid()))
+    return losses, gradient.masked_fill_(losses.isnan()[:, None], math.nan)
+
+
+def _indicator(x: Tensor, classes: Padded) -> Tensor:
+    """Return 1 for these classes and 0 for the others, (N, C)."""
+    indicator = x.new_zeros(len(x), x.shape[1] + 1)
+    column = classes.classes.masked_fill(~classes.there, x.shape[1])
+    return indicator.scatter_(1, column, 1)[:, :-1]

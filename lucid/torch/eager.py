@@ -1,0 +1,144 @@
+"""The loss of tensors that nothing traces: one call of the kernel, past PyTorch's dispatcher.
+
+An operator costs some microseconds in the dispatcher, and more for its gradient; the kernel takes
+less than that for a row of a few scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from lucid.losses.problem import Loss
+from lucid.torch.solving import HALVES, on_cpu
+from lucid.torch.targets import constant, readable, scores_of
+
+Tensor = torch.Tensor
+
+#: The loss once more, with all its derivatives.
+Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
+
+_transforms = torch._C._functorch.peek_interpreter_stack
+_modes = torch._C._len_torch_dispatch_stack
+_jit_traces = torch._C._is_tracing
+
+#: Tensors without a behaviour of their own.
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+#: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
+#: its compiler reuses memory; where it is not to be had, every graph counts as kept.
+_graph_is_kept: Callable[[], bool] = getattr(
+    getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
+)
+
+
+def is_plain(x: Any) -> bool:
+    """Whether scores are on the CPU, and nobody watches what becomes of them but autograd."""
+    return (
+        not torch.compiler.is_compiling()
+        and type(x) in _PLAIN
+        and x.is_cpu
+        and _transforms() is None
+        and not _modes()
+        and forward_ad._current_level < 0
+        and not _jit_traces()
+    )
+
+
+def result_dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype of the loss: that of half-precision scores, too, but not in autocast."""
+    device = x.device.type
+    if x.dtype in HALVES and torch.amp.is_autocast_available(device):
+        if torch.is_autocast_enabled(device):
+            return torch.float32  # as PyTorch's own losses
+    return x.dtype
+
+
+def loss_of(
+    loss: Loss,
+    x: Tensor,
+    target: Any,
+    reduction: str,
+    sample_weight: Any,
+    options: Mapping[str, Any],
+    again: Again | None,
+) -> Tensor:
+    """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
+    if options or sample_weight is not None:
+        options = {name: constant(name, value) for name, value in options.items()}
+        sample_weight = constant("sample_weight", sample_weight)
+    if x.requires_grad and torch.is_grad_enabled():
+        found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
+        return found
+    return _solved(x, target, loss, reduction, sample_weight, options, False)[0]
+
+
+def _solved(
+    x: Tensor,
+    target: Any,
+    loss: Loss,
+    reduction: str,
+    sample_weight: Any,
+    options: Mapping[str, Any],
+    want_gradient: bool,
+) -> tuple[Tensor, Tensor | None]:
+    if isinstance(target, (Tensor, tuple)):
+        target = readable("target", target, x.shape[-1] if x.ndim else 0)
+    if x.dtype not in HALVES:
+        return on_cpu(loss, x, target, reduction, sample_weight, options, want_gradient)
+    value, gradient = on_cpu(
+        loss, x.float(), target, reduction, sample_weight, options, want_gradient
+    )
+    return value.to(result_dtype(x)), gradient
+
+
+class _Loss(torch.autograd.Function):
+    """The loss; its gradient is computed along with it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        target: Any,
+        loss: Loss,
+        reduction: str,
+        sample_weight: Any,
+        options: Mapping[str, Any],
+        again: Again | None,
+    ) -> Tensor:
+        kept = ()
+        if again is not None:
+            if not isinstance(target, Tensor) or target.layout is not torch.strided:
+                target = _own(loss, target, x)
+            kept = (x, target if isinstance(target, Tensor) else None)
+            ctx.again = lambda x, t: again(
+                x, target if t is None else t, reduction, sample_weight, options
+            )
+        value, gradient = _solved(x, target, loss, reduction, sample_weight, options, True)
+        ctx.save_for_backward(gradient, *kept)
+        ctx.dtype = x.dtype
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, *kept = ctx.saved_tensors
+        if kept and torch.is_grad_enabled():
+            (result,) = torch.autograd.grad(ctx.again(*kept), kept[0], g, create_graph=True)
+        elif not torch.is_grad_enabled() and g.ndim == 0 and g.is_cpu and g.item() == 1:
+            # Where another backward pass needs it, it gets its own, whatever becomes of this one.
+            result = (gradient.clone() if _graph_is_kept() else gradient).to(ctx.dtype)
+        else:
+            # The gradient is constant in steps, so that this product has all derivatives. Rounded
+            # to half precision behind it, so that scaling the loss keeps small gradients.
+            result = (gradient * g.unsqueeze(-1)).to(ctx.dtype)
+        return result, None, None, None, None, None, None
+
+
+def _own(loss: Loss, target: Any, x: Tensor) -> Any:
+    """Return a target that nobody else can write into."""
+    shape = tuple(x.shape)
+    known = readable("target", target, shape[-1] if shape else 0)
+    return loss.read_target(known, scores_of(shape))

@@ -1,0 +1,198 @@
+"""The losses as functions of PyTorch's tensors, each made from one entry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, cast
+
+import numpy as np
+import torch
+
+from lucid import losses
+from lucid.arrays.checks import Reduction
+from lucid.losses import docs
+from lucid.losses.exponential import BPMLL, LSEP, ZLPR
+from lucid.losses.margin import MARGIN
+from lucid.losses.problem import Loss
+from lucid.losses.soft_margin import SOFT_MARGIN
+from lucid.losses.warp import WARP
+from lucid.torch import curvature, eager
+from lucid.torch.operators import Curvature, Operators
+from lucid.torch.solving import HALVES
+from lucid.torch.targets import parts_of
+
+P = ParamSpec("P")
+Tensor = torch.Tensor
+
+
+def of_torch(
+    loss: Loss, arrays: Callable[P, Any], curvature: Curvature | None, example: str
+) -> Callable[P, Tensor]:
+    """Return the function of PyTorch's tensors of a loss, with the parameters of that of arrays.
+
+    Parameters
+    ----------
+    loss : Loss
+    arrays : callable
+        Its function of arrays.
+    curvature : Curvature, optional
+        How it is differentiated twice; by default the second derivative is 0.
+    example : str
+        For the docstring.
+    """
+    operators = Operators(loss, curvature)
+
+    def traced(
+        x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        dtype = x.dtype
+        if dtype in HALVES:
+            dtype = eager.result_dtype(x)
+            x = x.float()  # so that its gradient is rounded once
+        rows = x.unsqueeze(0) if x.ndim == 1 else x
+        if sample_weight is not None:
+            sample_weight = _constant("sample_weight", sample_weight, x)
+            sample_weight = sample_weight.reshape(1) if x.ndim == 1 else sample_weight
+        options = {name: _constant(name, value, x) for name, value in options.items()}
+        value: Tensor = operators.value(
+            rows, *parts_of(loss, target, rows), sample_weight, reduction, *operators.flat(options)
+        )
+        return (value.reshape(()) if x.ndim == 1 else value).to(dtype)
+
+    def call(
+        x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        if not eager.is_plain(x):
+            if not isinstance(x, Tensor):
+                raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+            return traced(x, target, reduction, sample_weight, options)
+        again = traced if curvature and curvature.is_there(options) else None
+        return eager.loss_of(loss, x, target, reduction, sample_weight, options, again)
+
+    def function(
+        x: Tensor,
+        target: Any,
+        reduction: Reduction = "mean",
+        *,
+        sample_weight: Any = None,
+        **options: Any,
+    ) -> Tensor:
+        return call(x, target, reduction, sample_weight, options)
+
+    function.call = call  # type: ignore[attr-defined]  # for modules, whose options are in a dict
+    function.__name__ = function.__qualname__ = loss.name
+    function.__doc__ = docs.of_torch(arrays, example)
+    signature = inspect.signature(arrays).replace(return_annotation="torch.Tensor")
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return cast(Callable[P, Tensor], function)
+
+
+def _constant(name: str, value: Any, x: Tensor) -> Any:
+    """Return an option as operators take it: numbers for classes or rows as a tensor."""
+    if isinstance(value, Tensor):
+        if value.requires_grad and torch.is_grad_enabled():
+            raise ValueError(
+                f"{name} must not require a gradient, which would be lost: detach() it"
+            )
+        return value
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return value
+    return torch.as_tensor(np.asarray(value), device=x.device)
+
+
+multilabel_margin_loss = of_torch(
+    MARGIN,
+    losses.multilabel_margin_loss,
+    Curvature(steps=True, is_there=lambda options: options.get("p", 1) == 2),
+    """
+    >>> import torch
+    >>> from lucid.torch import multilabel_margin_loss
+    >>> x = torch.tensor([[1.0, 0.5, -0.3, 0.2]], requires_grad=True)
+    >>> loss = multilabel_margin_loss(x, torch.tensor([[0, 1, -1, -1]]))
+    >>> print(round(loss.item(), 4))
+    0.275
+    >>> loss.backward()
+    >>> x.grad
+    tensor([[-0.2500, -0.5000,  0.2500,  0.5000]])
+    """,
+)
+warp_loss = of_torch(
+    WARP,
+    losses.warp_loss,
+    None,
+    """
+    >>> import torch
+    >>> from lucid.torch import warp_loss
+    >>> loss = warp_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    0.875
+    """,
+)
+lsep_loss = of_torch(
+    LSEP,
+    losses.lsep_loss,
+    Curvature(curvature.lsep),
+    """
+    >>> import torch
+    >>> from lucid.torch import lsep_loss
+    >>> loss = lsep_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    1.0688
+    """,
+)
+zlpr_loss = of_torch(
+    ZLPR,
+    losses.zlpr_loss,
+    Curvature(curvature.zlpr),
+    """
+    >>> import torch
+    >>> from lucid.torch import zlpr_loss
+    >>> loss = zlpr_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    1.7662
+    """,
+)
+bpmll_loss = of_torch(
+    BPMLL,
+    losses.bpmll_loss,
+    Curvature(curvature.bpmll),
+    """
+    >>> import torch
+    >>> from lucid.torch import bpmll_loss
+    >>> loss = bpmll_loss(torch.tensor([[1.0, 0.5, -0.3, 0.2]]), [[0, 1]])
+    >>> print(round(loss.item(), 4))
+    0.478
+    """,
+)
+_soft_margin = of_torch(
+    SOFT_MARGIN,
+    losses.multilabel_soft_margin_loss,
+    Curvature(curvature.soft_margin),
+    """
+    >>> import torch
+    >>> from lucid.torch import multilabel_soft_margin_loss
+    >>> x = torch.tensor([[2.0, -1.0, 0.0]])
+    >>> loss = multilabel_soft_margin_loss(x, torch.tensor([[1.0, 0.0, 0.0]]))
+    >>> print(round(loss.item(), 4))
+    0.3778
+    >>> labels = torch.tensor([[True, False, False]]).to_sparse()
+    >>> print(round(multilabel_soft_margin_loss(x, labels).item(), 4))
+    0.3778
+    """,
+)
+
+
+def multilabel_soft_margin_loss(  # the weight comes first, as in PyTorch
+    x: Tensor,
+    target: Any,
+    weight: Any = None,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: Any = None,
+) -> Tensor:
+    options = {} if weight is None else {"weight": weight}
+    return _soft_margin(x, target, reduction=reduction, sample_weight=sample_weight, **options)
+
+
+multilabel_soft_margin_loss.__doc__ = _soft_margin.__doc__

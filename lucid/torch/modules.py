@@ -1,0 +1,205 @@
+"""The losses as modules of PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+
+from lucid import nn
+from lucid.arrays.checks import Reduction, check_reduction
+from lucid.losses import docs
+from lucid.losses.exponential import BPMLL, LSEP, ZLPR
+from lucid.losses.margin import MARGIN
+from lucid.losses.problem import Loss
+from lucid.losses.soft_margin import SOFT_MARGIN
+from lucid.losses.warp import WARP
+from lucid.torch import functions as F
+from lucid.torch.targets import constant
+
+
+class Criterion(torch.nn.Module):
+    """A loss with its options; what an option holds for each class is a buffer."""
+
+    _loss: ClassVar[Loss]
+    _call: ClassVar[Callable[..., torch.Tensor]]
+
+    def __init__(self, reduction: Reduction, **options: Any) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction: Reduction = reduction
+        for name, value in options.items():
+            if name == "weight" or np.ndim(value):
+                if value is not None and not isinstance(value, torch.Tensor):
+                    value = torch.as_tensor(value)
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+        given = {name: constant(name, value) for name, value in self._options().items()}
+        self._loss.checked(None, given)
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options that are not the default."""
+        options = {}
+        for name in self._loss.defaults:
+            options[name] = self._buffers[name] if name in self._buffers else self.__dict__[name]
+        return self._loss.changed(options)
+
+    def forward(
+        self, x: torch.Tensor, target: Any, sample_weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Compute the loss between predictions and targets.
+
+        Parameters
+        ----------
+        x : torch.Tensor
+            The scores.
+        target : torch.Tensor, array_like of int, or Labels
+            The labels.
+        sample_weight : torch.Tensor or array_like, optional
+            A weight for each sample, shape ``(N,)``, not negative.
+
+        Returns
+        -------
+        torch.Tensor
+            Scalar loss, or the loss of each sample, as `reduction` says.
+        """
+        return self._call(x, target, self.reduction, sample_weight, self._options())
+
+    def extra_repr(self) -> str:
+        """Return the options as PyTorch prints them.
+
+        Returns
+        -------
+        str
+        """
+        options = {"reduction": self.reduction, **self._options()}
+        return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
+@docs.of_torch_module(nn.MultilabelMarginLoss)
+class MultilabelMarginLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import MultilabelMarginLoss
+    >>> criterion = MultilabelMarginLoss()
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]], requires_grad=True)
+    >>> loss = criterion(scores, torch.tensor([[0, 3, -1, -1, -1]]))
+    >>> print(round(loss.item(), 4))
+    1.06
+    >>> loss.backward()
+    >>> scores.grad
+    tensor([[-0.6000,  0.4000,  0.4000, -0.6000,  0.4000]])
+    """
+
+    _loss = MARGIN
+    _call = staticmethod(F.multilabel_margin_loss.call)
+
+    def __init__(
+        self,
+        reduction: Reduction = "mean",
+        *,
+        p: Literal[1, 2] = 1,
+        margin: Any = 1.0,
+        weight: Any = None,
+        normalize: Literal["classes", "pairs"] = "classes",
+    ) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, p=p, margin=margin, weight=weight, normalize=normalize)
+
+
+#: PyTorch's spelling of the same class.
+MultiLabelMarginLoss = MultilabelMarginLoss
+
+
+@docs.of_torch_module(nn.WARPLoss)
+class WARPLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import WARPLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(WARPLoss()(scores, [[0, 3]]).item(), 4))
+    3.2389
+    """
+
+    _loss = WARP
+    _call = staticmethod(F.warp_loss.call)
+
+    def __init__(self, reduction: Reduction = "mean", *, margin: Any = 1.0) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, margin=margin)
+
+
+@docs.of_torch_module(nn.LSEPLoss)
+class LSEPLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import LSEPLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(LSEPLoss()(scores, [[0, 3]]).item(), 4))
+    1.9043
+    """
+
+    _loss = LSEP
+    _call = staticmethod(F.lsep_loss.call)
+
+    def __init__(self, reduction: Reduction = "mean", *, per_label: bool = False) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, per_label=per_label)
+
+
+@docs.of_torch_module(nn.ZLPRLoss)
+class ZLPRLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import ZLPRLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(ZLPRLoss()(scores, [[0, 3]]).item(), 4))
+    2.5087
+    """
+
+    _loss = ZLPR
+    _call = staticmethod(F.zlpr_loss.call)
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction)
+
+
+@docs.of_torch_module(nn.BPMLLLoss)
+class BPMLLLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import BPMLLLoss
+    >>> scores = torch.tensor([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    >>> print(round(BPMLLLoss()(scores, [[0, 3]]).item(), 4))
+    0.9524
+    """
+
+    _loss = BPMLL
+    _call = staticmethod(F.bpmll_loss.call)
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction)
+
+
+@docs.of_torch_module(nn.MultiLabelSoftMarginLoss)
+class MultiLabelSoftMarginLoss(Criterion):
+    """
+    >>> import torch
+    >>> from lucid.torch import MultiLabelSoftMarginLoss
+    >>> criterion = MultiLabelSoftMarginLoss()
+    >>> logits = torch.tensor([[2.0, -1.0, 0.0]])
+    >>> print(round(criterion(logits, torch.tensor([[1.0, 0.0, 0.0]])).item(), 4))
+    0.3778
+    """
+
+    _loss = SOFT_MARGIN
+    _call = staticmethod(F._soft_margin.call)
+
+    def __init__(self, weight: Any = None, reduction: Reduction = "mean") -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        super().__init__(reduction, weight=weight)

@@ -1,0 +1,374 @@
+"""The losses of pairs of rows whose scores come a few classes at a time."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lucid.losses.margin import MARGIN
+from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, call
+from lucid.losses.problem import labels_for
+from lucid.losses.warp import WARP
+from lucid.system import threads
+from lucid.torch.ranks import Ranks, Slopes, harmonic, sum_dtype
+from lucid.torch.targets import Parts, known_of, of_labels
+
+#: So many scores that are there are worked on at once; each takes some 40 bytes for that time.
+_CHUNK = 1 << 22
+
+_INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
+
+
+class Padded(NamedTuple):
+    """Classes of rows, as many columns as the longest row has, and at least one."""
+
+    classes: Tensor
+    """int64 (N, K); 0 where a row has ended."""
+    there: Tensor
+    """bool (N, K)"""
+
+    @classmethod
+    def of(cls, indices: Tensor, indptr: Tensor) -> "Padded":
+        """Fill up rows of a CSR form."""
+        lengths = indptr.diff()
+        width = max(int(lengths.max()), 1) if len(lengths) else 1
+        column = torch.arange(width, device=indptr.device)
+        there = column < lengths[:, None]
+        if indices.numel() == 0:
+            return cls(torch.zeros_like(there, dtype=torch.int64), there)
+        place = (indptr[:-1, None] + column).clamp_(max=indices.numel() - 1)
+        return cls(indices[place].masked_fill_(~there, 0), there)
+
+    def distinct(self, classes: slice) -> Tensor:
+        """Return how many different ones of some classes each row has, (N,)."""
+        inside = self.there & (self.classes >= classes.start) & (self.classes < classes.stop)
+        ascending = self.classes.masked_fill(~inside, -1).sort(1).values
+        before = torch.cat([ascending.new_full((len(ascending), 1), -1), ascending[:, :-1]], 1)
+        return (ascending != before).sum(1)
+
+    def hide(self, x: Tensor, classes: slice) -> None:
+        """Write -inf over the scores of these classes; the column after them is written to, too."""
+        end = classes.stop - classes.start
+        column = self.classes - classes.start
+        inside = self.there & (column >= 0) & (column < end)
+        x.scatter_(1, column.masked_fill_(~inside, end), -math.inf)
+
+
+def _is_on_cpu(target: Tensor) -> bool:
+    return target.is_cpu
+
+
+def _of_padded(target: Tensor, shape: tuple[int, int]) -> Padded | None:
+    """Read class indices padded with -1; None where they need a closer look."""
+    n, classes = shape
+    if target.dtype not in _INTEGERS or target.ndim != 2 or len(target) != n:
+        return None
+    if target.numel() == 0:
+        none = target.new_zeros(n, 1, dtype=torch.int64)
+        return Padded(none, none > 0)
+    target = target.long()
+    there = (target == -1).cumsum(1) == 0
+    wrong = (there & ((target < 0) | (target >= classes))).any()
+    if target.shape[1] == classes:  # another form may have got here
+        wrong |= there[:, -1].any() | (target.max() <= 1)
+    width, is_wrong = torch.stack([there.sum(1).max(), wrong.long()]).tolist()
+    if is_wrong:
+        return None
+    there = there[:, : max(width, 1)]
+    return Padded(target[:, : max(width, 1)].masked_fill(~there, 0), there)
+
+
+def _of_multi_hot(target: Tensor, shape: tuple[int, int]) -> Padded | None:
+    if target.dtype != torch.bool or target.shape != shape:
+        return None
+    ends = target.sum(1).cumsum(0)
+    return Padded.of(target.nonzero()[:, 1], torch.cat([ends.new_zeros(1), ends]))
+
+
+def _of_csr(indices: Tensor, indptr: Tensor, shape: tuple[int, int]) -> Padded | None:
+    """Read rows of classes; None where they are not that."""
+    n, classes = shape
+    if not indices.dtype == indptr.dtype == torch.int64 or indptr.shape != (n + 1,):
+        return None
+    wrong = ((indices < 0) | (indices >= classes)).any() | (indptr.diff() < 0).any()
+    wrong |= (indptr[0] != 0) | (indptr[-1] != len(indices))
+    return None if wrong else Padded.of(indices, indptr)
+
+
+class Rows(NamedTuple):
+    """The labels of rows, and the classes of which nothing is known."""
+
+    labels: Padded
+    unknown: Padded | None
+
+    @classmethod
+    def read(cls, parts: Parts, shape: tuple[int, int]) -> "Rows":
+        """Check a target as `parts_of` has brought it here, for scores of this shape (N, C).
+
+        It is read where it is. One that is wrong, or may be another form than it looks like, is
+        read once more on the CPU, where there are words for what is wrong.
+        """
+        target, indptr, unknown_indices, unknown_indptr = parts
+        assert target is not None
+        if _is_on_cpu(target):
+            return cls.of_labels(known_of(parts, shape[1]), shape, target.device)
+        unknown = None
+        if indptr is None:
+            labels = _of_multi_hot(target, shape)
+            labels = _of_padded(target, shape) if labels is None else labels
+        else:
+            labels = _of_csr(target, indptr, shape)
+            if unknown_indices is not None and unknown_indptr is not None:
+                unknown = _of_csr(unknown_indices, unknown_indptr, shape)
+                labels = None if unknown is None else labels
+        if labels is None:
+            return cls.of_labels(known_of(parts, shape[1]), shape, target.device)
+        return cls(labels, unknown)
+
+    @classmethod
+    def of_labels(cls, known: Any, shape: tuple[int, int], device: torch.device) -> "Rows":
+        """Take what there are `Labels` of to a device."""
+        indices, indptr, unknown_indices, unknown_indptr = of_labels(
+            labels_for(shape, known), device
+        )
+        unknown = None
+        if unknown_indices is not None and unknown_indptr is not None:
+            unknown = Padded.of(unknown_indices, unknown_indptr)
+        return cls(Padded.of(indices, indptr), unknown)
+
+    def hide(self, x: Tensor, classes: slice) -> None:
+        """Let all but the negatives be in no pair; columns beyond these classes are no class's."""
+        x[:, classes.stop - classes.start :] = -math.inf
+        for part in self:
+            if part is not None:
+                part.hide(x, classes)
+
+    def hidden(self, classes: slice) -> Tensor:
+        """Return how many of some classes are no negatives, (N,)."""
+        labels = self.labels.distinct(classes)
+        return labels if self.unknown is None else labels + self.unknown.distinct(classes)
+
+    def known(self, classes: int) -> Tensor:
+        """Return the number of known classes of each row, (N,)."""
+        if self.unknown is None:
+            return self.labels.there.new_full((len(self.labels.there),), classes, dtype=torch.int64)
+        return classes - self.unknown.there.sum(1)
+
+
+class Asked(NamedTuple):
+    """A loss of pairs with its options, which are checked."""
+
+    margin: float | Tensor = 1.0
+    weight: Tensor | None = None
+    """One for each class."""
+    p: int = 1
+    normalize: str | None = None
+    """By what the sum over the pairs of a row is divided."""
+    by_rank: bool = False
+    """Whether a label weighs H(n) / n with n active negatives, as in WARP."""
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, Any]) -> "Asked":
+        """Return what a loss of this name is asked with these options."""
+        return cls(**options, by_rank=name == "warp_loss")
+
+    def taus(self, scores: Tensor, labels: Padded) -> Tensor:
+        """Return the thresholds of labels that have these scores (N, K)."""
+        margin = self.margin
+        if isinstance(margin, Tensor):
+            margin = margin.to(scores.device, scores.dtype)[labels.classes]
+        return scores - margin
+
+    def weights(self, labels: Padded, like: Tensor) -> Tensor:
+        """Return the weights of labels (N, K), in the dtype for sums; 0 for those not there."""
+        weights = labels.there.to(sum_dtype(like))
+        if self.weight is None:
+            return weights
+        return weights * self.weight.to(weights)[labels.classes]
+
+    def bases(self, rows: Rows, weights: Tensor, classes: int) -> Tensor:
+        """Return what the sum over the pairs of each row is divided by, (N,)."""
+        if self.normalize is None:
+            return weights.new_ones(len(weights))
+        base = rows.known(classes).to(weights)
+        if self.normalize == "pairs":
+            base = weights.sum(1) * (base - rows.labels.distinct(slice(0, classes)))
+        return torch.where(base > 0, base, 1)
+
+
+def options_of(loss: Any) -> tuple[str, dict[str, Any]]:
+    """Return which loss a module of the margin family is, and its options."""
+    if loss is None:
+        return MARGIN.name, dict(MARGIN.defaults)
+    of = getattr(loss, "_loss", None)
+    if of not in (MARGIN, WARP) or isinstance(loss, type):
+        raise TypeError(
+            "loss must be a MultilabelMarginLoss or WARPLoss, "
+            f"got {getattr(loss, '__name__', type(loss).__name__)}"
+        )
+    return of.name, {name: getattr(loss, name) for name in of.defaults}
+
+
+class Shard(NamedTuple):
+    """Some of the classes, where others are elsewhere."""
+
+    classes: slice
+    total: Callable[[Tensor], Tensor] = lambda values: values
+    """The sum over all shards of what is known of labels (N, K) or of rows (N,)."""
+
+
+#: Goes through the classes: some of them, and the scores of all rows for these, with so many more
+#: columns as asked for, at least one; contiguous, and all but the negatives hidden.
+Tiles = Callable[[int], Iterator[tuple[slice, Tensor]]]
+
+#: What is done with the gradient of the scores of some classes, which may be written to.
+Use = Callable[[slice, Tensor], None]
+
+
+def tiles_of(x: Tensor, rows: Rows, first: int = 0) -> Tiles:
+    """Return how to go through scores (N, M) that are there: those of the classes from ``first``.
+
+    So many at once that a few of their size do not matter, or one class.
+    """
+    n, m = x.shape
+    width = max(1, min(m, _CHUNK // max(n, 1)))
+
+    def tiles(more: int) -> Iterator[tuple[slice, Tensor]]:
+        for start in range(0, m, width):
+            stop = min(start + width, m)
+            scores = x.new_empty(n, stop - start + more)
+            scores[:, : stop - start] = x[:, start:stop]
+            tile = slice(first + start, first + stop)
+            rows.hide(scores, tile)
+            yield tile, scores
+
+    return tiles
+
+
+def solve_pairs(
+    asked: Asked,
+    rows: Rows,
+    label_scores: Tensor,
+    classes: int,
+    tiles: Tiles,
+    scale: Tensor | None,
+    use: Use | None,
+    shard: Shard | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the loss of each row (N,), and the gradients of its labels (N, K) unless unwanted.
+
+    Gradients are those of the sum over rows of scale * loss; the gradient of the negatives is given
+    to ``use``, a tile at a time. Where ``tiles`` has a ``shard`` of the classes, the sums over
+    these become those over all.
+    """
+    shard = shard or Shard(slice(0, classes))
+    taus = asked.taus(label_scores, rows.labels)
+    weights = asked.weights(rows.labels, taus)
+    ranks = Ranks(taus, weights > 0, asked.p)
+    bases = asked.bases(rows, weights, classes)
+    factor = (1 / bases if scale is None else scale / bases)[:, None]
+    weights = ranks.sorted(weights)
+    if not asked.by_rank:
+        slopes = Slopes(ranks, weights * factor)
+        for tile, x in tiles(1):
+            bins = ranks.show(x)
+            if use is not None:
+                use(tile, slopes.of(x, bins)[:, : tile.stop - tile.start])
+        above = ranks.counts().int() if asked.p == 1 else ranks.sums()[0]
+        above = shard.total(ranks.unsorted(above))
+    else:
+        for _, x in tiles(1):
+            ranks.show(x)
+        above = shard.total(ranks.unsorted(ranks.counts().int()))
+        weights = rank_weights(ranks.sorted(above)) * ranks.there
+        slopes = Slopes(ranks, weights * factor)
+        if use is not None:
+            for tile, x in tiles(1):
+                use(tile, slopes.of(x, ranks.bins(x))[:, : tile.stop - tile.start])
+    seen = shard.classes.stop - shard.classes.start
+    losses = ranks.losses(weights)
+    losses.masked_fill_(ranks.spoiled(rows.hidden(shard.classes), seen), math.nan)
+    losses = shard.total(losses) / bases
+    if use is None:
+        return losses, None
+    weights = ranks.unsorted(weights)
+    of_labels = (-asked.p * weights * above * factor).masked_fill_(weights == 0, 0)
+    return losses, of_labels.to(taus.dtype)
+
+
+def rank_weights(counts: Tensor) -> Tensor:
+    """Return what a label weighs for WARP, from how many negatives are above its threshold."""
+    return harmonic(counts) / counts.clamp(min=1)
+
+
+def solve_by_kernels(
+    asked: Asked,
+    rows: Rows,
+    label_scores: Tensor,
+    classes: int,
+    tiles: Tiles,
+    scale: Tensor | None,
+    use: Use | None,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the same as `solve_pairs`, for scores on the CPU: each tile goes to a kernel.
+
+    The thresholds are put beside the scores of a tile, which makes it a problem of its own.
+    """
+    taus = asked.taus(label_scores, rows.labels)
+    there = rows.labels.there
+    if not taus[there].isfinite().all():  # beside a threshold of -inf, what is hidden is in a pair
+        return solve_pairs(asked, rows, label_scores, classes, tiles, scale, use)
+    taus = taus.masked_fill(~there, -math.inf)
+    weights = asked.weights(rows.labels, taus)
+    of_labels = torch.zeros_like(weights)
+    losses = of_labels.new_zeros(len(taus))
+    if asked.by_rank:
+        for _, _, g, _ in _by_kernel("margin", taus, there, None, tiles, True):
+            of_labels -= g
+        weights = rank_weights(of_labels.round_()) * there
+        of_labels.zero_()
+    plain = asked.weight is None and not asked.by_rank
+    kernel: Kernel = "squared" if asked.p == 2 else "margin" if plain else "weighted"
+    bases = asked.bases(rows, weights, classes)
+    factor = (1 / bases if scale is None else scale / bases)[:, None]
+    given = None if kernel == "margin" else weights[there]
+    for tile, loss, g, x in _by_kernel(kernel, taus, there, given, tiles, use is not None):
+        losses += loss
+        if use is not None:
+            of_labels += g
+            use(tile, x.mul_(factor.to(x.dtype)))
+    losses /= bases
+    return losses, None if use is None else (of_labels * factor).to(taus.dtype)
+
+
+def _by_kernel(
+    kernel: Kernel,
+    taus: Tensor,
+    there: Tensor,
+    weights: Tensor | None,
+    tiles: Tiles,
+    want: bool,
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Go through the tiles: the losses of these, and the gradients of labels and scores."""
+    k = taus.shape[1]
+    place = there.nonzero()[:, 1].numpy()
+    indptr = torch.cat([torch.zeros(1, dtype=torch.int64), there.sum(1).cumsum(0)]).numpy()
+    of_entries = None if weights is None else weights.numpy()
+    terms = Terms(margin=0.0, weights=of_entries, by_entry=True, base=BASES[None])
+    for tile, x in tiles(k):
+        m = tile.stop - tile.start
+        x[:, m:] = taus
+        scores = x.numpy()
+        of_dtype = KERNELS[kernel][scores.dtype.char]
+        entries = (m + place)[None]
+        with threads.using(torch.get_num_threads()):
+            loss, g = call(of_dtype, scores, entries, indptr, 1.0, True, want, terms)
+        gradient = x if g is None else torch.from_numpy(g)
+        yield tile, torch.from_numpy(loss), gradient[:, m:], gradient[:, :m]
+
+
+def solver_for(x: Tensor) -> Callable[..., tuple[Tensor, Tensor | None]]:
+    """Return what solves the pairs of scores on the device of ``x``."""
+    return solve_by_kernels if x.is_cpu else solve_pairs

@@ -1,0 +1,157 @@
+"""The losses of pairs by ranks, in PyTorch's own operations: on any device, and no pair is formed.
+
+A score is in a pair with the labels whose thresholds are below it; its rank is how many these are.
+A binary search in the row's sorted thresholds finds it. All that a loss needs to know of a row's
+scores is, for each rank, how many have it and how far they are above the next threshold below
+them: from these, sums from the top give the active pairs of each label. They add up over classes,
+so that scores are shown a few classes at a time, wherever these come from: a tensor, a layer that
+computes them, or another process.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+class Ranks:
+    """The thresholds of rows, and what is known of the scores that were shown.
+
+    Parameters
+    ----------
+    taus : Tensor
+        The thresholds (N, K) in any order, float32 or float64; K is at least 1.
+    there : Tensor
+        Which of them count, bool (N, K).
+    power : int
+        The power of a pair, 1 or 2.
+    """
+
+    def __init__(self, taus: Tensor, there: Tensor, power: int) -> None:
+        self.power = power
+        nan = taus.isnan()
+        self.any_nan = (nan & there).any(1)
+        keys = taus.masked_fill(nan | ~there, math.inf)  # no score is above
+        self.taus, self.order = keys.sort(dim=1)
+        self.there = there.gather(1, self.order)
+        # Bin 0 is for scores of -inf, the next for others that are above no threshold.
+        n, k = taus.shape
+        lowest = taus.new_full((n, 1), -math.inf)
+        self.floor = torch.cat([lowest, self.taus], 1)
+        self.counted = torch.zeros((n, k + 2), dtype=torch.int32, device=taus.device)
+        self.heights = [taus.new_zeros(n, k + 2, dtype=sum_dtype(taus)) for _ in range(power)]
+        self.highest = lowest[:, 0]
+
+    def bins(self, x: Tensor) -> Tensor:
+        """Return 1 more than the ranks of scores (N, M), but 0 for those of -inf."""
+        return torch.searchsorted(self.floor, x)
+
+    def show(self, x: Tensor) -> Tensor:
+        """Add scores (N, M) to what is known, and return their bins."""
+        bins = self.bins(x)
+        self.counted.scatter_add_(1, bins, self.counted.new_ones(()).expand_as(bins))
+        height = x.to(self.heights[0].dtype) - self.floor.gather(1, (bins - 1).clamp_(min=0))
+        self.heights[0].scatter_add_(1, bins, height)
+        if self.power == 2:
+            self.heights[1].scatter_add_(1, bins, height.square_())
+        self.highest = torch.maximum(self.highest, x.amax(1))
+        return bins
+
+    def counts(self) -> Tensor:
+        """Return how many scores are above each threshold, int64 (N, K), lowest threshold first."""
+        return from_the_top(self.counted[:, 2:])
+
+    def sums(self) -> list[Tensor]:
+        """Return how far they are above in all, and for a power of 2 the sums of squares, too.
+
+        No term of the sums is negative, so that no digits are lost.
+        """
+        counts = _next(self.counts())  # above the next threshold, from where all grow by the step
+        step = _next(self.taus).to(self.heights[0].dtype) - self.taus
+        step.masked_fill_((counts == 0) | (_next(self.taus) == self.taus), 0)  # also inf - inf
+        first = from_the_top(self.heights[0][:, 2:] + counts * step)
+        if self.power == 1:
+            return [first]
+        grown = ((2 * _next(first) + counts * step) * step).masked_fill_(step == 0, 0)
+        return [first, from_the_top(self.heights[1][:, 2:] + grown)]
+
+    def losses(self, weights: Tensor) -> Tensor:
+        """Return the sum over the pairs of each row, (N,), given weights in ascending order."""
+        return (weights * self.sums()[-1]).masked_fill_(~self.there, 0).sum(1)
+
+    def spoiled(self, hidden: Tensor, classes: int) -> Tensor:
+        """Return the rows in which a NaN is in a pair, or an infinity with its like.
+
+        ``hidden`` (N,) says how many of the ``classes`` that were shown are in no pair. They, and
+        whatever was shown beside the classes, were scores of -inf.
+        """
+        infinite = self.there & self.taus.isinf()  # a threshold of NaN was taken for inf: no matter
+        pads = self.counted.sum(1) - classes
+        return (
+            (self.any_nan & (hidden < classes))
+            | (self.there.any(1) & self.highest.isnan())
+            | ((infinite & (self.taus > 0)).any(1) & (self.highest == math.inf))
+            | ((infinite & (self.taus < 0)).any(1) & (self.counted[:, 0] > hidden + pads))
+        )
+
+    def sorted(self, of_labels: Tensor) -> Tensor:
+        """Bring what belongs to the labels (N, K) into the order of their thresholds."""
+        return of_labels.gather(1, self.order)
+
+    def unsorted(self, of_thresholds: Tensor) -> Tensor:
+        """Bring it back into the order of the labels."""
+        return torch.empty_like(of_thresholds).scatter_(1, self.order, of_thresholds)
+
+
+class Slopes:
+    """The gradients of a row's scores, once it is known what its labels weigh.
+
+    Parameters
+    ----------
+    ranks : Ranks
+    weights : Tensor
+        Those of the labels (N, K), lowest threshold first; 0 for those not there.
+    """
+
+    def __init__(self, ranks: Ranks, weights: Tensor) -> None:
+        self.power = ranks.power
+        self.weights = up_to(weights)
+        if self.power == 2:
+            finite = ranks.taus.isfinite()
+            low = ranks.taus.masked_fill(~finite, math.inf).amin(1, keepdim=True)
+            self.low = low.masked_fill(low.isinf(), 0)
+            self.products = up_to((weights * (ranks.taus - self.low)).masked_fill(weights == 0, 0))
+
+    def of(self, x: Tensor, bins: Tensor) -> Tensor:
+        """Return the gradient of scores (N, M) that are in these bins."""
+        if self.power == 1:
+            return self.weights.to(x.dtype).gather(1, bins)
+        weights = self.weights.gather(1, bins)
+        slopes = 2 * (weights * (x - self.low) - self.products.gather(1, bins))
+        return slopes.masked_fill_(weights == 0, 0).to(x.dtype)
+
+
+def sum_dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype for sums over classes: float64 where the device has it."""
+    return torch.float32 if x.device.type == "mps" else torch.float64
+
+
+def harmonic(n: Tensor) -> Tensor:
+    """Return 1 + 1/2 + .. + 1/n."""
+    return torch.digamma(n.to(sum_dtype(n)) + 1) + 0.5772156649015329
+
+
+def from_the_top(values: Tensor) -> Tensor:
+    """Return the sums of each value and all after it in the row."""
+    return values.flip(1).cumsum(1).flip(1)
+
+
+def up_to(values: Tensor) -> Tensor:
+    """Return the sums of a row's first values, (N, K + 2): 0 for the first two bins."""
+    none = values.new_zeros(len(values), 2)
+    return torch.cat([none, values.cumsum(1)], 1)
+
+
+def _next(values: Tensor) -> Tensor:
+    """Return the value after each in the row; 0 after the last."""
+    return torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)

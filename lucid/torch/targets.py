@@ -1,0 +1,190 @@
+"""A target of any form, as what kernels, operators and other devices read."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
+import torch
+
+from lucid.labels import Labels, any_form
+from lucid.losses.problem import Loss
+
+#: Indices, indptr, and both of unknown classes; or a dense target and three times None.
+Parts = tuple[torch.Tensor | None, ...]
+
+
+class TensorLabels(NamedTuple):
+    """The labels of a batch as tensors: what a compiled function can be given.
+
+    `tensor_labels` makes it. It is a tuple, so that PyTorch's compiler and transforms see the
+    tensors in it. The labels of row ``n`` are ``indices[indptr[n]:indptr[n + 1]]``.
+
+    Attributes
+    ----------
+    indices, indptr : torch.Tensor
+        int64, shapes ``(P,)`` and ``(N + 1,)``.
+    unknown_indices, unknown_indptr : torch.Tensor or None
+        The same for the classes of which nothing is known.
+
+    See Also
+    --------
+    tensor_labels : Makes them of labels in any form.
+    """
+
+    indices: torch.Tensor
+    indptr: torch.Tensor
+    unknown_indices: torch.Tensor | None = None
+    unknown_indptr: torch.Tensor | None = None
+
+
+def tensor_labels(
+    labels: Any, num_classes: SupportsIndex, device: torch.device | str | None = None
+) -> TensorLabels:
+    """Bring labels of any form into tensors, which compiled and transformed functions take.
+
+    Parameters
+    ----------
+    labels : torch.Tensor, array_like, scipy.sparse matrix or array, list of lists, or Labels
+        Any form that a loss takes as its target: class indices padded with -1, bool multi-hot,
+        sparse, lists of different lengths.
+    num_classes : int
+        The number of classes.
+    device : torch.device or str, optional
+        Where the tensors are to be; by default where the labels are.
+
+    Returns
+    -------
+    TensorLabels
+
+    Raises
+    ------
+    TypeError
+        If the labels have a dtype that cannot be meant.
+    ValueError
+        If a label is out of range.
+
+    Examples
+    --------
+    >>> from lucid.torch import tensor_labels
+    >>> labels = tensor_labels([[0, 3], [], [2]], num_classes=5)
+    >>> labels.indices
+    tensor([0, 3, 2])
+    >>> labels.indptr
+    tensor([0, 2, 2, 3])
+    """
+    if device is None:
+        device = labels.device if isinstance(labels, torch.Tensor) else "cpu"
+    known = any_form("labels", readable("labels", labels, num_classes), int(num_classes))
+    return of_labels(known, device)
+
+
+def of_labels(labels: Labels, device: torch.device | str) -> TensorLabels:
+    """Return the arrays of labels as tensors."""
+    parts = (labels.indices, labels.indptr, labels.unknown_indices, labels.unknown_indptr)
+    # A copy, for the arrays are read-only, which tensors cannot be.
+    return TensorLabels(*(p if p is None else torch.tensor(p, device=device) for p in parts))
+
+
+def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
+    """Return a target as the rest of the library reads it: tensors as arrays, or as `Labels`."""
+    if isinstance(target, torch.Tensor):
+        if target.layout is torch.strided:
+            return array_of(name, target)
+        return _of_sparse(name, target)
+    if isinstance(target, TensorLabels):
+        indices, indptr, *unknown = (p if p is None else array_of(name, p) for p in target)
+        return Labels(indices, indptr, num_classes, *unknown)
+    return target
+
+
+def array_of(name: str, tensor: torch.Tensor) -> Any:
+    """Return the array of a tensor, its memory if it is on the CPU."""
+    try:
+        return tensor.detach().cpu().resolve_neg().numpy()
+    except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
+        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+
+
+def constant(name: str, value: Any) -> Any:
+    """Return an argument that is not differentiated: the array of a tensor, else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return array_of(name, value.double() if value.dtype is torch.bfloat16 else value)
+
+
+def _of_sparse(name: str, target: torch.Tensor) -> Labels:
+    """Read a sparse tensor, where each nonzero entry is a label."""
+    target = target.detach().cpu()
+    num_rows, num_classes = target.shape if target.ndim == 2 else (1, target.shape[-1])
+    if target.layout is torch.sparse_csr and target.ndim == 2:
+        columns, indptr = target.col_indices().numpy(), target.crow_indices().numpy()
+        Labels(columns, indptr, num_classes)  # an error if they are not rows of classes
+        rows, values = np.repeat(np.arange(num_rows), np.diff(indptr)), target.values()
+    elif target.layout is torch.sparse_coo and target.ndim == target.sparse_dim() <= 2:
+        *row, columns = target._indices().numpy()
+        rows, values = row[0] if row else np.zeros_like(columns), target._values()
+    else:
+        raise TypeError(
+            f"{name} must be dense, sparse_coo or sparse_csr of shape (N, C), got {target.layout} "
+            f"of shape {tuple(target.shape)}"
+        )
+    numbers = array_of(name, values)
+    if numbers.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold bools or real numbers, got {numbers.dtype}")
+    if not (numbers >= 0).all():
+        raise ValueError(
+            f"{name} must hold nonzeros for labels, got {numbers[~(numbers >= 0)][0]}: what is "
+            "unknown goes through Labels.with_unknown"
+        )
+    rows, columns = rows[numbers != 0], columns[numbers != 0]
+    order = np.lexsort((columns, rows))
+    if rows.size and not 0 <= rows[order[0]] <= rows[order[-1]] < num_rows:
+        raise ValueError(f"{name} has entries outside of its {num_rows} rows")
+    lengths = np.bincount(rows, minlength=num_rows)
+    indptr = np.concatenate([[0], lengths.cumsum()])
+    return Labels(columns[order], indptr, num_classes).drop_duplicates()
+
+
+def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
+    """Return a target as operators take it, for scores ``x`` of shape (N, C).
+
+    The four parts of `TensorLabels`; or a dense target, whose form the operator finds out, and
+    three times None.
+    """
+    if isinstance(target, TensorLabels):
+        return tuple(target)
+    if isinstance(target, torch.Tensor) and target.layout is torch.strided:
+        return (target.unsqueeze(0) if target.ndim == 1 else target), None, None, None
+    return _outside_of_graphs(loss, target, tuple(x.shape), x.device)
+
+
+@torch.compiler.disable(  # type: ignore[untyped-decorator]
+    reason="a target that is not a dense tensor cannot be traced: convert it before the compiled "
+    "function is called, with lucid.torch.tensor_labels(target, num_classes)"
+)
+def _outside_of_graphs(
+    loss: Loss, target: Any, shape: tuple[int, ...], device: torch.device
+) -> Parts:
+    known = loss.read_target(readable("target", target, shape[-1]), scores_of(shape))
+    if isinstance(known, Labels):
+        return tuple(of_labels(known, device))
+    return torch.tensor(known, device=device), None, None, None
+
+
+def scores_of(shape: tuple[int, ...]) -> Any:
+    """Return scores for which a target can be read: only their shape counts."""
+    return np.broadcast_to(np.float64(0), shape)
+
+
+def known_of(parts: Parts, num_classes: int) -> Any:
+    """Return the array or the `Labels` of what `parts_of` has given."""
+    target, indptr, unknown_indices, unknown_indptr = parts
+    assert target is not None
+    if indptr is None:
+        return array_of("target", target)
+    return readable(
+        "target", TensorLabels(target, indptr, unknown_indices, unknown_indptr), num_classes
+    )

@@ -1,0 +1,122 @@
+"""When a training has learnt what it can: the best weights are kept."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.nn import Module
+from lucid.training.history import Epoch
+
+#: What `EarlyStopping` looks at unless told otherwise.
+RANKING_LOSS = "ranking loss"
+
+
+class EarlyStopping:
+    """Ends a training that no longer becomes better, and keeps the weights of its best epoch.
+
+    Parameters
+    ----------
+    patience : int
+        The training ends when so many epochs in a row were not better than the best one.
+    metric : str, default 'ranking loss'
+        Which metric of the `Validation` decides; ``'loss'`` is the training loss.
+    larger_is_better : bool, default False
+        Whether a larger value is better, as of precision.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far.
+    best_epoch : int
+        The number of its epoch; 0 before the first.
+
+    Raises
+    ------
+    ValueError
+        If `patience` is not at least 1.
+
+    Examples
+    --------
+    >>> from lucid import nn
+    >>> from lucid.training import EarlyStopping, Epoch
+    >>> stopping, model = EarlyStopping(patience=2, metric="loss"), nn.Linear(2, 2)
+    >>> [stopping.update(Epoch(n, loss), model) for n, loss in enumerate([0.5, 0.4, 0.6, 0.4], 1)]
+    [False, False, False, True]
+    >>> stopping.best, stopping.best_epoch
+    (0.4, 2)
+    """
+
+    def __init__(
+        self, patience: int, metric: str = RANKING_LOSS, larger_is_better: bool = False
+    ) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, got {patience}")
+        self.patience = patience
+        self.metric = metric
+        self.larger_is_better = larger_is_better
+        self.best = -math.inf if larger_is_better else math.inf
+        self.best_epoch = 0
+        self._weights: dict[str, npt.NDArray[Any]] = {}
+
+    def update(self, epoch: Epoch, model: Module) -> bool:
+        """Take in an epoch, and keep the weights if it is the best so far.
+
+        Parameters
+        ----------
+        epoch : Epoch
+            The one that has just ended.
+        model : Module
+            The model as it is now.
+
+        Returns
+        -------
+        bool
+            Whether the training should end.
+
+        Raises
+        ------
+        ValueError
+            If the epoch lacks the metric.
+        """
+        values = {**epoch.metrics, "loss": epoch.loss}
+        if self.metric not in values:
+            raise ValueError(f"metric must be one of {', '.join(values)}, got {self.metric!r}")
+        value = values[self.metric]
+        if value > self.best if self.larger_is_better else value < self.best:
+            self.best, self.best_epoch = value, epoch.number
+            self._weights = {
+                name: np.array(each.numpy()) for name, each in model.state_dict().items()
+            }
+        return epoch.number - self.best_epoch >= self.patience
+
+    def restore(self, model: Module) -> None:
+        """Give a model the weights of the best epoch, if there was one.
+
+        Parameters
+        ----------
+        model : Module
+        """
+        if self._weights:
+            model.load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what it remembers, the weights not copied.
+
+        Returns
+        -------
+        dict
+        """
+        return {"best": self.best, "best_epoch": self.best_epoch, "weights": dict(self._weights)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` has returned.
+
+        Parameters
+        ----------
+        state : mapping
+        """
+        self.best, self.best_epoch = float(state["best"]), int(state["best_epoch"])
+        self._weights = {name: np.array(each) for name, each in state["weights"].items()}

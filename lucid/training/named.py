@@ -1,0 +1,171 @@
+"""Losses and optimisers by name, with learning rates that suit them."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from lucid import nn, optim
+from lucid.system.optional import is_sparse
+
+#: The losses by name; each takes the options of its class.
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "margin": nn.MultilabelMarginLoss,
+    "squared-margin": partial(nn.MultilabelMarginLoss, p=2),
+    "warp": nn.WARPLoss,
+    "lsep": nn.LSEPLoss,
+    "zlpr": nn.ZLPRLoss,
+    "bpmll": nn.BPMLLLoss,
+    "soft-margin": nn.MultiLabelSoftMarginLoss,
+}
+
+MOMENTUM = 0.9
+#: The optimisers by name: each takes groups of parameters and a learning rate.
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": partial(optim.SGD, momentum=MOMENTUM),
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+}
+
+#: By loss, for SGD on rows of length 1. Soft margin averages over the classes, so its gradients are
+#: smaller, which Adam evens out and SGD does not.
+_RATES = {
+    "margin": 0.7,
+    "squared-margin": 0.35,
+    "warp": 0.2,
+    "lsep": 1.0,
+    "zlpr": 1.0,
+    "bpmll": 0.3,
+    "soft-margin": 20.0,
+}
+#: What to take for the length of rows where it is not known: few are longer.
+_LONG = 7.0
+_RATE_OF_ADAM = 0.01
+
+
+def make_loss(name: str, **options: Any) -> nn.Module:
+    """Return a loss by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `LOSSES`.
+    **options
+        Those of its class, such as ``margin`` and ``weight``.
+
+    Returns
+    -------
+    Module
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss, or an option has a value that it does not take.
+
+    Examples
+    --------
+    >>> from lucid import training
+    >>> training.make_loss("margin", p=2)
+    MultilabelMarginLoss(reduction='mean', p=2)
+    """
+    _check_name("loss", name, LOSSES)
+    return LOSSES[name](**options)
+
+
+def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
+    """Return a learning rate to begin with, which falls to 0 by `linear_decay`.
+
+    It suits a loss, an optimiser and, where this is SGD, the length of the rows: the longer they
+    are, the more a step changes their scores.
+
+    Parameters
+    ----------
+    loss : str
+        One of `LOSSES`.
+    optimizer : str
+        One of `OPTIMIZERS`.
+    features : scipy.sparse matrix or array, or ndarray, optional
+        Shape ``(N, F)``: those that a linear model is trained on. By default the rate suits rows of
+        length 7, and models with a hidden layer.
+
+    Returns
+    -------
+    float
+        With two digits.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss or optimiser of that name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid import training
+    >>> training.learning_rate("margin", "adam")
+    0.01
+    >>> training.learning_rate("margin", "sgd", np.full((5, 4), 3.0))
+    0.12
+    """
+    _check_name("loss", loss, LOSSES)
+    _check_name("optimizer", optimizer, OPTIMIZERS)
+    if optimizer != "sgd":
+        return _RATE_OF_ADAM
+    length = _LONG if features is None else _length(features)
+    return float(f"{_RATES[loss] / (length or 1.0):.2g}")
+
+
+def _length(features: Any) -> float:
+    """Return the root of the mean squared length of the rows."""
+    values = features.data if is_sparse(features) else features
+    squares = np.square(values, dtype=np.float64).sum()
+    return math.sqrt(squares / max(features.shape[0], 1))
+
+
+def make_optimizer(
+    name: str, module: nn.Module, lr: float, weight_decay: float | None = None
+) -> optim.Optimizer:
+    """Return an optimiser of the parameters of a module that are trained.
+
+    Parameters
+    ----------
+    name : str
+        One of `OPTIMIZERS`; ``'sgd'`` has a momentum of 0.9.
+    module : Module
+        Its matrices decay, its biases do not.
+    lr : float
+        The learning rate.
+    weight_decay : float, optional
+        By default that of the optimiser's class.
+
+    Returns
+    -------
+    Optimizer
+
+    Raises
+    ------
+    ValueError
+        If there is no such optimiser, or a number is out of range.
+
+    Examples
+    --------
+    >>> from lucid import nn, training
+    >>> optimizer = training.make_optimizer("sgd", nn.Linear(3, 2), lr=0.1, weight_decay=1e-4)
+    >>> [group["weight_decay"] for group in optimizer.param_groups]
+    [0.0001, 0.0]
+    """
+    _check_name("optimizer", name, OPTIMIZERS)
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    decay = {} if weight_decay is None else {"weight_decay": weight_decay}
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], **decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return OPTIMIZERS[name]([group for group in groups if group["params"]], lr=lr)
+
+
+def _check_name(what: str, name: str, known: dict[str, Any]) -> None:
+    if name not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {name!r}")

@@ -1,0 +1,411 @@
+"""A ranker: the model that trainings of this library make, and its file."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self, SupportsIndex, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.autograd.creation import ones, zeros
+from lucid.autograd.grad_mode import no_grad
+from lucid.autograd.tensor import Tensor
+from lucid.io import DataFileError, Dataset, load_checkpoint, save_checkpoint
+from lucid.labels import Labels
+from lucid.metrics import propensities
+from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
+from lucid.training.best import top_k
+from lucid.training.scaling import center_and_scale, checked_features, scaled
+from lucid.training.trainer import Pieces
+
+_KIND = "lucid ranker"
+_SIZES = ("num_features", "num_classes", "hidden")
+
+#: `Ranker.top_k` computes about so many scores at once.
+_SCORES_AT_ONCE = 1 << 22
+
+
+class Ranker(Module):
+    r"""Scores of ``C`` classes from ``F`` features: scaled, then one linear layer or two.
+
+    .. math:: x \mapsto W z + b \quad\text{or}\quad x \mapsto W_2 \max(0, W_1 z + b_1) + b_2,
+        \qquad z = (x - \mathrm{center}) / \mathrm{scale}
+
+    Parameters
+    ----------
+    num_features, num_classes : int
+        ``F`` and ``C``.
+    hidden : int, default 0
+        The width of the hidden layer; 0 for none.
+    class_names : sequence of str, optional
+        What the ``C`` classes are called.
+    settings : mapping, optional
+        What the ranker was trained with, to be kept in its file: whatever JSON can say.
+
+    Attributes
+    ----------
+    num_features, num_classes, hidden, class_names, settings
+        As given; ``settings`` is a dict, ``class_names`` a tuple or None.
+    center, scale : Parameter
+        Shape ``(F,)``, float64, learnt by `fit_scaling` and not trained.
+    propensities : Parameter
+        Shape ``(C,)``, float64, learnt by `fit_propensities` and not trained.
+    net : Module
+        The layers after the scaling: what a `Trainer` trains, on `scaled` features.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many class names as classes.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> from lucid.training import Ranker
+    >>> ranker = Ranker(num_features=3, num_classes=2)
+    >>> ranker.scores(csr_array([[0.5, 0.0, 1.0]])).shape
+    (1, 2)
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_classes: int,
+        hidden: int = 0,
+        class_names: Sequence[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Initialise the module. See the class docstring for parameter semantics."""
+        self.num_features = num_features
+        self.num_classes = num_classes
+        self.hidden = hidden
+        self.class_names = None if class_names is None else tuple(class_names)
+        if self.class_names is not None and len(self.class_names) != num_classes:
+            raise ValueError(
+                f"class_names must be {num_classes}, one for each class, "
+                f"got {len(self.class_names)}"
+            )
+        self.settings = dict(settings or {})
+        # In float64: what tells the rows apart may be far smaller than what they share.
+        self.center = Parameter(zeros(num_features, dtype="float64"), requires_grad=False)
+        self.scale = Parameter(ones(num_features, dtype="float64"), requires_grad=False)
+        self.propensities = Parameter(ones(num_classes, dtype="float64"), requires_grad=False)
+        self.net: Module
+        if hidden:
+            self.net = Sequential(Linear(num_features, hidden), ReLU(), Linear(hidden, num_classes))
+        else:
+            self.net = Linear(num_features, num_classes)
+
+    def fit_scaling(self, features: Any) -> None:
+        """Learn center and scale from the features of the training set.
+
+        Each feature gets a range of 1. One that is mostly nonzero is centred on its mean; one that
+        is mostly zero keeps its zeros, so that sparse rows stay sparse in effect: centring would
+        let every row pull at every weight. One that is the same in all rows tells nothing: its
+        scale is infinite, so that it is 0 in every row, also where it is another in a test.
+
+        Parameters
+        ----------
+        features : scipy.sparse matrix or array, array_like, or an iterator of these
+            Shape ``(N, F)``, finite. An iterator yields the features of one piece of the training
+            set after the other.
+
+        Raises
+        ------
+        TypeError
+            If the features are not real numbers.
+        ValueError
+            If they are not finite, or not of shape ``(N, F)``; if there is no row; if a feature has
+            a range that is too large for float64.
+        """
+        pieces: Iterable[Any] = features if isinstance(features, Iterator) else (features,)
+        center, scale = center_and_scale(pieces, self.num_features)
+        self.load_state_dict({"center": center, "scale": scale}, strict=False)
+
+    def fit_propensities(self, labels: Any) -> None:
+        """Learn how likely each class is to be seen, by `lucid.metrics.propensities`.
+
+        Parameters
+        ----------
+        labels : Labels, array_like, or an iterator of Labels
+            The labels of the training set. An iterator yields those of one piece after the other.
+        """
+        if isinstance(labels, Iterator):
+            labels = _joined(labels, self.num_classes)
+        values = propensities(labels, num_classes=self.num_classes)
+        self.load_state_dict({"propensities": values}, strict=False)
+
+    def scaled(self, features: Any) -> Any:
+        """Return ``(features - center) / scale``, computed in float64, as float32.
+
+        Sparse features come back in CSR form, or as an array where that takes less memory. Only
+        features that are mostly nonzero are centred, so that at most twice as many values are
+        stored.
+
+        Parameters
+        ----------
+        features : scipy.sparse matrix or array, or array_like
+            Shape ``(N, F)``, finite.
+
+        Returns
+        -------
+        scipy.sparse.csr_array or ndarray
+            Shape ``(N, F)``.
+
+        Raises
+        ------
+        TypeError
+            If the features are not real numbers.
+        ValueError
+            If they are not finite, or not of shape ``(N, F)``.
+        """
+        x = checked_features(features, self.num_features)
+        return scaled(x, self.center.numpy(), self.scale.numpy())
+
+    @overload
+    def prepared(self, data: Dataset) -> Dataset: ...
+    @overload
+    def prepared(self, data: Iterable[Dataset]) -> Pieces: ...
+    def prepared(self, data: Dataset | Iterable[Dataset]) -> Dataset | Pieces:
+        """Return the same rows with `scaled` features: what `net` is trained on.
+
+        Parameters
+        ----------
+        data : Dataset, or iterable of these
+            Rows as the data files give them; or, such as `lucid.io.stream_xmc` reads them, pieces,
+            of which only one is in memory at a time.
+
+        Returns
+        -------
+        Dataset or Pieces
+            For a `Trainer`.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from lucid import Labels
+        >>> from lucid.io import Dataset
+        >>> from lucid.training import Ranker
+        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
+        >>> ranker = Ranker(num_features=2, num_classes=2)
+        >>> ranker.fit_scaling(data.features)
+        >>> ranker.prepared(data).features
+        array([[ 0. , -0.5],
+               [ 1. ,  0.5]], dtype=float32)
+        """
+        if isinstance(data, Dataset):
+            return replace(data, features=self.scaled(data.features))
+        return _ScaledPieces(self, data)
+
+    def forward(self, features: Any) -> Tensor:
+        """Return the scores of rows of features.
+
+        Parameters
+        ----------
+        features : scipy.sparse matrix or array, or array_like
+            Shape ``(N, F)``, finite, as the data files give them: not yet scaled.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(N, C)``.
+        """
+        scores: Tensor = self.net(self.scaled(features))
+        return scores
+
+    def scores(self, features: Any) -> npt.NDArray[Any]:
+        """Return the scores as an array, without a graph.
+
+        Parameters
+        ----------
+        features : scipy.sparse matrix or array, or array_like
+            Shape ``(N, F)``, finite, as the data files give them: not yet scaled.
+
+        Returns
+        -------
+        ndarray of float32
+            Shape ``(N, C)``.
+
+        Raises
+        ------
+        TypeError
+            If the features are not real numbers.
+        ValueError
+            If they are not finite, or not of shape ``(N, F)``.
+
+        Examples
+        --------
+        >>> from lucid.training import Ranker
+        >>> Ranker(num_features=3, num_classes=2).scores([[0.5, 0.0, 1.0]]).shape
+        (1, 2)
+        """
+        with no_grad():
+            scores: npt.NDArray[Any] = self(features).numpy()
+        return scores
+
+    def top_k(
+        self, features: Any, k: SupportsIndex
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """Return the `k` highest scores of each row, the highest first, and their classes.
+
+        A few rows are scored at a time, so that no array ``(N, C)`` is held.
+
+        Parameters
+        ----------
+        features : scipy.sparse matrix or array, or array_like
+            Shape ``(N, F)``, finite, not yet scaled.
+        k : int
+            From 1 to ``C``.
+
+        Returns
+        -------
+        classes : ndarray of int64
+            Shape ``(N, k)``. Of equal scores the lowest class comes first, as in the metrics.
+        scores : ndarray of float32
+            Shape ``(N, k)``.
+
+        Raises
+        ------
+        TypeError
+            If the features are not real numbers.
+        ValueError
+            If they are not finite, or not of shape ``(N, F)``; if `k` is out of range; if a score
+            is NaN, as that of a model that has diverged.
+
+        Examples
+        --------
+        >>> from lucid.training import Ranker
+        >>> classes, scores = Ranker(num_features=3, num_classes=5).top_k([[0.5, 0.0, 1.0]], k=2)
+        >>> classes.shape, scores.shape
+        ((1, 2), (1, 2))
+        """
+        x = self.scaled(features)
+        step = max(1, _SCORES_AT_ONCE // self.num_classes)
+        starts = range(0, x.shape[0], step) or range(1)
+        with no_grad():
+            parts = [top_k(self.net(x[start : start + step]).numpy(), k) for start in starts]
+        classes, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return classes, scores
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ranker to a ``safetensors`` file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there already is replaced in one step.
+
+        See Also
+        --------
+        load : The way back.
+
+        Examples
+        --------
+        >>> from lucid.training import Ranker
+        >>> Ranker(num_features=3, num_classes=2).save("model.safetensors")
+        """
+        about: dict[str, Any] = {name: getattr(self, name) for name in _SIZES}
+        if self.class_names is not None:
+            about["class_names"] = self.class_names
+        if self.settings:
+            about["settings"] = self.settings
+        arrays = {name: value.numpy() for name, value in self.state_dict().items()}
+        # One entry, as safetensors writes several in any order: the same model, the same bytes.
+        save_checkpoint(path, arrays, {_KIND: json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a ranker from the file that `save` or ``lucid train --save`` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            A ``safetensors`` file.
+
+        Returns
+        -------
+        Ranker
+
+        Raises
+        ------
+        DataFileError
+            If the file holds something else.
+        OSError
+            If it cannot be read.
+
+        Examples
+        --------
+        >>> from lucid.training import Ranker
+        >>> Ranker(num_features=3, num_classes=2).save("model.safetensors")
+        >>> Ranker.load("model.safetensors").num_classes
+        2
+        """
+        arrays, metadata = load_checkpoint(path)
+        if _KIND not in metadata:
+            raise DataFileError(f"{path}: not a model that `lucid train --save` wrote")
+        try:
+            about = json.loads(metadata[_KIND])
+            features, classes, hidden = (about[name] for name in _SIZES)
+            names, settings = about.get("class_names"), about.get("settings", {})
+            if not all(type(size) is int for size in (features, classes, hidden)):
+                raise TypeError(f"the sizes are {features, classes, hidden}")
+            wanted = 2 * features + classes + (features + 1) * (hidden or classes)
+            if hidden:
+                wanted += (hidden + 1) * classes
+            if sum(array.size for array in arrays.values()) != wanted or min(features, classes) < 1:
+                # And are not made before that is known.
+                raise ValueError(f"the sizes are {features, classes, hidden}")
+            _check_texts(names, settings)
+            ranker = cls(features, classes, hidden, names, settings)
+            ranker.load_state_dict(arrays)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise DataFileError(
+                f"{path}: the model's parts do not fit together: {error}"
+            ) from error
+        return ranker
+
+    def extra_repr(self) -> str:
+        """Return the ranker's sizes.
+
+        Returns
+        -------
+        str
+        """
+        return ", ".join(f"{name}={getattr(self, name)}" for name in _SIZES)
+
+
+class _ScaledPieces:
+    """Pieces that a ranker scales as they come."""
+
+    def __init__(self, ranker: Ranker, pieces: Iterable[Dataset]) -> None:
+        self._ranker = ranker
+        self._pieces = pieces
+        rows: int | None = getattr(pieces, "num_rows", None)  # what a stream knows beforehand
+        self._rows = sum(map(len, pieces)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[Dataset]:
+        ranker = self._ranker
+        return (replace(piece, features=ranker.scaled(piece.features)) for piece in self._pieces)
+
+
+def _joined(pieces: Iterator[Labels], num_classes: int) -> Labels:
+    """Return the labels of all pieces; what is unknown in them is left out."""
+    indices, lengths = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+    for labels in pieces:
+        indices.append(labels.indices)
+        lengths.append(labels.lengths())
+    return Labels(np.concatenate(indices), np.cumsum(np.concatenate(lengths)), num_classes)
+
+
+def _check_texts(names: Any, settings: Any) -> None:
+    if not isinstance(settings, dict):
+        raise TypeError(f"the settings are {settings!r}")
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+    ):
+        raise TypeError("the class names are no list of texts")

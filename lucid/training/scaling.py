@@ -1,0 +1,108 @@
+"""Features checked, and scaled to ranges that a learning rate suits."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.arrays.checks import as_array, kind_of
+from lucid.arrays.features import as_csr
+from lucid.system.optional import is_sparse, require
+
+_Values = npt.NDArray[np.float64]
+
+#: Sums are of numbers divided by this, which is exact: 2**63 rows of the largest do not overflow.
+_POWER = 2.0**64
+
+
+def checked_features(features: Any, width: int) -> Any:
+    """Return features of so many columns in float64: an array, or sparse in CSR form.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If they are not finite, or not of shape ``(N, width)``.
+    """
+    if is_sparse(features):
+        x = as_csr("features", features, np.dtype(np.float64))
+        x.prune()  # there may be more room
+        values = x.data
+    else:
+        x = values = as_array("features", features)
+        if x.dtype.kind not in "biuf":
+            raise TypeError(f"features must hold real numbers, got {kind_of(x)}")
+    if x.ndim != 2 or x.shape[1] != width:
+        hint = "; one row is features[np.newaxis]" if x.ndim == 1 else ""
+        raise ValueError(
+            f"features must have shape (N, {width}), as those that the model is "
+            f"trained on, got {x.shape}{hint}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("features must be finite, got NaN or infinity")
+    return x.astype(np.float64, copy=False)
+
+
+def center_and_scale(pieces: Iterable[Any], width: int) -> tuple[_Values, _Values]:
+    """Return a center and a scale for each feature, from all rows of all pieces.
+
+    Each feature gets a range of 1. One that is mostly nonzero is centred on its mean; one that is
+    mostly zero keeps its zeros, so that sparse rows stay sparse in effect: centring would let every
+    row pull at every weight. One that is the same in all rows tells nothing: its scale is infinite,
+    so that it is 0 in every row, also where it is another in a test.
+
+    Raises
+    ------
+    ValueError
+        If a feature has a range that is too large for float64, or there is no row.
+    """
+    sparse = require("scipy.sparse", extra="cli", purpose="scaling features")
+    rows = 0
+    highest, lowest = np.full(width, -np.inf), np.full(width, np.inf)
+    total, nonzero = np.zeros(width), np.zeros(width, np.int64)
+    for features in pieces:
+        columns = sparse.csc_array(checked_features(features, width))
+        if columns.shape[0] == 0:
+            continue
+        columns.sum_duplicates()
+        columns.eliminate_zeros()
+        rows += columns.shape[0]
+        highest = np.maximum(highest, columns.max(axis=0).toarray().ravel())
+        lowest = np.minimum(lowest, columns.min(axis=0).toarray().ravel())
+        total += (columns / _POWER).sum(axis=0)
+        nonzero += np.diff(columns.indptr)
+    if rows == 0:
+        raise ValueError("features must have at least one row to be scaled by")
+    with np.errstate(over="ignore"):
+        spread = highest - lowest
+    if not np.isfinite(spread).all():
+        k = int(np.argmax(np.isinf(spread)))
+        raise ValueError(
+            f"feature {k} is from {lowest[k]:.3g} to {highest[k]:.3g}: too far apart to scale"
+        )
+    mean = np.clip(total / (rows / _POWER), lowest, highest)  # whatever rounding does
+    center = np.where(nonzero > rows / 2, mean, 0.0)
+    return center, np.where(spread > 0, spread, np.inf)
+
+
+def scaled(x: Any, center: _Values, scale: _Values) -> Any:
+    """Return ``(x - center) / scale`` of checked features, computed in float64, as float32.
+
+    Sparse features come back in CSR form, or as an array where that takes less memory. Only
+    features that are mostly nonzero have a center, so that at most twice as many values are stored.
+    """
+    if is_sparse(x):
+        centred = np.count_nonzero(center)
+        stored = np.count_nonzero(center[x.indices] == 0) + centred * x.shape[0]
+        if 2 * stored > math.prod(x.shape):
+            x = x.toarray()
+    if not is_sparse(x):
+        return ((x - center) / scale).astype(np.float32)
+    if centred:
+        ones = type(x)(np.ones((x.shape[0], 1)))
+        x = x - ones @ type(x)(center[np.newaxis])
+    values = (x.data / scale[x.indices]).astype(np.float32)
+    return type(x)((values, x.indices, x.indptr), shape=x.shape)

@@ -1,0 +1,458 @@
+"""The loop of a training, and all that it must remember to go on where it was."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.autograd.random import generator
+from lucid.io import Dataset
+from lucid.nn import Module
+from lucid.optim import Optimizer
+from lucid.system.blas import one_thread_each
+from lucid.training.early_stopping import EarlyStopping
+from lucid.training.history import Epoch, History
+
+
+class Diverged(FloatingPointError):
+    """A training whose numbers are no longer finite: most often the learning rate is too large."""
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """A training set that is read piece by piece, because it is larger than the memory.
+
+    It has a length, the number of its rows, and each ``iter`` of it is a new pass over the same
+    pieces, each a `Dataset`. Rows are shuffled within a piece, and no mini-batch has rows of two.
+
+    See Also
+    --------
+    Ranker.prepared : Makes them of a file that is read in pieces.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid import Labels
+    >>> from lucid.io import Dataset
+    >>> from lucid.training import Pieces
+    >>> piece = Dataset(np.ones((2, 3)), Labels.from_lists([[0], [1]], num_classes=2))
+    >>> isinstance([piece, piece], Pieces)  # but of a list, the length is not that of the rows
+    True
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Dataset]: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one mini-batch brought.
+
+    Parameters
+    ----------
+    epoch : int
+        The number of its epoch, from 1.
+    rows : int
+        Of the mini-batch.
+    loss : float
+        Their loss before the step.
+    mean_loss : float
+        The mean loss of the rows of the epoch so far.
+    result : Epoch, optional
+        What came of the epoch, where this was its last step.
+    last : bool
+        Whether the training ends with it.
+
+    Examples
+    --------
+    >>> from lucid.training import Step
+    >>> Step(epoch=1, rows=32, loss=0.5, mean_loss=0.5).result is None
+    True
+    """
+
+    epoch: int
+    rows: int
+    loss: float
+    mean_loss: float
+    result: Epoch | None = None
+    last: bool = False
+
+
+Listener: TypeAlias = Callable[[Step], object]
+Schedule: TypeAlias = Callable[[float], float]
+
+
+def linear_decay(done: float) -> float:
+    """Return the factor of the learning rate when so much of the training is done, from 0 to 1.
+
+    It falls in a straight line, from 1 at first to 0 after the last step.
+
+    Parameters
+    ----------
+    done : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from lucid.training import linear_decay
+    >>> linear_decay(0.25)
+    0.75
+    """
+    return 1.0 - done
+
+
+class Trainer:
+    r"""Trains a model: mini-batches in random order, one step of the optimiser for each.
+
+    It holds all that a training is made of, so that it can be left at any step and taken up again,
+    in this process or, by `state_dict`, in another: what follows has the same bits.
+
+    Parameters
+    ----------
+    model : Module
+        What returns scores ``(N, C)`` from rows of the features.
+    criterion : callable
+        What returns the loss from scores and labels, such as `lucid.nn.MultilabelMarginLoss`. Where
+        the data have sample weights, it gets ``sample_weight`` as well.
+    optimizer : Optimizer
+        That of the model's parameters.
+    batch_size : int, default 32
+        Rows of a mini-batch.
+    seed : int or numpy.random.Generator, default 0
+        Of the order of the rows.
+    shuffle : bool, default True
+        Whether each epoch has an order of its own.
+    schedule : callable, optional
+        What returns the factor of the learning rates from the share of the training that is done,
+        such as `linear_decay`. By default they stay as they are.
+    validation : callable, optional
+        What returns metrics of the model after an epoch: a `Validation`.
+    early_stopping : EarlyStopping, optional
+        Whether to end before the last epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        The number of whole epochs that are done.
+    history : History
+        What came of them.
+    model, criterion, optimizer, batch_size, shuffle, schedule, validation, early_stopping
+        As given.
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is not at least 1.
+
+    Notes
+    -----
+    While it runs, NumPy's matrix products have one thread (`lucid.one_blas_thread`), where
+    threadpoolctl is installed: their bits depend on the number of threads, the products of a
+    mini-batch are too small to gain from more, and threads of two libraries that wait for work slow
+    each other down.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lucid
+    >>> from lucid import nn, optim
+    >>> from lucid.io import Dataset
+    >>> from lucid.training import Trainer
+    >>> labels = lucid.Labels.from_lists([[0], [1], [2], [3]], num_classes=4)
+    >>> data = Dataset(np.eye(4, dtype=np.float32), labels)
+    >>> lucid.manual_seed(0)
+    >>> model = nn.Linear(4, 4)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.5)
+    >>> trainer = Trainer(model, nn.MultilabelMarginLoss(), optimizer, batch_size=2)
+    >>> history = trainer.fit(data, epochs=20)
+    >>> history.losses[-1] < history.losses[0] / 10
+    True
+
+    The loop is open to whoever wants to look at each step, and may be left at any:
+
+    >>> for step in trainer.steps(data, epochs=22):
+    ...     print(step.epoch, step.rows, step.result is not None)
+    21 2 False
+    21 2 True
+    22 2 False
+    22 2 True
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        criterion: Callable[..., Any],
+        optimizer: Optimizer,
+        *,
+        batch_size: int = 32,
+        seed: int | np.random.Generator = 0,
+        shuffle: bool = True,
+        schedule: Schedule | None = None,
+        validation: Callable[[Module], Mapping[str, float]] | None = None,
+        early_stopping: EarlyStopping | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.model = model
+        self.criterion = criterion
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.schedule = schedule
+        self.validation = validation
+        self.early_stopping = early_stopping
+        self.history = History()
+        self._rng = np.random.default_rng(seed)
+        self._rates = [group["lr"] for group in optimizer.param_groups]
+        self._place = _Place()
+        self._stopped_early = False
+        self._stop_asked = False
+
+    @property
+    def epoch(self) -> int:
+        """The number of whole epochs that are done."""
+        return len(self.history)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the early stopping has ended the training."""
+        return self._stopped_early
+
+    @property
+    def done(self) -> float:
+        """The epochs that are done, with the share of the one that was begun."""
+        return self.epoch + self._place.share
+
+    def fit(
+        self, data: Dataset | Pieces, epochs: int, listeners: Iterable[Listener] = ()
+    ) -> History:
+        """Train, and end with the weights of the best epoch where there is early stopping.
+
+        Parameters
+        ----------
+        data : Dataset or Pieces
+            Features as the model takes them, and labels.
+        epochs : int
+            How many there are to be in all, those included that are done.
+        listeners : iterable of callable
+            Each is called with each `Step`, one after the other.
+
+        Returns
+        -------
+        History
+            That of all epochs so far.
+
+        Raises
+        ------
+        Diverged
+            If a loss is no longer finite.
+        ValueError
+            If there is no row.
+        """
+        heard = list(listeners)
+        self._stop_asked = False
+        for step in self.steps(data, epochs):
+            stopping = self._stop_asked  # a wish that comes later waits for the next step
+            for listener in heard:
+                listener(replace(step, last=True) if stopping else step)
+            if stopping:
+                break
+        if self.early_stopping is not None:
+            self.early_stopping.restore(self.model)
+        return self.history
+
+    def stop(self) -> None:
+        """End `fit` with the next step, or the one it is at: for listeners and signal handlers."""
+        self._stop_asked = True
+
+    def steps(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
+        """Train step by step; between two the caller may look at the model, or leave.
+
+        Parameters
+        ----------
+        data : Dataset or Pieces
+            Features as the model takes them, and labels.
+        epochs : int
+            How many there are to be in all, those included that are done.
+
+        Yields
+        ------
+        Step
+
+        Raises
+        ------
+        Diverged
+            If a loss is no longer finite.
+        ValueError
+            If there is no row.
+        """
+        if len(data) == 0:
+            raise ValueError("data must have at least one row to train on")
+        with one_thread_each():
+            while self.epoch < epochs and not self._stopped_early:
+                yield from self._rest_of_epoch(data, epochs)
+
+    def step(self, batch: Dataset) -> float:
+        """Take a step on one mini-batch; a subclass may take another.
+
+        Parameters
+        ----------
+        batch : Dataset
+
+        Returns
+        -------
+        float
+            The loss before the step.
+
+        Raises
+        ------
+        Diverged
+            If it is not finite.
+        """
+        weight = {} if batch.sample_weight is None else {"sample_weight": batch.sample_weight}
+        with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
+            loss = self.criterion(self.model(batch.features), batch.labels, **weight)
+            value = float(loss.item())
+            if not math.isfinite(value):
+                raise Diverged(f"the loss became {value} in epoch {self.epoch + 1}")
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        return value
+
+    def _rest_of_epoch(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
+        place, epoch = self._place, self.epoch
+        batches = math.ceil(len(data) / self.batch_size)
+        pieces = (data,) if isinstance(data, Dataset) else data
+        for number, piece in enumerate(pieces):
+            if number < place.piece:
+                continue
+            order = self._order(len(piece))
+            while place.row < len(piece):
+                rows = order[place.row : place.row + self.batch_size]
+                self._set_rates((epoch + place.rows // self.batch_size / batches) / epochs)
+                loss = self.step(piece[rows])
+                place.take(len(rows), loss, len(data))
+                if place.rows == len(data):  # what ends the epoch is done before the caller looks
+                    result = self._end_epoch()
+                    last = self._stopped_early or result.number >= epochs
+                    yield Step(epoch + 1, len(rows), loss, result.loss, result, last)
+                    return
+                yield Step(epoch + 1, len(rows), loss, place.mean_loss)
+            place.next_piece()
+        raise ValueError(f"data has a length of {len(data)}, but its pieces have {place.rows} rows")
+
+    def _order(self, rows: int) -> npt.NDArray[np.int64]:
+        """Return the order of a piece's rows: the same again where it was left in the middle."""
+        if not self.shuffle:
+            return np.arange(rows)
+        bits = self._rng.bit_generator
+        if self._place.row:
+            bits.state = self._place.before
+        else:
+            self._place.before = bits.state
+        return self._rng.permutation(rows)
+
+    def _set_rates(self, done: float) -> None:
+        if self.schedule is not None:
+            for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * self.schedule(done)
+
+    def _end_epoch(self) -> Epoch:
+        metrics = {} if self.validation is None else dict(self.validation(self.model))
+        result = Epoch(self.epoch + 1, self._place.mean_loss, metrics)
+        self.history.append(result)
+        self._place = _Place()
+        if self.early_stopping is not None:
+            self._stopped_early = self.early_stopping.update(result, self.model)
+        return result
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the training must remember, arrays not copied.
+
+        Returns
+        -------
+        dict
+            The model and the optimiser, the order of the rows and the place among them, the history
+            and what the early stopping remembers.
+        """
+        stopping = self.early_stopping
+        return {
+            "model": {name: value.numpy() for name, value in self.model.state_dict().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "rates": list(self._rates),
+            "place": copy.copy(vars(self._place)),
+            "generator": self._rng.bit_generator.state,
+            "generator of lucid": generator().bit_generator.state,  # that of dropout
+            "history": self.history.state(),
+            "stopped_early": self._stopped_early,
+            "early_stopping": None if stopping is None else stopping.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another training was, whose state this is.
+
+        The generator that `lucid.manual_seed` sets, from which `lucid.nn.Dropout` draws, goes on
+        where it was as well.
+
+        Parameters
+        ----------
+        state : mapping
+            What `state_dict` has returned, of a trainer of the same model and optimiser that was
+            made with the same options.
+
+        Raises
+        ------
+        ValueError
+            If it is the state of another one.
+        """
+        stopping = self.early_stopping
+        if (stopping is None) != (state["early_stopping"] is None):
+            raise ValueError("state: one training has early stopping, the other has none")
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise ValueError(f"state: {error}") from None
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._rates = list(state["rates"])
+        self._place = _Place(**state["place"])
+        self._rng.bit_generator.state = state["generator"]
+        generator().bit_generator.state = state["generator of lucid"]
+        self.history = History([Epoch(**each) for each in state["history"]])
+        self._stopped_early = bool(state["stopped_early"])
+        if stopping is not None:
+            stopping.load_state_dict(state["early_stopping"])
+
+
+@dataclass
+class _Place:
+    """Where in an epoch a training is, and what the epoch has brought so far."""
+
+    piece: int = 0  # its number
+    row: int = 0  # of the piece's rows in their order, the first that is still to come
+    rows: int = 0  # that are done of the epoch
+    loss: float = 0.0  # their sum
+    share: float = 0.0  # of the epoch's rows
+    before: Any = None  # the state of the generator before it drew the piece's order
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / max(self.rows, 1)
+
+    def take(self, rows: int, loss: float, of: int) -> None:
+        self.row += rows
+        self.rows += rows
+        self.loss += loss * rows
+        self.share = self.rows / of
+
+    def next_piece(self) -> None:
+        self.piece += 1
+        self.row = 0

@@ -1,0 +1,188 @@
+"""How well a model ranks rows that it is not trained on."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid import metrics
+from lucid.autograd.grad_mode import no_grad
+from lucid.io import Dataset
+from lucid.nn import Module
+from lucid.training.best import top_k
+from lucid.training.early_stopping import RANKING_LOSS
+from lucid.training.trainer import Diverged
+
+#: A metric is the mean over rows of something of the scores and labels of each.
+Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
+
+#: About so many scores are held at once, of at most so many rows.
+_SCORES_AT_ONCE, _ROWS = 1 << 24, 1024
+
+
+def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
+    """Return the ranking metrics by name.
+
+    Parameters
+    ----------
+    num_classes : int
+        P@k is among them for those k of 1, 3 and 5 that there are classes for, nDCG@k for 3 and 5.
+
+    Returns
+    -------
+    dict of str to callable
+        Each takes scores ``(N, C)`` and labels, and returns a mean over the rows.
+
+    Examples
+    --------
+    >>> from lucid.training import ranking_metrics
+    >>> for name in ranking_metrics(num_classes=3):
+    ...     print(name)
+    ranking loss
+    coverage
+    label ranking average precision
+    one-error
+    P@1
+    P@3
+    nDCG@3
+    """
+    ks = _places(num_classes)
+    return {
+        RANKING_LOSS: metrics.label_ranking_loss,
+        "coverage": metrics.coverage_error,
+        "label ranking average precision": metrics.label_ranking_average_precision_score,
+        "one-error": metrics.one_error,
+        **{f"P@{k}": partial(metrics.precision_at_k, k=k) for k in ks},
+        **{f"nDCG@{k}": partial(metrics.ndcg_at_k, k=k) for k in ks if k > 1},
+    }
+
+
+def _places(num_classes: int) -> list[int]:
+    return [k for k in (1, 3, 5) if k <= num_classes]
+
+
+def evaluate(
+    model: Module,
+    data: Dataset,
+    wanted: Metrics | None = None,
+    propensities: npt.ArrayLike | None = None,
+) -> dict[str, float]:
+    """Return metrics of a model on data, without ever holding all scores.
+
+    Parameters
+    ----------
+    model : Module
+        What takes rows of the features and returns scores ``(N, C)``.
+    data : Dataset
+        At least one row.
+    wanted : mapping of str to callable, optional
+        Each takes scores and labels, and returns a mean over the rows. By default the
+        `ranking_metrics`.
+    propensities : array_like, optional
+        Shape ``(C,)``, as `lucid.metrics.propensities` returns them: with them, PSP@k is returned
+        as well.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    Diverged
+        If a score is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid import Labels, nn
+    >>> from lucid.io import Dataset
+    >>> from lucid.training import evaluate
+    >>> data = Dataset(np.eye(2, dtype=np.float32), Labels.from_lists([[0], [1]], num_classes=2))
+    >>> model = nn.Linear(2, 2, bias=False)
+    >>> _ = model.load_state_dict({"weight": np.eye(2)})
+    >>> evaluate(model, data)["P@1"]
+    1.0
+    """
+    named = ranking_metrics(data.labels.num_classes) if wanted is None else wanted
+    ks = _places(data.labels.num_classes) if propensities is not None else []
+    # Each is a mean over rows, so the mean over parts is weighted by their rows.
+    totals = dict.fromkeys(named, 0.0)
+    best = []  # for PSP@k, which is no mean over rows
+    rows = max(1, min(_ROWS, _SCORES_AT_ONCE // data.labels.num_classes))
+    for start in range(0, len(data), rows):
+        part = data[start : start + rows]
+        scores = _finite_scores(model, part.features)
+        for name, metric in named.items():
+            totals[name] += metric(scores, part.labels) * len(part)
+        if ks:
+            best.append(top_k(scores, ks[-1])[0])
+    values = {name: total / len(data) for name, total in totals.items()}
+    if propensities is not None:
+        ranked = metrics.TopK(np.concatenate(best))
+        for k in ks:
+            values[f"PSP@{k}"] = metrics.psp_at_k(ranked, data.labels, propensities, k=k)
+    return values
+
+
+def _finite_scores(model: Module, features: Any) -> npt.NDArray[Any]:
+    """Return the scores of a model in evaluation mode."""
+    training = model.training
+    model.eval()
+    try:
+        with no_grad(), np.errstate(over="ignore", invalid="ignore"):
+            scores: npt.NDArray[Any] = model(features).numpy()
+    finally:
+        model.train(training)
+    if not np.isfinite(scores).all():
+        raise Diverged(
+            "the model scores a row with NaN or infinity: it has diverged, or the row is too large"
+        )
+    return scores
+
+
+class Validation:
+    """Metrics of a model on rows held out: what a `Trainer` asks for after each epoch.
+
+    Parameters
+    ----------
+    data : Dataset
+        Features as the model takes them, and labels; at least one row.
+    metrics : mapping of str to callable, optional
+        By default the `ranking_metrics`.
+
+    Raises
+    ------
+    ValueError
+        If there is no row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lucid import Labels, nn
+    >>> from lucid.io import Dataset
+    >>> from lucid.training import Validation
+    >>> data = Dataset(np.eye(2, dtype=np.float32), Labels.from_lists([[0], [1]], num_classes=2))
+    >>> sorted(Validation(data)(nn.Linear(2, 2)))[:3]
+    ['P@1', 'coverage', 'label ranking average precision']
+    """
+
+    def __init__(self, data: Dataset, metrics: Metrics | None = None) -> None:
+        if len(data) == 0:
+            raise ValueError("data must have at least one row to validate on")
+        self.data = data
+        self.metrics = ranking_metrics(data.labels.num_classes) if metrics is None else metrics
+
+    def __call__(self, model: Module) -> dict[str, float]:
+        """Return the metrics of a model as it is now.
+
+        Parameters
+        ----------
+        model : Module
+
+        Returns
+        -------
+        dict of str to float
+        """
+        return evaluate(model, self.data, self.metrics)

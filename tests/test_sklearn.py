@@ -1,0 +1,430 @@
+"""`MultilabelRanker` is an estimator as scikit-learn wants one, and a ranker."""
+
+import io
+import pickle
+import tracemalloc
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, csr_matrix, random_array
+from sklearn.base import clone
+from sklearn.datasets import make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MultiLabelBinarizer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import lucid
+from lucid import Labels, metrics, nn
+from lucid.sklearn import MultilabelRanker
+from lucid.sklearn.threshold import Cut, best_cuts
+from lucid.training import Diverged, Ranker
+
+#: By mini-batches, and by all rows at once, to the last digits.
+BY_BATCHES = MultilabelRanker()
+BY_ALL_ROWS = MultilabelRanker("lsep", solver="lbfgs", weight_decay=0.1, tol=1e-11)
+
+REPETITIONS = "mini-batches are drawn by row: k repetitions are k draws, a weight of k is one"
+
+
+def expected_failures(estimator):
+    if estimator.solver == "lbfgs":
+        return {}
+    return {
+        "check_sample_weight_equivalence_on_dense_data": REPETITIONS,
+        "check_sample_weight_equivalence_on_sparse_data": REPETITIONS,
+    }
+
+
+@parametrize_with_checks(
+    [BY_BATCHES, BY_ALL_ROWS], expected_failed_checks=expected_failures, xfail_strict=True
+)
+def test_scikit_learns_check(estimator, check):
+    check(estimator)
+
+
+NAMES = np.array(["ant", "bee", "cat", "dog", "elk"])
+X, Y = make_multilabel_classification(
+    n_samples=120, n_features=8, n_classes=5, n_labels=2, random_state=0
+)
+X /= 10
+LABELS = Labels.from_multi_hot(Y)
+SETS = [set(NAMES[row]) for row in LABELS]
+
+
+def fitted(labels=Y, features=X, sample_weight=None, **options):
+    options = {"random_state": 0, "max_iter": 5, **options}
+    return MultilabelRanker(**options).fit(features, labels, sample_weight)
+
+
+def same(first, second, features=X):
+    return np.array_equal(first.decision_function(features), second.decision_function(features))
+
+
+# Labels.
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        LABELS,
+        csr_array(Y),
+        csr_matrix(Y.astype(bool)),
+        Y.astype(bool),
+        Y.astype(float),
+        Y.tolist(),
+        list(Y),
+        SETS,
+        [sorted(row) for row in SETS],
+        [tuple(row) for row in LABELS],
+    ],
+    ids=lambda labels: type(labels).__name__,
+)
+def test_every_form_of_labels_trains_the_same_ranker(labels):
+    assert same(fitted(labels), fitted(Y))
+
+
+def test_predictions_have_the_form_of_the_labels():
+    rows = X[:7]
+    array = fitted(Y).predict(rows)
+    assert array.dtype == Y.dtype
+    assert fitted(LABELS).predict(rows) == Labels.from_multi_hot(array)
+    for matrix in (csr_array(Y), csr_matrix(Y.astype(np.int8))):
+        found = fitted(matrix).predict(rows)
+        assert type(found) is type(matrix)
+        assert found.dtype == matrix.dtype
+        np.testing.assert_array_equal(found.toarray(), array)
+    assert fitted(SETS).predict(rows) == [tuple(NAMES[row > 0]) for row in array]
+
+
+def test_a_binariser_names_the_classes():
+    binarizer = MultiLabelBinarizer()
+    ranker = fitted(binarizer.fit_transform(SETS))
+    assert binarizer.inverse_transform(ranker.predict(X)) == fitted(SETS).predict(X)
+
+
+def test_tables_of_pandas_name_features_and_classes():
+    pandas = pytest.importorskip("pandas")
+    features = pandas.DataFrame(X, columns=[f"f{i}" for i in range(8)])
+    labels = pandas.DataFrame(Y, columns=NAMES)
+    ranker = fitted(labels, features)
+    assert ranker.feature_names_in_.tolist() == features.columns.tolist()
+    assert ranker.classes_.tolist() == NAMES.tolist()
+    np.testing.assert_array_equal(ranker.predict(features), fitted().predict(X))
+    assert fitted(pandas.Series(SETS), features).predict(features) == fitted(SETS).predict(X)
+
+
+def test_one_label_a_row_is_a_classifier_of_names():
+    y = NAMES[X[:, :3].argmax(axis=1)]
+    ranker = fitted(y, max_iter=30)
+    assert (ranker.predict(X) == y).mean() == ranker.score(X, y) > 0.8
+    np.testing.assert_array_equal(
+        ranker.predict(X), ranker.classes_[ranker.decision_function(X).argmax(axis=1)]
+    )
+
+
+def test_nan_is_an_unknown_entry():
+    holes = np.where(X[:, :5] > 0.5, np.nan, Y)
+    assert same(fitted(holes), fitted(Labels.from_multi_hot(holes)))
+    assert not same(fitted(holes), fitted(Y))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (None, "requires y to be passed"),
+        (Y[:-1], "inconsistent numbers of samples"),
+        (np.arange(240).reshape(120, 2), "list of lists"),
+        (np.ones(120), "at least 2 classes"),
+        (Labels.from_lists([[0]] * 120, 1), "at least 2 classes"),
+        (X[:, 0], "continuous"),
+    ],
+)
+def test_labels_that_cannot_be_meant_are_refused(labels, words):
+    with pytest.raises(ValueError, match=words):
+        fitted(labels)
+
+
+# Parameters.
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"loss": "hinge"}, "loss must be one of margin"),
+        ({"loss": nn.WARPLoss("sum")}, "reduction='mean'"),
+        ({"loss": nn.Linear(2, 2)}, "a loss of lucid.nn"),
+        ({"solver": "newton"}, "solver must be one of sgd, adam, adamw, lbfgs"),
+        ({"loss": "warp", "solver": "lbfgs"}, "whose gradient is not"),
+        ({"max_iter": 0}, "max_iter must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"hidden": -1}, "hidden must not be negative"),
+        ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        fitted(**options)
+
+
+@pytest.mark.parametrize("loss", ["margin", "squared-margin", "lsep", "zlpr", "bpmll"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
+def test_every_loss_and_solver_learns(loss, solver):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ranker = fitted(loss=loss, solver=solver, max_iter=20)
+    untrained = metrics.label_ranking_loss(np.zeros(Y.shape), LABELS)
+    assert metrics.label_ranking_loss(ranker.decision_function(X), LABELS) < untrained / 2
+
+
+def test_a_loss_may_bring_its_options():
+    assert same(fitted(loss=nn.MultilabelMarginLoss()), fitted(loss="margin"))
+    assert not same(fitted(loss=nn.MultilabelMarginLoss(margin=0.1)), fitted(loss="margin"))
+
+
+def test_a_hidden_layer_starts_from_the_random_state_alone():
+    lucid.manual_seed(3)
+    expected = lucid.rand(1)
+    lucid.manual_seed(3)
+    ranker = fitted(hidden=4)
+    assert lucid.rand(1) == expected
+    assert same(ranker, fitted(hidden=4))
+    assert not same(ranker, fitted(hidden=4, random_state=1))
+
+
+def test_threads_do_not_change_a_bit():
+    before = lucid.get_num_threads()
+    assert same(fitted(threads=1), fitted(threads=2))
+    assert lucid.get_num_threads() == before
+
+
+def test_sparse_and_dense_features_train_nearly_the_same():
+    np.testing.assert_allclose(
+        fitted(features=csr_array(X)).decision_function(csr_array(X)),
+        fitted().decision_function(X),
+        atol=1e-4,
+    )
+
+
+def test_early_stopping_goes_back_to_the_best_epoch_of_the_rows_held_out():
+    ranker = fitted(early_stopping=True, n_iter_no_change=2, max_iter=100, learning_rate=0.1)
+    held_out = [epoch.metrics["label ranking average precision"] for epoch in ranker.history_]
+    assert ranker.n_iter_ == len(held_out) == int(np.argmax(held_out)) + 3 < 100
+
+
+def test_an_epoch_is_a_line_where_it_is_verbose(capsys):
+    fitted(verbose=True, early_stopping=True, max_iter=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0][:13] for line in lines] == ["epoch 1: loss", "epoch 2: loss"]
+
+
+def test_a_training_that_diverges_says_what_may_help():
+    with pytest.raises(Diverged, match="a smaller learning_rate, or scaled features, may help"):
+        fitted(loss="squared-margin", learning_rate=1e30)
+
+
+# Sample weights.
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_a_row_of_weight_0_is_not_there(solver):
+    kept = np.arange(120) % 3 > 0
+    options = {"loss": "lsep", "solver": solver, "weight_decay": 1.0, "max_iter": 100}
+    weighted = fitted(Y, X, kept.astype(float), **options)
+    assert same(weighted, fitted(Y[kept], X[kept], **options))
+
+
+def test_weights_count_by_their_ratios():
+    weight = np.where(Y[:, 0], 4.0, 1.0)
+    assert same(fitted(Y, X, weight), fitted(Y, X, 2 * weight))
+    assert not same(fitted(Y, X, weight), fitted())
+
+
+def test_with_lbfgs_a_weight_is_so_many_repetitions_also_for_the_thresholds():
+    weight = np.arange(120) % 3
+    options = {"loss": "lsep", "solver": "lbfgs", "weight_decay": 0.1, "tol": 1e-11}
+    weighted = fitted(Y, X, weight, max_iter=None, **options)
+    repeated = fitted(Y.repeat(weight, 0), X.repeat(weight, 0), max_iter=None, **options)
+    np.testing.assert_allclose(
+        weighted.decision_function(X), repeated.decision_function(X), rtol=1e-7, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("weight", [np.zeros(120), -np.ones(120), np.ones(3)])
+def test_weights_that_cannot_be_meant_are_refused(weight):
+    with pytest.raises(ValueError, match="weight"):
+        fitted(sample_weight=weight)
+
+
+# Thresholds.
+
+
+def f1(predicted, labels):
+    return 2 * (predicted & labels).sum() / max(1, predicted.sum() + labels.sum())
+
+
+def test_the_best_cut_of_a_row_has_the_best_f1_of_all_cuts():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        scores = rng.normal(size=(1, 6))
+        labels = rng.random((1, 6)) < 0.4
+        known = rng.random((1, 6)) < 0.8
+        truth = Labels.from_multi_hot(np.where(known, labels, np.nan))
+        cuts = np.concatenate([[-np.inf], scores[0]])
+        best = max(f1((scores > cut)[known], labels[known]) for cut in cuts)
+        cut = best_cuts(scores, truth)
+        assert f1((scores > cut)[known], labels[known]) == best
+        assert labels[known].any() or not (scores > cut).any()
+
+
+def test_a_cut_that_depends_on_the_best_score_is_learnt():
+    rng = np.random.default_rng(0)
+    scores = np.sort(rng.normal(size=(500, 9)))[:, ::-1]
+    labels = Labels.from_multi_hot(scores > scores[:, :1] / 2)
+    cut = Cut.fit([(scores, labels, np.ones(500))])
+    right = (scores > cut(scores)) == (scores > scores[:, :1] / 2)
+    assert right.mean() > 0.9
+
+
+def test_what_is_above_0_is_predicted_and_the_order_is_that_of_the_scores():
+    ranker = fitted()
+    decisions = ranker.decision_function(X)
+    np.testing.assert_array_equal(ranker.predict(X), (decisions > 0).astype(int))
+    scores = ranker.model_.net(X).detach().numpy()
+    np.testing.assert_array_equal(decisions.argsort(axis=1), scores.argsort(axis=1))
+    np.testing.assert_array_equal(fitted(threshold=0.25).decision_function(X), scores - 0.25)
+
+
+def test_the_learnt_thresholds_predict_better_than_a_fixed_number_of_labels():
+    ranker = fitted()
+    places = np.argsort(np.argsort(-ranker.decision_function(X), axis=1), axis=1)
+    of_each_number = [f1(places < number, Y > 0) for number in range(1, 6)]
+    assert f1(ranker.predict(X) > 0, Y > 0) > max(of_each_number) + 0.03
+
+
+# Predictions.
+
+
+def test_the_best_k_are_those_of_the_decisions():
+    ranker = fitted(SETS)
+    best, scores = ranker.predict_topk(X, k=3)
+    decisions = ranker.decision_function(X)
+    np.testing.assert_array_equal(best, np.argsort(-decisions, axis=1, kind="stable")[:, :3])
+    np.testing.assert_array_equal(scores, np.take_along_axis(decisions, best, axis=1))
+    matrix = ranker.predict_topk(X, k=3, sparse=True)
+    assert matrix.nnz == 3 * len(X)
+    assert metrics.precision_at_k(matrix, LABELS, k=3) == metrics.precision_at_k(
+        decisions, LABELS, k=3
+    )
+    assert ranker.classes_[best].shape == (120, 3)
+    with pytest.raises(ValueError, match="k must be from 1 to C = 5, got 6"):
+        ranker.predict_topk(X, k=6)
+
+
+def test_the_best_k_of_many_classes_take_no_array_of_all_scores():
+    rng = np.random.default_rng(0)
+    classes, rows = 20_000, 1_500
+    labels = Labels.from_lists([[int(label)] for label in rng.integers(classes, size=64)], classes)
+    ranker = fitted(labels, random_array((64, 30), density=0.2, format="csr", rng=0), max_iter=1)
+    features = random_array((rows, 30), density=0.2, format="csr", rng=1)
+    tracemalloc.start()
+    ranker.predict_topk(features, k=5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows * classes * 4 / 2
+
+
+def test_the_score_is_the_label_ranking_average_precision():
+    ranker = fitted()
+    decisions = ranker.decision_function(X)
+    assert ranker.score(X, LABELS) == pytest.approx(
+        metrics.label_ranking_average_precision_score(decisions, LABELS)
+    )
+    weight = np.arange(120) % 4
+    repeated = np.arange(120).repeat(weight)
+    assert ranker.score(X, Y, weight) == pytest.approx(ranker.score(X[repeated], Y[repeated]))
+
+
+# In pieces.
+
+
+def test_data_may_come_in_pieces():
+    ranker = MultilabelRanker(random_state=0)
+    for _ in range(10):
+        for rows in (slice(0, 60), slice(60, None)):
+            ranker.partial_fit(X[rows], Y[rows])
+    assert ranker.n_iter_ == 20
+    assert ranker.score(X, Y) > 0.9
+    again = pickle.loads(pickle.dumps(ranker))
+    assert same(ranker.partial_fit(X, Y), again.partial_fit(X, Y))
+
+
+def test_named_classes_must_be_known_in_the_first_piece():
+    with pytest.raises(ValueError, match="classes must be passed in the first call"):
+        MultilabelRanker().partial_fit(X, SETS)
+    ranker = MultilabelRanker().partial_fit(X, SETS, classes=[*NAMES, "fox"])
+    assert ranker.decision_function(X).shape == (120, 6)
+    with pytest.raises(ValueError, match="classes must be those of the first call"):
+        ranker.partial_fit(X, SETS, classes=NAMES)
+    with pytest.raises(ValueError, match="must have 6 classes, as before, got 5"):
+        ranker.partial_fit(X, Y)
+
+
+def test_lbfgs_wants_all_rows_at_once():
+    assert not hasattr(MultilabelRanker(solver="lbfgs"), "partial_fit")
+
+
+# Among scikit-learn's tools.
+
+
+def test_it_is_the_end_of_a_pipeline():
+    ranker = MultilabelRanker(random_state=0)
+    pipeline = make_pipeline(MaxAbsScaler(), ranker).fit(X, Y)
+    assert same(pipeline[-1], clone(ranker).fit(X / X.max(axis=0), Y), X / X.max(axis=0))
+
+
+def test_it_is_searched_in_two_processes():
+    losses = ["margin", nn.LSEPLoss(per_label=True)]
+    search = GridSearchCV(MultilabelRanker(random_state=0), {"loss": losses}, cv=2, n_jobs=2)
+    search.fit(X, Y)
+    assert search.best_score_ > 0.8
+    assert same(search.best_estimator_, clone(search.best_estimator_).fit(X, Y))
+
+
+def test_it_is_cross_validated_also_with_labels():
+    ranker = MultilabelRanker(random_state=0)
+    scores = cross_val_score(ranker, X, LABELS, cv=KFold(3))
+    np.testing.assert_allclose(scores, cross_val_score(ranker, X, Y, cv=KFold(3)))
+
+
+def test_labels_are_split_like_arrays():
+    x, x_test, labels, labels_test = train_test_split(X, LABELS, random_state=0)
+    assert fitted(labels, x).score(x_test, labels_test) > 0.8
+
+
+def test_it_is_cloned_pickled_and_dumped():
+    ranker = fitted(loss=nn.LSEPLoss(per_label=True), hidden=3)
+    assert same(ranker, pickle.loads(pickle.dumps(ranker)))
+    assert same(ranker, clone(ranker).fit(X, Y))
+    file = io.BytesIO()
+    joblib.dump(ranker, file)
+    file.seek(0)
+    assert same(ranker, joblib.load(file))
+
+
+def test_the_command_reads_its_model(tmp_path):
+    ranker = fitted(SETS)
+    ranker.model_.save(tmp_path / "model.safetensors")
+    model = Ranker.load(tmp_path / "model.safetensors")
+    assert model.class_names == tuple(NAMES)
+    np.testing.assert_array_equal(model.top_k(X, 2)[0], ranker.predict_topk(X, 2)[0])
+
+
+def test_without_scikit_learn_the_error_says_what_to_install(fresh_python):
+    code = "import sys; sys.modules['sklearn'] = None; import lucid.sklearn"
+    error = fresh_python(code).stderr
+    assert "lucid.sklearn needs sklearn: pip install" in error

@@ -1,0 +1,200 @@
+"""The losses in PyTorch's own operations, as on a GPU: run on the CPU, beside the kernels.
+
+Here the function that says where there are kernels says nowhere, so that operators, the compiler
+and transforms are all taken the way that other devices are.
+"""
+
+import numpy as np
+import pytest
+from losses import CASES, batch, large
+from test_margin_nonfinite import RULES
+
+torch = pytest.importorskip("torch")
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+import lucid.torch as lt  # noqa: E402
+from lucid import Labels  # noqa: E402
+from lucid.torch import eager, pairs, solving  # noqa: E402
+
+
+@pytest.fixture
+def no_kernels(monkeypatch):
+    monkeypatch.setattr(eager, "is_plain", lambda x: False)
+    monkeypatch.setattr(solving, "has_kernels", lambda x: False)
+    monkeypatch.setattr(pairs, "_is_on_cpu", lambda target: False)
+
+
+def options_of(case, classes):
+    options = case.options_for(classes)
+    return {k: torch.as_tensor(v) if np.ndim(v) else v for k, v in options.items()}
+
+
+def solve(case, x, target, reduction="none", **extra):
+    """The loss, and the gradient of its sum."""
+    function = getattr(lt, case.loss.name)
+    leaf = torch.tensor(x, requires_grad=True)
+    extra = {k: torch.as_tensor(v) for k, v in extra.items()}
+    loss = function(leaf, target, reduction=reduction, **options_of(case, x.shape[-1]), **extra)
+    loss.backward(torch.ones_like(loss))
+    return loss.detach().numpy(), leaf.grad.numpy()
+
+
+def assert_same(found, expected, dtype, ulps=40):
+    """To rounding: of the loss, and of the largest entry of a row's gradient."""
+    tolerance = ulps * np.finfo(dtype).eps
+    (loss, gradient), (exact_loss, exact_gradient) = found, expected
+    assert loss.dtype == gradient.dtype == dtype
+    np.testing.assert_allclose(loss, exact_loss, rtol=tolerance)
+    size = np.abs(exact_gradient).max(-1, keepdims=True, initial=0)
+    assert (np.abs(gradient - exact_gradient) <= tolerance * size).all()
+
+
+@pytest.mark.usefixtures("no_kernels")
+class TestAnywhere:
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("ask", ["plain", "unknown", "sample_weight"])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_loss_and_gradient_are_the_kernels(self, case, ask, dtype, monkeypatch):
+        for given in (batch(dtype), large("dozens-of-labels", "tied", dtype).first(9)):
+            target, extra = given.asked(ask)
+            for reduction in ("none", "mean", "sum"):
+                expected = case.solve(given.x, target, reduction, **extra)
+                assert_same(solve(case, given.x, target, reduction, **extra), expected, dtype)
+            monkeypatch.setattr(pairs, "_CHUNK", given.x.size // 3)  # not all classes at a time
+            expected = case.solve(given.x, target, "none", **extra)
+            assert_same(solve(case, given.x, target, **extra), expected, dtype)
+
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_nan_and_infinities_have_the_kernels_loss(self, case):
+        for x, labels, _ in RULES.values():
+            row, target = np.array([x], np.float32), Labels.from_lists([labels], 4)
+            with np.errstate(all="ignore"):
+                loss, gradient = case.solve(row, target, "none")
+            found, found_gradient = solve(case, row, target)
+            np.testing.assert_allclose(found, loss, rtol=1e-5)
+            if not np.isinf(loss):
+                np.testing.assert_allclose(found_gradient, gradient, rtol=1e-5, atol=1e-7)
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            torch.tensor([[1, -1, 2], [3, 0, 3]]),
+            torch.tensor([[1, -1], [3, 0]], dtype=torch.int16),
+            torch.tensor([[False, True, False, False], [True, False, False, True]]),
+            torch.tensor([[0.0, 1, 0, 0], [1, 0, 0, 1]]).to_sparse(),
+            lt.tensor_labels([[1], [3, 0]], 4),
+            [[1], [3, 0]],
+        ],
+        ids=["int64", "int16", "multi-hot", "sparse", "TensorLabels", "lists"],
+    )
+    def test_targets_of_every_form(self, target):
+        x = torch.tensor([[1.0, 0.5, -0.3, 0.2], [0.1, 0.5, 0.3, 0.8]])
+        loss = lt.warp_loss(x, target, "none")
+        if isinstance(target, torch.Tensor) and target.shape[1] == 3:
+            expected = lt.warp_loss(x, [[1], [3, 0, 3]], "none")
+        else:
+            expected = lt.warp_loss(x, [[1], [0, 3]], "none")
+        assert torch.equal(loss, expected)
+
+    @pytest.mark.parametrize(
+        ("target", "error", "message"),
+        [
+            (torch.tensor([[5, -1], [0, 1]]), ValueError, "label 5 in row 0"),
+            (torch.tensor([[0, -2], [0, 1]]), ValueError, "label -2 in row 0"),
+            (torch.tensor([[0, 1, 0, 1], [1, 1, 0, 0]]), ValueError, "cannot be class indices"),
+            (torch.zeros(2, 4), TypeError, "target must hold integer"),
+            (
+                lt.TensorLabels(torch.tensor([4]), torch.tensor([0, 1, 1])),
+                ValueError,
+                "class 4|label 4|indices",
+            ),
+        ],
+    )
+    def test_bad_labels_are_the_same_errors(self, target, error, message):
+        with pytest.raises(error, match=message):
+            lt.multilabel_margin_loss(torch.zeros(2, 4), target)
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_halves_are_computed_in_float32(self, case, dtype):
+        x = torch.tensor(batch().x).to(dtype).requires_grad_()
+        function, options = getattr(lt, case.loss.name), options_of(case, 7)
+        loss = function(x, batch().target, **options)
+        loss.backward()
+        assert loss.dtype == x.grad.dtype == dtype
+        exact = function(x.detach().float(), batch().target, **options)
+        torch.testing.assert_close(loss.float(), exact, rtol=torch.finfo(dtype).eps, atol=0)
+
+    def test_the_second_derivative_of_squares_is_that_of_differences(self):
+        x = torch.tensor(batch().x, requires_grad=True)
+        target = batch().asked("unknown")[0]
+        margin = torch.linspace(0.2, 1.1, 7, dtype=torch.float64)
+
+        def loss(x):
+            options = {"p": 2, "margin": margin, "weight": margin, "normalize": "pairs"}
+            return lt.multilabel_margin_loss(x, target, sample_weight=margin, **options)
+
+        assert torch.autograd.gradcheck(loss, x)
+        assert torch.autograd.gradgradcheck(loss, x)
+
+    def test_it_is_compiled_and_transformed_as_the_kernels_are(self):
+        x, target = torch.randn(4, 9), torch.tensor([[1, 3], [2, -1], [-1, -1], [8, 8]])
+
+        def loss(x, target):
+            return lt.multilabel_margin_loss(2 * x, target, p=2)
+
+        eager_loss, gradient = torch.func.grad_and_value(loss)(x, target)[::-1]
+        compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+        leaf = x.clone().requires_grad_()
+        compiled(leaf, target).backward()
+        torch.testing.assert_close(leaf.grad, gradient)
+        torch.testing.assert_close(compiled(x, target), eager_loss)
+        rows = torch.func.vmap(loss)(x[:, None], target[:, None])
+        torch.testing.assert_close(rows.mean(), eager_loss)
+
+    def test_memory_is_a_few_times_the_scores(self):
+        x = torch.randn(16, 40_000, requires_grad=True)
+        target = torch.randint(0, 40_000, (16, 30))
+        for name in ("multilabel_margin_loss", "warp_loss", "lsep_loss"):
+            with Held() as held:
+                getattr(lt, name)(x, target).backward()
+            assert held.most < 12 * x.nbytes, name
+
+    def test_the_gpu_is_waited_for_once_for_labels_and_once_for_a_gradient_of_nobody(self):
+        x, target = torch.randn(8, 50), torch.randint(0, 50, (8, 3))
+        for name in ("multilabel_margin_loss", "warp_loss", "lsep_loss", "zlpr_loss"):
+            with Held() as held:
+                getattr(lt, name)(x, target)
+            assert held.waits <= 1
+
+
+class Held(TorchDispatchMode):
+    """How many bytes of new tensors are held at most; and how often a number of one is read."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = self.most = self.waits = 0
+        self.seen = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.waits += function is torch.ops.aten._local_scalar_dense.default
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                self.hold(tensor.untyped_storage())
+        return result
+
+    def hold(self, storage):
+        if storage._cdata in self.seen:
+            return
+        import weakref
+
+        key, size = storage._cdata, storage.nbytes()
+        self.seen.add(key)
+        self.now += size
+        self.most = max(self.most, self.now)
+        weakref.finalize(storage, self.release, key, size)
+
+    def release(self, key, size):
+        self.seen.discard(key)
+        self.now -= size

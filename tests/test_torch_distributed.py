@@ -1,0 +1,138 @@
+"""More than one process: data-parallel training, and classes divided among processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+if not torch.distributed.is_available():
+    pytest.skip("this PyTorch has no torch.distributed", allow_module_level=True)
+
+import distributed as script  # noqa: E402
+
+import lucid.torch as lt  # noqa: E402
+
+WORLDS = [1, 2, 3]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What the processes of each world found."""
+    running = {}
+    for world in WORLDS:
+        folder = tmp_path_factory.mktemp(f"world{world}")
+        running[folder] = [
+            subprocess.Popen(
+                [sys.executable, script.__file__, str(rank), str(world), str(folder)],
+                cwd=folder,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(world)
+        ]
+    results = {}
+    try:
+        for folder, processes in running.items():
+            for process in processes:
+                _, errors = process.communicate(timeout=240)
+                assert process.returncode == 0, errors
+            files = [folder / f"{rank}.pt" for rank in range(len(processes))]
+            results[len(processes)] = [torch.load(file, weights_only=False) for file in files]
+    finally:
+        for process in (p for processes in running.values() for p in processes):
+            process.kill()
+            process.communicate()
+    return results
+
+
+def joined(found, world, *key):
+    """The results of all processes: losses, which are alike, and the gradient of all classes."""
+    of_each = [of["sharded"][key[0] if len(key) == 1 else key] for of in found[world]]
+    losses, gradients, means = zip(*of_each, strict=True)
+    for other in losses[1:]:
+        assert torch.equal(other.nan_to_num(7), losses[0].nan_to_num(7))
+    assert len({mean.item() for mean in means}) == 1 or means[0].isnan()
+    return losses[0], torch.cat(gradients, 1), means[0]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("kind", script.targets())
+@pytest.mark.parametrize("case", script.CASES)
+def test_the_loss_and_gradient_of_shards_are_the_whole_ones(found, case, kind, world):
+    loss, options = script.CASES[case]
+    expected = script.solve(getattr(lt, loss), script.scores(), script.targets()[kind], options)
+    torch.testing.assert_close(joined(found, world, case, kind), expected)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_gradient_of_plain_pairs_has_the_same_bits_for_any_number_of_shards(found, world):
+    gradients = [joined(found, w, "hinge", "unknown")[1] for w in (1, world)]
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("world", WORLDS)
+def test_every_dtype(found, world, dtype):
+    expected = script.solve(lt.warp_loss, script.scores(dtype), script.LABELS, {})
+    torch.testing.assert_close(joined(found, world, dtype), expected)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_nan_and_infinities_reach_every_process(found, world):
+    expected = script.solve(lt.multilabel_margin_loss, script.broken(), script.LABELS, {})
+    assert expected[0].isnan().tolist() == [True] + 5 * [False]
+    assert expected[0].isinf().nonzero().flatten().tolist() == [1, 3]
+    torch.testing.assert_close(joined(found, world, "broken"), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_is_exchanged_does_not_grow_with_the_classes(found, world):
+    labels = int(script.LABELS.lengths().sum())
+    shapes, rows = 16 * world, 8 * script.N
+    for of in found[world]:
+        sizes = of["sharded"]["bytes"]
+        for case in ("hinge", "weighted", "pairs", "warp"):
+            assert sizes[case] == [shapes, 4 * labels, 4 * labels, rows]
+        assert sizes["squares"] == [shapes, 4 * labels, 8 * labels, rows]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_mistakes_are_errors_in_every_process(found, world):
+    for of in found[world]:
+        rows, label = of["sharded"]["errors"]
+        assert "label 13 in row 0" in label
+        if world > 1:
+            assert "local_scores must have the same rows in every process" in rows
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_data_parallel_training_gives_the_weights_of_one_process(found, world):
+    expected = script.trained(0, 1)
+    for of in found[world]:
+        torch.testing.assert_close(of["trained"], expected)
+
+
+@pytest.mark.parametrize("example", ["torch_data_parallel.py", "torch_sharded_classes.py"])
+def test_the_examples_run_under_torchrun(example, tmp_path):
+    small = {
+        "torch_data_parallel.py": ["--rows", "100", "--epochs", "2"],
+        "torch_sharded_classes.py": ["--classes", "2001", "--steps", "20"],
+    }
+    script_file = Path(__file__).parents[1] / "examples" / example
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+            *(str(script_file), *small[example]),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=240,
+    )
+    assert run.returncode == 0, run.stderr
+    before, after = (
+        float(line.split()[-1]) for line in run.stdout.splitlines() if line.startswith("loss")
+    )
+    assert after < before / 2

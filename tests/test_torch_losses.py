@@ -1,0 +1,190 @@
+"""`lucid.torch`: every loss of the family, the same as lucid's own."""
+
+import copy
+import inspect
+import io
+
+import numpy as np
+import pytest
+from losses import ASKS, CASES, batch
+
+import lucid
+from lucid import Labels, nn
+
+torch = pytest.importorskip("torch")
+
+import lucid.torch  # noqa: E402
+from lucid.torch import tensor_labels  # noqa: E402
+
+
+def function_of(case):
+    return getattr(lucid.torch, case.loss.name)
+
+
+def tensors(options):
+    return {k: torch.from_numpy(v) if np.ndim(v) else v for k, v in options.items()}
+
+
+def solved(case, x, target, reduction, **extra):
+    leaf = torch.from_numpy(x).requires_grad_()
+    loss = function_of(case)(leaf, target, reduction=reduction, **extra)
+    loss.backward(torch.ones_like(loss))
+    return loss.detach().numpy(), leaf.grad.numpy()
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_loss_and_gradient_have_the_bits_of_lucids_own(case, dtype, ask, reduction):
+    given = batch(dtype)
+    target, extra = given.asked(ask)
+    expected = case.solve(given.x, target, reduction, **extra)
+    options = tensors(case.options_for(7) | extra)
+    for form in (target, tensor_labels(target, 7)):
+        for ours, theirs in zip(
+            solved(case, given.x, form, reduction, **options), expected, strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_half_precision_is_computed_in_float32_and_rounded_once(case, dtype):
+    given = batch()
+    x = torch.from_numpy(given.x).to(dtype).requires_grad_()
+    options = tensors(case.options_for(7))
+    loss = function_of(case)(x, given.target, reduction="sum", **options)
+    loss.backward()
+    wide = x.detach().float().requires_grad_()
+    exact = function_of(case)(wide, given.target, reduction="sum", **options)
+    exact.backward()
+    assert loss == exact.to(dtype)
+    assert torch.equal(x.grad, wide.grad.to(dtype))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.smooth], ids=str)
+@pytest.mark.parametrize("transform", [False, True], ids=["create_graph", "torch.func"])
+def test_the_second_derivative_is_that_of_lucids_own(case, transform):
+    given = batch().first(5)
+    target, _ = given.asked("unknown")
+    v = np.random.default_rng(0).standard_normal(given.x.shape)
+    leaf = lucid.tensor(given.x, requires_grad=True)
+    (gradient,) = lucid.grad(case.tensor(leaf, target, "mean"), [leaf], create_graph=True)
+    (expected,) = lucid.grad((gradient * v).sum(), [leaf])
+    options = tensors(case.options_for(7))
+    x, weights = torch.from_numpy(given.x).requires_grad_(), torch.from_numpy(v)
+
+    def loss(x):
+        return function_of(case)(x, target, reduction="mean", **options)
+
+    if transform:
+        found = torch.func.grad(lambda x: (torch.func.grad(loss)(x) * weights).sum())(x)
+    else:
+        (gradient,) = torch.autograd.grad(loss(x), x, create_graph=True)
+        (found,) = torch.autograd.grad((gradient * weights).sum(), x)
+    np.testing.assert_allclose(found.detach(), expected.numpy(), rtol=1e-9, atol=1e-12)
+    assert found.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ["LSEPLoss", "ZLPRLoss", "BPMLLLoss"])
+def test_the_third_derivative_is_that_of_differences(name):
+    x = torch.from_numpy(batch().x[:2, :4]).requires_grad_()
+    criterion = getattr(lucid.torch, name)("sum")
+
+    def second(x):
+        (first,) = torch.autograd.grad(criterion(x, [[0, 3], [2]]), x, create_graph=True)
+        (found,) = torch.autograd.grad(first.square().sum(), x, create_graph=True)
+        return found
+
+    assert torch.autograd.gradcheck(second, x)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_module_has_the_parameters_and_the_looks_of_lucids_own(case):
+    ours, other = (getattr(where, case.loss.module) for where in (lucid.torch, nn))
+    names = [list(inspect.signature(m.__init__).parameters) for m in (ours, other)]
+    assert names[0] == names[1]
+    options = {k: v for k, v in case.options_for(7).items() if not np.ndim(v)}
+    assert repr(ours(**options)) == repr(other(**options))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_module_survives_copies_and_pickles(case):
+    given = batch()
+    options = tensors(case.options_for(7))
+    criterion = getattr(lucid.torch, case.loss.module)(reduction="sum", **options)
+    file = io.BytesIO()
+    torch.save(criterion, file)
+    file.seek(0)
+    x = torch.from_numpy(given.x)
+    expected = function_of(case)(x, given.target, reduction="sum", **options)
+    for twin in (criterion, copy.deepcopy(criterion), torch.load(file, weights_only=False)):
+        assert twin(x, given.target) == expected
+
+
+def test_what_an_option_holds_for_each_class_is_a_buffer():
+    criterion = lucid.torch.MultiLabelMarginLoss(margin=torch.ones(5), weight=[1.0, 2, 3, 4, 5])
+    assert set(criterion.state_dict()) == {"margin", "weight"}
+    assert criterion.double().weight.dtype == torch.float64
+    assert list(lucid.torch.MultiLabelMarginLoss().buffers()) == []
+
+
+def test_options_may_be_changed():
+    criterion = lucid.torch.MultiLabelMarginLoss()
+    x = torch.tensor([[0.5, 0.0, -1.0]])
+    criterion.margin, criterion.weight = 2.0, torch.tensor([3.0, 1, 1])
+    expected = lucid.torch.multilabel_margin_loss(x, [[0]], margin=2.0, weight=criterion.weight)
+    assert criterion(x, [[0]]) == expected == 3 * (1.5 + 0.5) / 3
+
+
+@pytest.mark.parametrize("options", [{"p": 3}, {"margin": float("nan")}, {"normalize": "rows"}])
+def test_an_option_is_refused_where_it_is_given(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
+        lucid.torch.MultiLabelMarginLoss(**options)
+
+
+@pytest.mark.parametrize("name", ["weight", "margin", "sample_weight"])
+def test_an_option_whose_gradient_would_be_lost_is_refused(name):
+    x = torch.zeros(3, 3, requires_grad=True)
+    option = {name: torch.ones(3, requires_grad=True)}
+    for call in (lambda f: f(x), lambda f: torch.func.grad(f)(x)):
+        with pytest.raises(ValueError, match=f"{name} must not require a gradient"):
+            call(lambda x: lucid.torch.multilabel_margin_loss(x, [[0], [1], []], **option))
+
+
+@pytest.mark.parametrize("layout", ["to_sparse", "to_sparse_csr"])
+def test_sparse_targets_are_labels_of_the_soft_margin_loss(layout):
+    x = torch.from_numpy(batch().x)
+    dense = (x > 0.5).double()
+    sparse = getattr(dense, layout)()
+    criterion = lucid.torch.MultiLabelSoftMarginLoss()
+    assert criterion(x, sparse) == criterion(x, dense)
+
+
+def test_a_sparse_tensor_names_a_label_once_and_zeros_are_none():
+    indices, values = torch.tensor([[0, 0, 1], [2, 2, 1]]), torch.tensor([1.0, 1.0, 0.0])
+    target = torch.sparse_coo_tensor(indices, values, (2, 4), check_invariants=True)
+    assert tensor_labels(target, 4).indices.tolist() == [2]
+    assert tensor_labels(target, 4).indptr.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "message"),
+    [
+        (torch.tensor([[1.0, -1.0]]).to_sparse(), ValueError, r"nonzeros for labels, got -1\.0"),
+        (torch.tensor([[1.0, np.nan]]).to_sparse_csr(), ValueError, "nonzeros for labels, got nan"),
+        (torch.ones(1, 2, dtype=torch.complex64).to_sparse(), TypeError, "bools or real numbers"),
+        (torch.ones(1, 2).to_sparse_csc(), TypeError, "must be dense, sparse_coo or sparse_csr"),
+        (torch.ones(2, 1).to_sparse(), ValueError, "are they transposed"),
+    ],
+)
+def test_a_sparse_tensor_that_cannot_be_labels_is_refused(target, error, message):
+    with pytest.raises(error, match=message):
+        lucid.torch.lsep_loss(torch.zeros(1, 2), target)
+
+
+def test_tensors_of_labels_keep_what_is_unknown():
+    labels = Labels.from_lists([[0], [3]], 5).with_unknown([[1, 2], []])
+    parts = tensor_labels(labels, 5)
+    assert [part.tolist() for part in parts] == [[0, 3], [0, 1, 2], [1, 2], [0, 2, 2]]

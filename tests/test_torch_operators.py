@@ -1,0 +1,298 @@
+"""The operators behind `lucid.torch`: what PyTorch traces, transforms, compiles and exports."""
+
+import itertools
+
+import pytest
+from losses import LOSSES
+
+import lucid
+import lucid.losses
+
+torch = pytest.importorskip("torch")
+
+from torch.library import opcheck  # noqa: E402
+
+import lucid.torch as lt  # noqa: E402
+from lucid.torch import functions  # noqa: E402,F401  # defines the operators
+
+#: PyTorch's compiler warns of what it does itself.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore:The .grad attribute of a Tensor that is not a leaf"
+)
+
+TARGET = torch.tensor([[0, 3, -1], [2, -1, -1], [-1, -1, -1], [1, 5, 4]])
+#: PyTorch's own compiled loss finds 1.9 (pytorch#141017, #185464).
+PADDED = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 1, -1, -1]]), 0.75
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(0)
+    return torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_compiled_yet():
+    torch._dynamo.reset()
+
+
+def weights(size):
+    return torch.linspace(0, 2, size, dtype=torch.float64)
+
+
+#: After the scores: labels, weights of rows, reduction.
+PLAIN = (TARGET, None, None, None, None, "mean")
+FULL = (*lt.tensor_labels(lucid.Labels.from_lists([[0, 1], [], [2, 2], [5]], 6)
+        .with_unknown([[3], [4], [], [0]]), 6), weights(4), "none")  # fmt: skip
+NUMBERS = (torch.rand(4, 6), None, None, None, None, "sum")
+
+#: Operators, with what they are given.
+CALLS = [
+    ("multilabel_margin_loss", PLAIN, (1, 1.0, None, None, "classes")),
+    ("multilabel_margin_loss", FULL, (2, 1.0, weights(6), weights(6), "pairs")),
+    ("warp_loss", PLAIN, (1.0, None)),
+    ("lsep_loss", FULL, (True,)),
+    ("zlpr_loss", PLAIN, ()),
+    ("bpmll_loss", FULL, ()),
+    ("multilabel_soft_margin_loss", NUMBERS, (weights(6),)),
+]
+
+
+@pytest.mark.parametrize("suffix", ["", "_and_gradient"])
+@pytest.mark.parametrize(("name", "given", "options"), CALLS, ids=[c[0] for c in CALLS])
+def test_operators_pass_all_checks_of_torchs(x, name, given, options, suffix):
+    operator = getattr(torch.ops.lucid, name + suffix).default
+    opcheck(operator, (x, *given, *options))
+
+
+def test_the_operator_of_the_curvature_passes_all_checks_of_torchs(x):
+    operator = torch.ops.lucid.multilabel_margin_loss_curvature.default
+    opcheck(operator, (torch.ones_like(x, requires_grad=True), x.detach(), *FULL, *CALLS[1][2]))
+
+
+def test_every_loss_has_its_operators():
+    assert {call[0] for call in CALLS} == {loss.name for loss in LOSSES}
+
+
+# In the compiler.
+
+
+CRITERION = lt.MultiLabelMarginLoss(p=2, weight=weights(6))
+
+
+def model(x, target):
+    return CRITERION(2 * x, target) + lt.lsep_loss(x, target, "sum")
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager", "inductor"])
+def test_compiled_in_one_graph_for_every_size_of_batch_the_loss_is_the_same(backend):
+    graphs = torch._dynamo.utils.counters["stats"]
+    before = graphs["unique_graphs"]
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend=backend)
+    for rows in (4, 7, 2):
+        x = torch.randn(rows, 6, requires_grad=True)
+        target = TARGET[torch.arange(rows) % 4]
+        losses = [function(x, target) for function in (compiled, model)]
+        gradients = [torch.autograd.grad(loss, x)[0] for loss in losses]
+        torch.testing.assert_close(*losses)
+        torch.testing.assert_close(*gradients)
+    assert graphs["unique_graphs"] - before == 1
+
+
+def test_compiled_padding_is_no_label():
+    x, target, expected = PADDED
+    compiled = torch.compile(lt.MultiLabelMarginLoss(), fullgraph=True)
+    assert compiled(x, target).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_traced_losses_and_gradients_have_the_bits_of_direct_ones(dtype, reduction):
+    x = torch.randn(4, 6).to(dtype).requires_grad_()
+    target = lt.tensor_labels(TARGET, 6)
+    losses = [
+        function(x, target, reduction)
+        for function in (
+            lt.multilabel_margin_loss,
+            torch.compile(lt.multilabel_margin_loss, fullgraph=True, backend="aot_eager"),
+        )
+    ]
+    gradients = [torch.autograd.grad(loss.sum(), x)[0] for loss in losses]
+    assert torch.equal(*losses)
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        [[0, 3], [2], [], [1]],
+        lucid.Labels.from_lists([[0, 3], [2], [], [1]], 6),
+        torch.eye(4, 6).to_sparse_csr(),
+    ],
+    ids=["lists", "labels", "sparse"],
+)
+def test_a_target_that_cannot_be_traced_is_read_between_graphs_or_refused(x, target):
+    def loss(x):
+        return lt.multilabel_margin_loss(2 * x, target)
+
+    assert torch.compile(loss, backend="eager")(x) == loss(x)
+    torch._dynamo.reset()
+    with pytest.raises(Exception, match=r"tensor_labels|sparse Tensors"):
+        torch.compile(loss, backend="eager", fullgraph=True)(x)
+
+
+def test_a_model_is_exported_for_every_size_of_batch():
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 6)
+            self.criterion = lt.MultiLabelMarginLoss()
+
+        def forward(self, features, target):
+            return self.criterion(self.linear(features), target)
+
+    batch = {0: torch.export.Dim("batch")}
+    model = Model()
+    exported = torch.export.export(
+        model, (torch.randn(4, 3), TARGET), dynamic_shapes=(batch, batch)
+    ).module()
+    features, target = torch.randn(3, 3), TARGET[:3]
+    loss = exported(features, target)
+    assert loss == model(features, target)
+    loss.backward()
+    assert exported.linear.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("mode", ["meta", "fake"])
+def test_shapes_are_known_without_values(mode):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode() if mode == "fake" else torch.device("meta"):
+        x = torch.empty(4, 6, dtype=torch.float16, requires_grad=True)
+        target = torch.empty(4, 2, dtype=torch.int64)
+        loss = lt.multilabel_margin_loss(x, target, "none")
+        loss.sum().backward()
+        assert loss.shape == (4,)
+        assert loss.dtype == x.grad.dtype == torch.float16
+        with pytest.raises(ValueError, match="target must have shape"):
+            lt.multilabel_margin_loss(torch.empty(3, 6), target)
+
+
+# In the transforms of torch.func.
+
+
+def slices(tensor, dim, size):
+    return [tensor] * size if dim is None else tensor.unbind(dim)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("dims", [(0, None), (None, 0), (1, 0)], ids=str)
+@pytest.mark.parametrize("loss", LOSSES[:5], ids=lambda loss: loss.name)
+def test_a_batch_of_losses_is_that_of_each(loss, dims, reduction):
+    x = torch.randn(3, 4, 6) if dims[0] == 0 else torch.randn(4, 3, 6)[:, : 3 if dims[0] else 1]
+    x = x[:, 0] if dims[0] is None else x
+    target = TARGET if dims[1] is None else torch.stack([TARGET, TARGET.flip(0), TARGET])
+    scale = weights(4).float()
+
+    def of_one(x, target):
+        return getattr(lt, loss.name)(x, target, reduction, sample_weight=scale)
+
+    pairs = zip(slices(x, dims[0], 3), slices(target, dims[1], 3), strict=True)
+    expected = torch.stack([of_one(*pair) for pair in pairs])
+    torch.testing.assert_close(torch.func.vmap(of_one, dims)(x, target), expected)
+
+
+def test_batches_may_be_nested_and_labels_a_tuple_of_tensors():
+    x = torch.randn(2, 3, 4, 6)
+    labels = lt.tensor_labels(TARGET, 6)
+
+    def loss(x):
+        return lt.warp_loss(x, labels)
+
+    found = torch.func.vmap(torch.func.vmap(loss))(x)
+    torch.testing.assert_close(found, torch.stack([loss(y) for y in x.flatten(0, 1)]).view(2, 3))
+
+
+def test_a_batch_of_class_weights_is_that_of_each():
+    x, each = torch.randn(4, 6), torch.rand(3, 6)
+
+    def loss(weight):
+        return lt.multilabel_margin_loss(x, TARGET, weight=weight)
+
+    torch.testing.assert_close(torch.func.vmap(loss)(each), torch.stack([loss(w) for w in each]))
+
+
+def test_gradients_of_samples_are_those_of_each_alone():
+    model, criterion = torch.nn.Linear(5, 6), lt.MultiLabelMarginLoss(p=2)
+    features = torch.randn(4, 5)
+    parameters = dict(model.named_parameters())
+
+    def loss(parameters, row, target):
+        return criterion(torch.func.functional_call(model, parameters, (row,)), target)
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
+    for transformed in (each, torch.compile(each, fullgraph=True, backend="aot_eager")):
+        found = transformed(parameters, features, TARGET)
+        for n in range(4):
+            expected = torch.autograd.grad(
+                criterion(model(features[n]), TARGET[n]), list(parameters.values())
+            )
+            for name, value in zip(parameters, expected, strict=True):
+                torch.testing.assert_close(found[name][n], value)
+
+
+@pytest.mark.parametrize("outer", ["jacrev", "jacfwd"])
+def test_jacobians_are_those_of_plain_autograd(x, outer):
+    def losses(x):
+        return lt.lsep_loss(x, TARGET, "none")
+
+    jacobian = getattr(torch.func, outer)
+    torch.testing.assert_close(
+        jacobian(losses)(x.detach()), torch.autograd.functional.jacobian(losses, x)
+    )
+    torch.testing.assert_close(
+        jacobian(torch.func.grad(lambda x: losses(x).sum()))(x.detach()),
+        torch.autograd.functional.hessian(lambda x: losses(x).sum(), x),
+    )
+
+
+# In modes.
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["direct", "compiled"])
+def test_in_autocast_the_loss_is_float32(compiled):
+    x, w = torch.randn(4, 3), torch.randn(3, 6, requires_grad=True)
+
+    def loss(x):
+        return lt.multilabel_margin_loss(x @ w, TARGET)
+
+    loss = torch.compile(loss, fullgraph=True, backend="aot_eager") if compiled else loss
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(x)
+    found.backward()
+    assert found.dtype == w.grad.dtype == torch.float32
+
+
+def test_inference_mode_and_hooks():
+    criterion, seen = lt.MultiLabelMarginLoss(), []
+    criterion.register_forward_hook(lambda module, args, loss: seen.append(loss.item()))
+    with torch.inference_mode():
+        loss = criterion(torch.zeros(4, 6), TARGET)
+    assert loss.is_inference()
+    assert seen == [loss.item()]
+
+
+BAD = torch.tensor([[0, 6], [1, -1], [2, -1], [3, -1]])
+MODES = {
+    "direct": lambda f: f,
+    "compiled": lambda f: torch.compile(f, fullgraph=True, backend="aot_eager"),
+    "grad": torch.func.grad,
+    "batch": lambda f: lambda x: torch.func.vmap(f)(x[None]),
+}
+
+
+@pytest.mark.parametrize(("mode", "target"), [*itertools.product(MODES, [BAD, BAD.int(), BAD - 2])])
+def test_a_bad_label_is_an_error(mode, target, x):
+    loss = MODES[mode](lambda x: lt.multilabel_margin_loss(x, target))
+    with pytest.raises(ValueError, match="is out of range"):
+        loss(x.detach())

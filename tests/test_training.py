@@ -1,0 +1,505 @@
+"""Training: what a step does, how it goes on where it was, and when it ends."""
+
+import itertools
+from functools import partial
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import metrics, nn, optim
+from lucid.io import Dataset
+from lucid.labels import Labels
+from lucid.training import (
+    LOSSES,
+    OPTIMIZERS,
+    RANKING_LOSS,
+    Checkpoints,
+    Diverged,
+    EarlyStopping,
+    Epoch,
+    Ranker,
+    Trainer,
+    Validation,
+    evaluate,
+    learning_rate,
+    linear_decay,
+    load_training,
+    make_loss,
+    make_optimizer,
+    ranking_metrics,
+    save_training,
+)
+
+sparse = pytest.importorskip("scipy.sparse")
+
+ROWS, FEATURES, CLASSES = 50, 12, 6
+
+
+def drawn(seed, rows=ROWS, weighted=False):
+    """Rows whose labels depend on their features."""
+    truth = np.random.default_rng(0).standard_normal((FEATURES, CLASSES))
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, FEATURES)) * (rng.random((rows, FEATURES)) < 0.4)
+    labels = Labels.from_multi_hot(x @ truth > 1.5)
+    weight = rng.random(rows) if weighted else None
+    return Dataset(sparse.csr_array(x.astype(np.float32)), labels, sample_weight=weight)
+
+
+def new_trainer(optimizer="adam", hidden=0, dropout=0.0, seed=0, **options):
+    lucid.manual_seed(seed)
+    layers = [nn.Linear(FEATURES, CLASSES)]
+    if hidden:
+        layers = [nn.Linear(FEATURES, hidden), nn.Dropout(dropout), nn.Linear(hidden, CLASSES)]
+    model = nn.Sequential(*layers)
+    steps = make_optimizer(optimizer, model, lr=0.05, weight_decay=0.01)
+    return Trainer(model, nn.MultilabelMarginLoss(), steps, batch_size=8, seed=seed, **options)
+
+
+def weights(trainer):
+    return [value.numpy().copy() for value in trainer.model.state_dict().values()]
+
+
+def assert_same(first, second):
+    for a, b in zip(weights(first), weights(second), strict=True):
+        assert np.array_equal(a, b)
+    assert list(first.history) == list(second.history)
+
+
+# What a step does.
+
+
+@pytest.mark.parametrize("hidden", [0, 16])
+@pytest.mark.parametrize("loss", ["margin", "soft-margin"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_is_that_of_pytorch(loss, optimizer, hidden):
+    torch = pytest.importorskip("torch")
+    data = drawn(1, 200)
+    lucid.manual_seed(0)
+    ranker = Ranker(FEATURES, CLASSES, hidden)
+    rate = learning_rate(loss, optimizer, data.features)
+
+    layers = [m for m in ranker.modules() if isinstance(m, nn.Linear)]
+    theirs = []
+    for layer in layers:
+        theirs += [torch.nn.Linear(layer.in_features, layer.out_features), torch.nn.ReLU()]
+        theirs[-2].weight.data = torch.tensor(layer.weight.detach().numpy().copy())
+        theirs[-2].bias.data = torch.tensor(layer.bias.detach().numpy().copy())
+    net = torch.nn.Sequential(*theirs[:-1])
+    make = {
+        "sgd": partial(torch.optim.SGD, momentum=0.9),
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }[optimizer]
+    decay = {"weight_decay": 0.1}
+    steps = make(
+        [
+            {"params": [p for p in net.parameters() if p.ndim > 1], **decay},
+            {"params": [p for p in net.parameters() if p.ndim == 1], "weight_decay": 0},
+        ],
+        lr=rate,
+    )
+    x = torch.tensor(data.features.toarray())
+    padded = torch.tensor(data.labels.to_padded(CLASSES))
+    multi_hot = torch.tensor(data.labels.to_multi_hot().astype(np.float32))
+    rng = np.random.default_rng(3)
+    their_losses = []
+    for _ in range(2):
+        order = rng.permutation(len(x))
+        for start in range(0, len(x), 32):
+            rows = order[start : start + 32]
+            if loss == "margin":
+                value = torch.nn.functional.multilabel_margin_loss(net(x[rows]), padded[rows])
+            else:
+                value = torch.nn.functional.multilabel_soft_margin_loss(
+                    net(x[rows]), multi_hot[rows]
+                )
+            steps.zero_grad()
+            value.backward()
+            steps.step()
+            their_losses.append(value.item())
+
+    ours = make_optimizer(optimizer, ranker.net, rate, **decay)
+    trainer = Trainer(ranker.net, make_loss(loss), ours, seed=3)
+    our_losses = [step.loss for step in trainer.steps(data, 2)]
+    assert our_losses == pytest.approx(their_losses, rel=1e-3)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_sample_weights_are_those_of_the_loss(dense):
+    data = drawn(2, weighted=True)
+    if dense:
+        data = Dataset(data.features.toarray(), data.labels, sample_weight=data.sample_weight)
+    trainer = new_trainer(shuffle=False)
+    scores = trainer.model(data.features[:8]).detach()
+    expected = trainer.criterion(scores, data.labels[:8], sample_weight=data.sample_weight[:8])
+    step = next(trainer.steps(data, 1))
+    assert step.loss == expected.item()
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows():
+    steps = list(new_trainer().steps(drawn(3), 1))
+    assert [step.rows for step in steps] == [8] * 6 + [2]
+    expected = np.average([step.loss for step in steps], weights=[step.rows for step in steps])
+    assert steps[-1].result.loss == steps[-1].mean_loss == pytest.approx(expected)
+    assert [step.result is None for step in steps] == [True] * 6 + [False]
+    assert [step.last for step in steps] == [False] * 6 + [True]
+
+
+def test_rates_fall_from_what_they_are_to_almost_nothing():
+    trainer = new_trainer(schedule=linear_decay)
+    rates = [trainer.optimizer.param_groups[0]["lr"] for _ in trainer.steps(drawn(3), 4)]
+    assert rates[0] == 0.05
+    assert rates == sorted(rates, reverse=True)
+    assert rates[7] == pytest.approx(0.05 * 3 / 4)
+    assert rates[-1] == pytest.approx(0.05 / 28)  # of 4 times 7 steps
+
+
+def test_a_loss_that_is_no_longer_finite_ends_the_training():
+    model = nn.Linear(FEATURES, CLASSES)
+    trainer = Trainer(model, nn.MultilabelMarginLoss(), optim.SGD(model.parameters(), lr=1e39))
+    with pytest.raises(Diverged, match=r"the loss became (inf|nan) in epoch 1"):
+        trainer.fit(drawn(4), 5)
+
+
+def test_blas_has_one_thread_while_a_training_runs_and_as_many_as_before_afterwards():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def threads():
+        pools = threadpoolctl.threadpool_info()
+        return [
+            pool["num_threads"]
+            for pool in pools
+            if pool["user_api"] == "blas" and "scipy.libs" not in pool["filepath"]
+        ]
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        steps = new_trainer().steps(drawn(5), 1)
+        next(steps)
+        assert set(threads()) == {1}
+        steps.close()
+        assert threads() == before
+
+
+def test_training_is_the_same_with_and_without_a_feature_that_does_not_vary():
+    data = drawn(1, 200)
+    constant = sparse.csr_array(np.full((len(data), 1), 1.7e9))
+    more = Dataset(sparse.hstack([data.features, constant], "csr"), data.labels)
+    lucid.manual_seed(0)
+    rankers = Ranker(FEATURES, CLASSES), Ranker(FEATURES + 1, CLASSES)
+    weight, bias = (part.numpy() for part in rankers[1].net.state_dict().values())
+    rankers[0].net.load_state_dict({"weight": weight[:, :-1], "bias": bias})
+    losses = []
+    for ranker, each in zip(rankers, (data, more), strict=True):
+        ranker.fit_scaling(each.features)
+        optimizer = make_optimizer("sgd", ranker.net, lr=0.5)
+        trainer = Trainer(ranker.net, nn.MultilabelMarginLoss(), optimizer)
+        losses.append(trainer.fit(Dataset(ranker.scaled(each.features), each.labels), 3).losses)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+# The order of the rows.
+
+
+class Pieces:
+    """A training set that comes in pieces of some sizes."""
+
+    def __init__(self, data, sizes):
+        self.data, self.sizes = data, sizes
+
+    def __len__(self):
+        return sum(self.sizes)
+
+    def __iter__(self):
+        for start, stop in itertools.pairwise(np.cumsum([0, *self.sizes])):
+            yield self.data[int(start) : int(stop)]
+
+
+class Watched(Trainer):
+    """A trainer that notes the rows of each batch, told by their first feature."""
+
+    def step(self, batch):
+        self.seen.append(batch.features.toarray()[:, 0].astype(int).tolist())
+        return super().step(batch)
+
+
+def watched(sizes, epochs=2, **options):
+    features = sparse.csr_array(np.arange(sum(sizes), dtype=np.float32)[:, np.newaxis])
+    labels = Labels.from_lists([[0]] * sum(sizes), num_classes=2)
+    model = nn.Linear(1, 2)
+    optimizer = optim.SGD(model.parameters(), lr=1e-6)
+    trainer = Watched(model, nn.WARPLoss(), optimizer, batch_size=4, **options)
+    trainer.seen = []
+    data = Dataset(features, labels)
+    trainer.fit(data if len(sizes) == 1 else Pieces(data, sizes), epochs)
+    return trainer.seen
+
+
+@pytest.mark.parametrize("sizes", [[10], [4, 6], [0, 3, 5, 0, 2], [10, 0]])
+def test_each_row_is_seen_once_an_epoch_in_an_order_of_its_own(sizes):
+    seen = watched(sizes)
+    epochs = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    for batches in epochs:
+        assert sorted(itertools.chain.from_iterable(batches)) == list(range(10))
+    assert epochs[0] != epochs[1]
+
+
+def test_no_batch_has_rows_of_two_pieces():
+    assert all({row // 5 for row in batch} in ({0}, {1}) for batch in watched([5, 5]))
+
+
+def test_rows_may_keep_their_order():
+    assert watched([10], epochs=1, shuffle=False) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_a_file_that_is_read_in_pieces_trains_as_its_pieces_do_in_memory(tmp_path):
+    data = drawn(6, 90)
+    lucid.io.write_xmc(tmp_path / "train.txt", data.features, data.labels)
+    stream = lucid.io.stream_xmc(tmp_path / "train.txt", rows=40)
+    rankers = []
+    for source in (stream, Pieces(data, [40, 40, 10])):
+        lucid.manual_seed(0)
+        ranker = Ranker(FEATURES, CLASSES)
+        ranker.fit_scaling(piece.features for piece in source)
+        ranker.fit_propensities(piece.labels for piece in source)
+        optimizer = make_optimizer("adam", ranker.net, 0.01)
+        Trainer(ranker.net, nn.WARPLoss(), optimizer).fit(ranker.prepared(source), 2)
+        rankers.append(ranker)
+    first, second = (ranker.state_dict() for ranker in rankers)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert np.array_equal(first["propensities"], metrics.propensities(data.labels))
+
+
+def test_pieces_of_fewer_rows_than_they_say_are_an_error():
+    pieces = Pieces(drawn(6), [20, 20])
+    pieces.__class__ = type("Longer", (Pieces,), {"__len__": lambda self: 41})
+    with pytest.raises(ValueError, match="data has a length of 41, but its pieces have 40 rows"):
+        new_trainer().fit(pieces, 1)
+
+
+def test_no_rows_are_an_error():
+    with pytest.raises(ValueError, match="data must have at least one row to train on"):
+        new_trainer().fit(drawn(6)[:0], 1)
+
+
+# Going on.
+
+TRAININGS = {
+    "sgd": {"optimizer": "sgd"},
+    "adam": {"optimizer": "adam"},
+    "adamw": {"optimizer": "adamw"},
+    "dropout": {"hidden": 9, "dropout": 0.5},
+    "rates that fall": {"schedule": linear_decay},
+    "no shuffling": {"shuffle": False},
+}
+SETS = {"whole": lambda: drawn(7), "in pieces": lambda: Pieces(drawn(7), [20, 0, 13, 17])}
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+@pytest.mark.parametrize("data", SETS)
+@pytest.mark.parametrize("after", [1, 3, 8, 15])
+def test_a_training_taken_up_by_another_process_has_the_same_bits(training, data, after, tmp_path):
+    whole = new_trainer(**TRAININGS[training])
+    whole.fit(SETS[data](), 3)
+
+    first = new_trainer(**TRAININGS[training])
+    for _ in itertools.islice(first.steps(SETS[data](), 3), after):
+        pass
+    save_training(tmp_path / "c", first, {"seed": 0})
+    first.fit(SETS[data](), 3)  # what comes later is forgotten
+    second = new_trainer(seed=5, **TRAININGS[training])
+    second.load_state_dict(load_training(tmp_path / "c")[0])
+    second.fit(SETS[data](), 3)
+    assert_same(first, whole)
+    assert_same(second, whole)
+
+
+def test_a_training_may_be_left_at_every_step():
+    whole, left = new_trainer(), new_trainer()
+    whole.fit(drawn(7), 3)
+    while left.epoch < 3:
+        next(left.steps(drawn(7), 3))
+    assert_same(left, whole)
+
+
+def test_more_epochs_go_on_where_the_first_ended():
+    whole, parts = new_trainer(), new_trainer()
+    whole.fit(drawn(7), 4)
+    for epochs in (1, 2, 4):
+        parts.fit(drawn(7), epochs)
+    assert_same(parts, whole)
+
+
+def test_early_stopping_goes_on_with_what_it_remembers(tmp_path):
+    def trainer():
+        return new_trainer(
+            "sgd", validation=Validation(drawn(8, 20)), early_stopping=EarlyStopping(2)
+        )
+
+    whole, first, second = trainer(), trainer(), trainer()
+    whole.fit(drawn(7), 40)
+    assert whole.stopped_early
+    first.fit(drawn(7), 40, [Checkpoints(first, tmp_path / "c", every=3), stop_after(first, 5)])
+    second.load_state_dict(load_training(tmp_path / "c")[0])
+    second.fit(drawn(7), 40)
+    assert_same(second, whole)
+
+
+def stop_after(trainer, epoch):
+    return lambda step: trainer.stop() if step.epoch > epoch else None
+
+
+def test_a_state_of_another_model_is_refused():
+    state = new_trainer(hidden=3).state_dict()
+    with pytest.raises(ValueError, match="state: state_dict does not fit Sequential"):
+        new_trainer().load_state_dict(state)
+
+
+def test_a_state_without_early_stopping_is_refused_where_there_is_one():
+    state = new_trainer().state_dict()
+    with pytest.raises(ValueError, match="one training has early stopping, the other has none"):
+        new_trainer(early_stopping=EarlyStopping(2)).load_state_dict(state)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    Ranker(3, 2).save(tmp_path / "m")
+    with pytest.raises(lucid.io.DataFileError, match="m: not the checkpoint of a training"):
+        load_training(tmp_path / "m")
+
+
+# Listeners.
+
+
+def test_listeners_hear_every_step_in_turn():
+    heard = []
+    trainer = new_trainer()
+    trainer.fit(drawn(9), 2, [lambda s: heard.append((1, s)), lambda s: heard.append((2, s))])
+    assert [who for who, _ in heard] == [1, 2] * 14
+    assert [step.epoch for _, step in heard[::2]] == [1] * 7 + [2] * 7
+
+
+def test_a_listener_may_stop_the_training_and_all_hear_the_last_step():
+    trainer, heard = new_trainer(), []
+    trainer.fit(drawn(9), 9, [lambda s: trainer.stop() if len(heard) == 2 else None, heard.append])
+    assert [step.last for step in heard] == [False, False, False, True]
+    trainer.fit(drawn(9), 1)
+    assert trainer.epoch == 1
+
+
+@pytest.mark.parametrize(("every", "saved"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (9, [5])])
+def test_checkpoints_are_written_in_turn_and_at_the_end(every, saved, tmp_path):
+    trainer, found = new_trainer(), []
+
+    def look(step):
+        if (tmp_path / "c").exists():
+            found.append(len(load_training(tmp_path / "c")[0]["history"]))
+            (tmp_path / "c").unlink()
+
+    trainer.fit(drawn(9), 5, [Checkpoints(trainer, tmp_path / "c", every), look])
+    assert found == saved
+
+
+# Validation and early stopping.
+
+
+def test_validation_comes_after_each_epoch_and_leaves_the_mode_of_the_model():
+    trainer = new_trainer(hidden=4, dropout=0.5, validation=Validation(drawn(10)))
+    history = trainer.fit(drawn(9), 3)
+    assert len(history.values(RANKING_LOSS)) == 3
+    assert trainer.model.training
+    assert history[-1].metrics == Validation(drawn(10))(trainer.model)
+
+
+def test_the_best_weights_come_back():
+    values = iter([0.5, 0.2, 0.3, 0.4, 0.1])
+    trainer = new_trainer(
+        validation=lambda model: {"ranking loss": next(values)}, early_stopping=EarlyStopping(2)
+    )
+    kept = {}
+    for step in trainer.steps(drawn(9), 9):
+        kept[step.epoch] = weights(trainer)
+    assert trainer.epoch == 4
+    trainer.fit(drawn(9), 9)
+    for found, best in zip(weights(trainer), kept[2], strict=True):
+        assert np.array_equal(found, best)
+
+
+@pytest.mark.parametrize(
+    ("larger", "values", "stops", "best"),
+    [
+        (False, [0.3, 0.2, 0.2, 0.2], [False, False, False, True], 2),
+        (True, [0.1, 0.2, 0.1, 0.2], [False, False, False, True], 2),
+        (False, [np.nan, 0.4, 0.3], [False, False, False], 3),
+    ],
+)
+def test_patience_counts_epochs_that_are_not_better(larger, values, stops, best):
+    stopping = EarlyStopping(2, "m", larger_is_better=larger)
+    epochs = [Epoch(n, 1.0, {"m": value}) for n, value in enumerate(values, start=1)]
+    assert [stopping.update(epoch, nn.Linear(1, 1)) for epoch in epochs] == stops
+    assert stopping.best_epoch == best
+
+
+def test_a_metric_that_the_validation_lacks_is_named():
+    trainer = new_trainer(early_stopping=EarlyStopping(1))
+    with pytest.raises(ValueError, match="metric must be one of loss, got 'ranking loss'"):
+        trainer.fit(drawn(9), 2)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_metrics_over_parts_are_those_of_all_rows(rows, monkeypatch):
+    monkeypatch.setattr("lucid.training.validation._SCORES_AT_ONCE", rows * CLASSES)
+    data, model = drawn(11), nn.Linear(FEATURES, CLASSES)
+    p = metrics.propensities(data.labels)
+    scores = model(data.features).detach().numpy()
+    named = ranking_metrics(CLASSES)
+    expected = {name: metric(scores, data.labels) for name, metric in named.items()}
+    expected |= {f"PSP@{k}": metrics.psp_at_k(scores, data.labels, p, k=k) for k in (1, 3, 5)}
+    assert evaluate(model, data, propensities=p) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("classes", "names"), [(1, ["P@1"]), (4, ["P@1", "P@3", "nDCG@3"])])
+def test_metrics_of_the_best_go_as_far_as_there_are_classes(classes, names):
+    assert [name for name in ranking_metrics(classes) if "@" in name] == names
+
+
+def test_scores_that_are_not_finite_are_an_error():
+    model = nn.Linear(FEATURES, CLASSES)
+    model.load_state_dict({"bias": np.full(CLASSES, np.inf)}, strict=False)
+    with pytest.raises(Diverged, match="the model scores a row with NaN or infinity"):
+        evaluate(model, drawn(11))
+
+
+# By name.
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_loss_has_a_rate(loss, optimizer):
+    rate = learning_rate(loss, optimizer)
+    assert 0 < rate < 100
+
+
+def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
+    rows = drawn(12).features
+    rate = learning_rate("margin", "sgd", rows)
+    assert learning_rate("margin", "sgd", rows.toarray()) == rate
+    assert learning_rate("margin", "sgd", 10 * rows) == pytest.approx(rate / 10)
+    assert learning_rate("margin", "adam", 10 * rows) == learning_rate("margin", "adam", rows)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: make_loss("hinge"), "loss must be one of margin, .*, got 'hinge'"),
+        (lambda: learning_rate("margin", "lion"), "optimizer must be one of sgd, adam, adamw, got"),
+        (lambda: make_optimizer("lion", nn.Linear(2, 2), 0.1), "optimizer must be one of sgd"),
+        (lambda: EarlyStopping(0), "patience must be at least 1, got 0"),
+        (lambda: Validation(drawn(1)[:0]), "data must have at least one row to validate on"),
+        (lambda: new_trainer().__init__(None, None, None, batch_size=0), "batch_size must be at"),
+        (lambda: Checkpoints(None, "c", every=0), "every must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
