@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from lucid.torch.targets import Parts
-
-Tensor = torch.Tensor
 
 
 class Places(NamedTuple):

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.autograd import forward_ad
 
 from lucid.losses.problem import Loss
 from lucid.torch.solving import HALVES, on_cpu
 from lucid.torch.targets import constant, readable, scores_of
-
-Tensor = torch.Tensor
 
 #: The loss once more, with all its derivatives.
 Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
@@ -51,10 +50,9 @@ def is_plain(x: Any) -> bool:
 def result_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype of the loss: that of half-precision scores, too, but not in autocast."""
     device = x.device.type
-    if x.dtype in HALVES and torch.amp.is_autocast_available(device):
-        if torch.is_autocast_enabled(device):
-            return torch.float32  # as PyTorch's own losses
-    return x.dtype
+    if x.dtype not in HALVES or not torch.amp.is_autocast_available(device):
+        return x.dtype
+    return torch.float32 if torch.is_autocast_enabled(device) else x.dtype  # as PyTorch's own
 
 
 def loss_of(
@@ -70,10 +68,22 @@ def loss_of(
     if options or sample_weight is not None:
         options = {name: constant(name, value) for name, value in options.items()}
         sample_weight = constant("sample_weight", sample_weight)
-    if x.requires_grad and torch.is_grad_enabled():
-        found: Tensor = _Loss.apply(x, target, loss, reduction, sample_weight, options, again)
-        return found
-    return _solved(x, target, loss, reduction, sample_weight, options, False)[0]
+    if not x.requires_grad or not torch.is_grad_enabled():
+        return _solved(x, target, loss, reduction, sample_weight, options, False)[0]
+    kept: tuple[Tensor | None, ...] = ()
+    once_more = None
+    if again is not None:
+        if not isinstance(target, Tensor) or target.layout is not torch.strided:
+            target = _own(loss, target, x)
+        own, kept = target, (x, target if isinstance(target, Tensor) else None)
+
+        def once_more(x: Tensor, target: Tensor | None) -> Tensor:
+            labels = own if target is None else target
+            return again(x, labels, reduction, sample_weight, options)
+
+    value, gradient = _solved(x, target, loss, reduction, sample_weight, options, True)
+    found: Tensor = _apply(x, (value, gradient, kept, once_more))
+    return found
 
 
 def _solved(
@@ -96,45 +106,33 @@ def _solved(
 
 
 class _Loss(torch.autograd.Function):
-    """The loss; its gradient is computed along with it."""
+    """A loss that is found already, and its gradient; they come in a tuple, past autograd."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        target: Any,
-        loss: Loss,
-        reduction: str,
-        sample_weight: Any,
-        options: Mapping[str, Any],
-        again: Again | None,
-    ) -> Tensor:
-        kept = ()
-        if again is not None:
-            if not isinstance(target, Tensor) or target.layout is not torch.strided:
-                target = _own(loss, target, x)
-            kept = (x, target if isinstance(target, Tensor) else None)
-            ctx.again = lambda x, t: again(
-                x, target if t is None else t, reduction, sample_weight, options
-            )
-        value, gradient = _solved(x, target, loss, reduction, sample_weight, options, True)
+    def forward(ctx: Any, x: Tensor, found: tuple[Any, ...]) -> Any:
+        value, gradient, kept, ctx.once_more = found
         ctx.save_for_backward(gradient, *kept)
         ctx.dtype = x.dtype
         return value
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         gradient, *kept = ctx.saved_tensors
-        if kept and torch.is_grad_enabled():
-            (result,) = torch.autograd.grad(ctx.again(*kept), kept[0], g, create_graph=True)
-        elif not torch.is_grad_enabled() and g.ndim == 0 and g.is_cpu and g.item() == 1:
+        recorded = torch.is_grad_enabled()
+        if kept and recorded:
+            (result,) = torch.autograd.grad(ctx.once_more(*kept), kept[0], g, create_graph=True)
+        elif not recorded and g.ndim == 0 and g.is_cpu and g.item() == 1:
             # Where another backward pass needs it, it gets its own, whatever becomes of this one.
             result = (gradient.clone() if _graph_is_kept() else gradient).to(ctx.dtype)
         else:
             # The gradient is constant in steps, so that this product has all derivatives. Rounded
             # to half precision behind it, so that scaling the loss keeps small gradients.
             result = (gradient * g.unsqueeze(-1)).to(ctx.dtype)
-        return result, None, None, None, None, None, None
+        return result, None
+
+
+#: `_Loss.apply` without the question whether there is a transform: there is none.
+_apply = super(torch.autograd.Function, _Loss).apply
 
 
 def _own(loss: Loss, target: Any, x: Tensor) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lucid import losses
 from lucid.arrays.checks import Reduction
@@ -23,7 +24,11 @@ from lucid.torch.solving import HALVES
 from lucid.torch.targets import parts_of
 
 P = ParamSpec("P")
-Tensor = torch.Tensor
+
+
+#: From the name of a loss to its function, for modules: the arguments are x, target, reduction,
+#: sample_weight, and the options that are not the default.
+CALLS: dict[str, Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]] = {}
 
 
 def of_torch(
@@ -80,7 +85,7 @@ def of_torch(
     ) -> Tensor:
         return call(x, target, reduction, sample_weight, options)
 
-    function.call = call  # type: ignore[attr-defined]  # for modules, whose options are in a dict
+    CALLS[loss.name] = call
     function.__name__ = function.__qualname__ = loss.name
     function.__doc__ = docs.of_torch(arrays, example)
     signature = inspect.signature(arrays).replace(return_annotation="torch.Tensor")

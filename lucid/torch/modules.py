@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from lucid.losses.margin import MARGIN
 from lucid.losses.problem import Loss
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
-from lucid.torch import functions as F
+from lucid.torch.functions import CALLS
 from lucid.torch.targets import constant
 
 
@@ -24,7 +23,6 @@ class Criterion(torch.nn.Module):
     """A loss with its options; what an option holds for each class is a buffer."""
 
     _loss: ClassVar[Loss]
-    _call: ClassVar[Callable[..., torch.Tensor]]
 
     def __init__(self, reduction: Reduction, **options: Any) -> None:
         super().__init__()
@@ -42,10 +40,12 @@ class Criterion(torch.nn.Module):
 
     def _options(self) -> dict[str, Any]:
         """Return the options that are not the default."""
-        options = {}
-        for name in self._loss.defaults:
-            options[name] = self._buffers[name] if name in self._buffers else self.__dict__[name]
-        return self._loss.changed(options)
+        held, buffers, options = self.__dict__, self._buffers, {}
+        for name, default in self._loss.defaults.items():
+            value = buffers[name] if name in buffers else held[name]
+            if value is not default and (type(value) is not type(default) or value != default):
+                options[name] = value
+        return options
 
     def forward(
         self, x: torch.Tensor, target: Any, sample_weight: torch.Tensor | None = None
@@ -66,7 +66,7 @@ class Criterion(torch.nn.Module):
         torch.Tensor
             Scalar loss, or the loss of each sample, as `reduction` says.
         """
-        return self._call(x, target, self.reduction, sample_weight, self._options())
+        return CALLS[self._loss.name](x, target, self.reduction, sample_weight, self._options())
 
     def extra_repr(self) -> str:
         """Return the options as PyTorch prints them.
@@ -95,7 +95,6 @@ class MultilabelMarginLoss(Criterion):
     """
 
     _loss = MARGIN
-    _call = staticmethod(F.multilabel_margin_loss.call)
 
     def __init__(
         self,
@@ -125,7 +124,6 @@ class WARPLoss(Criterion):
     """
 
     _loss = WARP
-    _call = staticmethod(F.warp_loss.call)
 
     def __init__(self, reduction: Reduction = "mean", *, margin: Any = 1.0) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -143,7 +141,6 @@ class LSEPLoss(Criterion):
     """
 
     _loss = LSEP
-    _call = staticmethod(F.lsep_loss.call)
 
     def __init__(self, reduction: Reduction = "mean", *, per_label: bool = False) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -161,7 +158,6 @@ class ZLPRLoss(Criterion):
     """
 
     _loss = ZLPR
-    _call = staticmethod(F.zlpr_loss.call)
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -179,7 +175,6 @@ class BPMLLLoss(Criterion):
     """
 
     _loss = BPMLL
-    _call = staticmethod(F.bpmll_loss.call)
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -198,7 +193,6 @@ class MultiLabelSoftMarginLoss(Criterion):
     """
 
     _loss = SOFT_MARGIN
-    _call = staticmethod(F._soft_margin.call)
 
     def __init__(self, weight: Any = None, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch._C import _after_autograd_keyset, _AutoDispatchBelowAutograd
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
@@ -21,8 +22,6 @@ from lucid.losses.problem import Loss
 from lucid.torch.anywhere import weighted
 from lucid.torch.solving import curvature, solve
 from lucid.torch.targets import Parts
-
-Tensor = torch.Tensor
 
 _LIBRARY = torch.library.Library("lucid", "FRAGMENT")  # operators live as long as it does
 
@@ -166,7 +165,7 @@ class Operators:
         if self.curved is None or not self.curved.is_there(options):
             return None
         if self.curved.formula is None:
-            return lambda v: self.curvature(v, *args)  # type: ignore[no-any-return]
+            return lambda v: self.curvature(v, *args)
         formula, options = self.curved.formula, {**self.loss.defaults, **options}
 
         def product(v: Tensor) -> Tensor:
@@ -358,7 +357,7 @@ def _are_rows(in_dims: Sequence[Any], args: Sequence[Any]) -> bool:
     return all(dim is None for dim in of_all)
 
 
-def _in_front(tensor: Tensor, dim: int | None, size: int) -> Tensor:
+def _in_front(tensor: Tensor, dim: Any, size: int) -> Tensor:
     """Return a tensor with the batch's axis first."""
     return tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
 
@@ -368,7 +367,7 @@ def _rows_of_all(size: int, in_dims: Sequence[Any], args: Sequence[Any]) -> tupl
     given, dims = Given(*args[:7]), Given(*in_dims[:7])
     all_x = _in_front(given.x, dims.x, size)
     rows = all_x.shape[1]
-    parts: list[Tensor | None] = []
+    parts: list[Any] = []
     for cuts in (1, 3):
         entries, indptr = given[cuts], given[cuts + 1]
         if entries is None:
@@ -380,7 +379,7 @@ def _rows_of_all(size: int, in_dims: Sequence[Any], args: Sequence[Any]) -> tupl
     weight = given.sample_weight
     if weight is not None:
         weight = _in_front(weight, dims.sample_weight, size).flatten(0, 1)
-    return Given(all_x.flatten(0, 1), *parts, weight, "none"), rows  # type: ignore[arg-type]
+    return Given._make([all_x.flatten(0, 1), *parts, weight, "none"]), rows
 
 
 def _repeated(entries: Tensor, indptr: Tensor, times: int) -> list[Tensor]:

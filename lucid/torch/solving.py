@@ -39,7 +39,7 @@ def solve(
 
 def has_kernels(x: torch.Tensor) -> bool:
     """Whether there are kernels for the device of a tensor."""
-    return x.is_cpu
+    return bool(x.is_cpu)
 
 
 def on_cpu(
@@ -52,10 +52,16 @@ def on_cpu(
     want_gradient: bool,
 ) -> Solution:
     """Return the same from a kernel: scores of any shape and dtype, all else as arrays."""
-    with threads.using(torch.get_num_threads()):
+    scores, torchs = array_of("x", x), torch.get_num_threads()
+    if torchs == threads.current():  # as a rule
         value, gradient = loss.compute(
-            array_of("x", x), target, reduction, sample_weight, options, want_gradient
+            scores, target, reduction, sample_weight, options, want_gradient
         )
+    else:
+        with threads.using(torchs):
+            value, gradient = loss.compute(
+                scores, target, reduction, sample_weight, options, want_gradient
+            )
     return torch.from_numpy(value), None if gradient is None else torch.from_numpy(gradient)
 
 

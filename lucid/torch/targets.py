@@ -89,11 +89,12 @@ def of_labels(labels: Labels, device: torch.device | str) -> TensorLabels:
 def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
     """Return a target as the rest of the library reads it: tensors as arrays, or as `Labels`."""
     if isinstance(target, torch.Tensor):
-        if target.layout is torch.strided:
-            return array_of(name, target)
-        return _of_sparse(name, target)
+        if target.layout is not torch.strided:
+            return _of_sparse(name, target)
+        return array_of(name, target)
     if isinstance(target, TensorLabels):
-        indices, indptr, *unknown = (p if p is None else array_of(name, p) for p in target)
+        unknown = (p if p is None else array_of(name, p) for p in target[2:])
+        indices, indptr = array_of(name, target.indices), array_of(name, target.indptr)
         return Labels(indices, indptr, num_classes, *unknown)
     return target
 
@@ -101,9 +102,12 @@ def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
 def array_of(name: str, tensor: torch.Tensor) -> Any:
     """Return the array of a tensor, its memory if it is on the CPU."""
     try:
-        return tensor.detach().cpu().resolve_neg().numpy()
-    except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+        return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+    except (RuntimeError, TypeError):  # it is elsewhere, or negated; or it cannot be
+        try:
+            return tensor.detach().cpu().resolve_neg().numpy()
+        except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
+            raise TypeError(f"{name} cannot be read as an array: {error}") from None
 
 
 def constant(name: str, value: Any) -> Any:
@@ -158,7 +162,8 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
         return tuple(target)
     if isinstance(target, torch.Tensor) and target.layout is torch.strided:
         return (target.unsqueeze(0) if target.ndim == 1 else target), None, None, None
-    return _outside_of_graphs(loss, target, tuple(x.shape), x.device)
+    parts: Parts = _outside_of_graphs(loss, target, tuple(x.shape), x.device)
+    return parts
 
 
 @torch.compiler.disable(  # type: ignore[untyped-decorator]
