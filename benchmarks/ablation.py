@@ -42,16 +42,17 @@ VARIANTS = {
     ),
     "all thresholds are compared": ("pairs/ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 1 << 30"),
     "all thresholds go into a grid": ("pairs/ranks.pxd", "FEW_BYTES = 256 ", "FEW_BYTES = 0 "),
-    "two buckets a threshold": ("pairs/ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 2 "),
-    "eight buckets a threshold": ("pairs/ranks.pxd", "BUCKETS = 4 ", "BUCKETS = 8 "),
-    "no first step without a branch": (
-        "pairs/ranks.pxd",
-        "    r += value > tau[r]                 # without",
-        "                                        # without",
+    "one bucket a threshold": ("pairs/ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 1 "),
+    "four buckets a threshold": ("pairs/ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 4 "),
+    "no way of their own for small rows": (
+        "margin.pyx",
+        "close[float], small_rows[float])",
+        "close[float], NULL)",
     ),
 }
 
 CASES = [
+    Case(128, 20, 3, "randn"),
     Case(128, 100, 5, "randn"),
     Case(256, 1000, 10, "randn"),
     Case(256, 1000, 500, "randn"),
@@ -82,7 +83,8 @@ def build(number: int, file: str, old: str, new: str, folder: Path) -> ModuleTyp
     flags += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-march=x86-64-v3"]
     include = sysconfig.get_paths()["include"]
     compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, *flags, f"-I{include}", str(c_file), "-o", str(library)], check=True)
+    flags += [f"-I{include}", f"-I{source}"]
+    subprocess.run([compiler, *flags, str(c_file), "-o", str(library)], check=True)
     spec = importlib.util.spec_from_file_location(name, library)
     assert spec is not None
     assert spec.loader is not None

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -84,7 +83,7 @@ class Pool:
         description = asdict(replace(contender, most_pairs=0, most_labels=0))
         stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (stop closes it)
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(description)],
+            [contender.python, str(Path(__file__).with_name("worker.py")), json.dumps(description)],
             env=os.environ | self.environment | contender.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

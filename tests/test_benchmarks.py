@@ -17,6 +17,7 @@ RUN = [sys.executable, str(BENCHMARKS / "run.py")]
 sys.path.insert(0, str(BENCHMARKS))
 
 import ablation  # noqa: E402
+import compare  # noqa: E402
 import contenders  # noqa: E402
 import epochs  # noqa: E402
 import exact  # noqa: E402
@@ -246,6 +247,20 @@ def test_a_class_that_was_never_seen_has_no_chance_in_logistic_regression():
     scores = quality.logistic_scores(quality.Dataset(features, labels), features, c=1.0)
     assert scores[:, 1].tolist() == [0.0] * 4
     assert scores[0, 0] > scores[3, 0] > 0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [
+        ((1.5, 1.4, 1.6), "faster"),
+        ((0.8, 0.7, 0.9), "SLOWER"),
+        ((1.01, 1.005, 1.02), "same"),
+        ((1.2, 0.9, 1.5), "same"),
+        ((0.9, 0.8, 1.1), "same"),
+    ],
+)
+def test_two_commits_differ_where_all_rounds_say_so(ratio, verdict):
+    assert compare.verdict(summary.Ratio(*ratio)) == verdict
 
 
 @pytest.mark.parametrize("variant", ablation.VARIANTS)

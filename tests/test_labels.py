@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lucid
-from lucid.labels import Labels, as_labels
+from lucid.labels import Labels, as_labels, plain_labels
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -856,3 +856,32 @@ def test_a_multi_hot_form_without_a_column_is_named():
 def test_a_bool_in_a_list_is_not_a_class(rows):
     with pytest.raises(TypeError, match="rows must hold integers, got bool"):
         Labels.from_lists(rows, 3)
+
+
+@pytest.mark.parametrize(
+    "rows", [[[0, 2], [1]], [(4, 2), (1, 3)], [[], [3, 3, 0]], [[], []], [[0, 1, 2, 3, 4], (1,)]]
+)
+def test_plain_lists_are_read_as_all_lists_are(rows):
+    assert plain_labels(rows, (2, 5)) == Labels.from_lists(rows, 5)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ([0], [1]),
+        [[0], {1}],
+        [[0], [True]],
+        [[0], [1.0]],
+        [[0], [np.int64(1)]],
+        [[0], ["1"]],
+        [[0], [-1]],
+        [[0], [5]],
+        [[0], [2**80]],
+        [[0], 1],
+        [[0, 1, 0, 0, 1], [1, 0, 0, 0, 0]],
+        [[0]],
+    ],
+    ids=str,
+)
+def test_lists_that_may_be_odd_get_a_closer_look(rows):
+    assert plain_labels(rows, (2, 5)) is None

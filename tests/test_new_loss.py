@@ -23,7 +23,7 @@ KERNEL = """
 from libc.stdint cimport int32_t, int64_t
 
 from lucid._kernels.pairs.labels cimport put_label, put_labels
-from lucid._kernels.pairs.problem cimport solve, solve_row, solve_segment
+from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
 from lucid._kernels.pairs.scan cimport scan
@@ -40,7 +40,7 @@ cdef inline void put(const real* v, const int32_t* rank, Py_ssize_t m, const Row
                      real* gradient) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(m):
-        put_label(gradient + j, rank[j], row)
+        put_label(gradient + j, rank[j], row.divisor, row.inverse)
 
 
 cdef inline void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
@@ -65,24 +65,22 @@ cdef inline void close(const real* x, Row* row, real* grad, Part* part, Sum* los
         put_labels(grad, row, part, loss, of_label[real])
 
 
-cdef int row(const real* x, Py_ssize_t n, int thread, void* problem) noexcept nogil:
-    return solve_row(x, n, thread, problem, NULL, scan_scores[real], close[real])
+cdef int rows(const real* x, Py_ssize_t task, int thread, void* problem) noexcept nogil:
+    return solve_rows(x, task, thread, problem, NULL, scan_scores[real], close[real])
 
 
 cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
     return solve_segment(x, s, thread, problem, scan_scores[real])
 
 
-def toy_float32(const float[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
-                double divisor, double[::1] out, float[:, ::1] grad, int threads, terms=None):
-    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
-                 row[float], segment[float], NULL, close[float])
+def toy_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return solve[float](x, indices, indptr, divisor, out, grad, threads, terms,
+                        rows[float], segment[float], NULL, close[float], NULL)
 
 
-def toy_float64(const double[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
-                double divisor, double[::1] out, double[:, ::1] grad, int threads, terms=None):
-    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
-                 row[double], segment[double], NULL, close[double])
+def toy_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return solve[double](x, indices, indptr, divisor, out, grad, threads, terms,
+                         rows[double], segment[double], NULL, close[double], NULL)
 """
 
 

@@ -8,6 +8,7 @@ keeps everything in the form that it likes best. ``forward()`` returns the mean 
 import importlib
 import importlib.util
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,6 +34,7 @@ class Contender:
     most_labels: float = math.inf
     sums_serially: bool = False  # in float32, one term after another
     checked: bool = True
+    python: str = sys.executable  # that of its process
 
     @property
     def installed(self) -> bool:

@@ -11,6 +11,9 @@ from cython.parallel cimport parallel, prange, threadid
 from lucid._kernels.machine cimport processor, startable, stay_apart
 from lucid._kernels.reals cimport real
 
+cdef enum:
+    SHORT = 2048            # so much shorter than anybody's patience are a few microseconds
+
 # Returns 0, or why the problem cannot be solved.
 ctypedef int (*Task)(const real* x, Py_ssize_t i, int thread, void* problem) noexcept nogil
 
@@ -24,6 +27,12 @@ cdef inline int run(Task task, const real* x, void* problem, Py_ssize_t tasks, P
     cdef Py_ssize_t first, last, i
     cdef int failure = 0, outcome, home
     cdef int* of_all = &failure         # which a plain variable in a prange is not
+    if threads == 1 and SHORT * tasks <= patience:      # letting go of the interpreter would be felt
+        for i in range(tasks):
+            outcome = task(x, i, 0, problem)
+            if outcome != 0:
+                failure = outcome
+        return failure
     threads = startable(threads)
     for first from 0 <= first < tasks by patience:
         last = min(tasks, first + patience)

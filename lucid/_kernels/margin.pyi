@@ -1,6 +1,6 @@
 # The interface of margin_baseline and margin_x86_64_v3, which are compiled from margin.pyx.
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ class Terms(Protocol):
 
 def margin_float32(
     x: npt.NDArray[np.float32],
-    indices: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.signedinteger[Any]],
     indptr: npt.NDArray[np.int64] | None,
     divisor: float,
     out: npt.NDArray[np.float64] | None,
@@ -38,16 +38,16 @@ def margin_float32(
 ) -> float:
     """Return the sum over rows of their losses, over ``divisor``.
 
-    Scores ``x`` (N, C). Labels: without ``indptr``, ``indices`` (N, K), each row ended by its first
-    -1 or by its end; with ``indptr`` (N + 1,), ``indices`` (1, nnz) in CSR form. Each row's loss
-    goes to ``out`` (N,) and the gradient to ``grad`` (N, C), unless these are None. All arrays
-    C-contiguous and aligned; ValueError or TypeError, with no word for users, where they are not,
-    or where the labels need another look.
+    Scores ``x`` (N, C). Labels, of any signed integer type: without ``indptr``, ``indices`` (N, K),
+    each row ended by its first -1 or by its end; with ``indptr`` (N + 1,), all that there are, in
+    CSR form. Each row's loss goes to ``out`` (N,) and the gradient to ``grad`` (N, C), unless these
+    are None. All arrays C-contiguous and aligned; ValueError or TypeError, with no word for users,
+    where they are not, or where the labels need another look.
     """
 
 def margin_float64(
     x: npt.NDArray[np.float64],
-    indices: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.signedinteger[Any]],
     indptr: npt.NDArray[np.int64] | None,
     divisor: float,
     out: npt.NDArray[np.float64] | None,

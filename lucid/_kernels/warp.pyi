@@ -1,5 +1,7 @@
 # The interface of warp_baseline and warp_x86_64_v3, which are compiled from warp.pyx.
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,7 +9,7 @@ from lucid._kernels.margin import Terms
 
 def warp_float32(
     x: npt.NDArray[np.float32],
-    indices: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.signedinteger[Any]],
     indptr: npt.NDArray[np.int64] | None,
     divisor: float,
     out: npt.NDArray[np.float64] | None,
@@ -19,7 +21,7 @@ def warp_float32(
 
 def warp_float64(
     x: npt.NDArray[np.float64],
-    indices: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.signedinteger[Any]],
     indptr: npt.NDArray[np.int64] | None,
     divisor: float,
     out: npt.NDArray[np.float64] | None,

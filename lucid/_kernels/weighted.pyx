@@ -13,7 +13,7 @@ from lucid._kernels.pairs.moments cimport (
     find_taus, gather_weights, moments_add, put_offset, sum_moments, weigh_ranks, weight_of,
 )
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
-from lucid._kernels.pairs.problem cimport solve, solve_row, solve_segment
+from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
 from lucid._kernels.pairs.scan cimport scan
@@ -47,23 +47,21 @@ cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noex
         put_labels(grad, row, part, loss, of_label[real])
 
 
-cdef int row(const real* x, Py_ssize_t n, int thread, void* problem) noexcept nogil:
-    return solve_row(x, n, thread, problem, prepare[real], scan_scores[real], close[real])
+cdef int rows(const real* x, Py_ssize_t task, int thread, void* problem) noexcept nogil:
+    return solve_rows(x, task, thread, problem, prepare[real], scan_scores[real], close[real])
 
 
 cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
     return solve_segment(x, s, thread, problem, scan_scores[real])
 
 
-def weighted_float32(const float[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
-                   double divisor, double[::1] out, float[:, ::1] grad, int threads, terms=None):
+def weighted_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
-    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
-                 row[float], segment[float], prepare[float], close[float])
+    return solve[float](x, indices, indptr, divisor, out, grad, threads, terms,
+                        rows[float], segment[float], prepare[float], close[float], NULL)
 
 
-def weighted_float64(const double[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
-                   double divisor, double[::1] out, double[:, ::1] grad, int threads, terms=None):
+def weighted_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
-    return solve(x, indices, indptr, divisor, out, grad, threads, terms,
-                 row[double], segment[double], prepare[double], close[double])
+    return solve[double](x, indices, indptr, divisor, out, grad, threads, terms,
+                         rows[double], segment[double], prepare[double], close[double], NULL)

@@ -8,6 +8,6 @@ another look.
 
 from lucid.labels.forms import label_array
 from lucid.labels.labels import Labels
-from lucid.labels.recognise import any_form, as_labels, is_array_like
+from lucid.labels.recognise import any_form, as_labels, is_array_like, plain_labels
 
-__all__ = ["Labels", "any_form", "as_labels", "is_array_like", "label_array"]
+__all__ = ["Labels", "any_form", "as_labels", "is_array_like", "label_array", "plain_labels"]

@@ -6,6 +6,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from lucid._kernels import lists as kernel
 from lucid.arrays.checks import refuse_masked
 from lucid.labels.entries import class_count, in_range, integers, refuse_masked_rows, refuse_sparse
 from lucid.labels.padded import refuse_other_forms
@@ -48,6 +49,18 @@ def of_lists(
     if is_matrix and labels.size == len(lists) * classes > len(lists):
         refuse_other_forms(name, labels.reshape(-1, classes), np.diff(indptr))
     return in_range(name, labels, indptr, classes), indptr, classes
+
+
+def of_plain_lists(rows: list[Any], num_classes: int) -> tuple[Int64Array, Int64Array, int] | None:
+    """Read lists or tuples of ints that cannot be mistaken; None where they need a closer look.
+
+    If all are as long as there are classes, they may be meant as zeros and ones.
+    """
+    indptr = np.empty(len(rows) + 1, np.int64)
+    if not kernel.count(rows, indptr) or indptr[-1] == len(rows) * num_classes:
+        return None
+    indices = np.empty(indptr[-1], np.int64)
+    return (indices, indptr, num_classes) if kernel.fill(rows, num_classes, indices) else None
 
 
 def are_lists(rows: Any) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lucid.labels.forms import label_array, of_any_form
 from lucid.labels.labels import Labels
-from lucid.labels.lists import are_lists
+from lucid.labels.lists import are_lists, of_plain_lists
 from lucid.system.optional import is_sparse
 
 
@@ -61,6 +61,14 @@ def any_form(name: str, labels: Any, num_classes: int | None) -> Labels:
     if isinstance(labels, Labels):
         return labels
     return Labels._checked(*of_any_form(name, labels, num_classes))
+
+
+def plain_labels(labels: Any, shape: tuple[int, ...]) -> Labels | None:
+    """Bring lists of ints into `Labels`, if nothing about them needs a closer look."""
+    if type(labels) is not list or shape[:-1] != (len(labels),):
+        return None
+    known = of_plain_lists(labels, shape[1])
+    return None if known is None else Labels._checked(*known)
 
 
 def is_array_like(labels: Any) -> bool:

@@ -69,7 +69,7 @@ def solve_pairs(
         asked = asked._replace(scale=scale, weights=weights, worth_of_count=worth_of_count)
     indices, indptr = target, None
     if type(target) is Labels:
-        indices, indptr = target.indices[np.newaxis], target.indptr
+        indices, indptr = target.indices, target.indptr
         if target.unknown_indptr is not None:
             asked = asked._replace(
                 unknown_indices=target.unknown_indices, unknown_indptr=target.unknown_indptr

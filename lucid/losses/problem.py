@@ -23,7 +23,7 @@ from lucid.arrays.checks import (
     check_scores,
     check_target,
 )
-from lucid.labels import Labels, as_labels, is_array_like, label_array
+from lucid.labels import Labels, as_labels, is_array_like, label_array, plain_labels
 from lucid.losses.options import as_sample_weight
 
 Array = npt.NDArray[Any]
@@ -151,7 +151,7 @@ class Loss:
         They refuse what they do not understand, so that good arguments pay for no closer look.
         """
         if type(target) is np.ndarray:
-            return self.padded and target.dtype.char in "lq"
+            return self.padded and target.dtype.char in "bhilq"
         return type(target) is Labels and (len(target), target.num_classes) == shape
 
     def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
@@ -223,6 +223,8 @@ def _in_dtype(loss: Any, dtype: Any) -> Array:
 
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:
     """Return the labels of scores of the given shape, ``(N, C)`` or ``(C,)``."""
+    if (known := plain_labels(target, shape)) is not None:
+        return known
     if is_array_like(target):
         target = label_array("target", target)
         check_target(target, shape)

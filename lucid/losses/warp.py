@@ -88,8 +88,8 @@ def _solve(problem: Problem, want_gradient: bool, *, margin: float | Array) -> S
 
 
 def harmonic(n: int) -> Array:
-    """Return 0, 1, 1 + 1/2, .., up to at least the n-th: the sums of 1 / k."""
-    return _harmonic(1 << max(10, n.bit_length()))  # few sizes, each kept
+    """Return 0, 1, 1 + 1/2, .., up to the n-th: the sums of 1 / k."""
+    return _harmonic(1 << max(10, n.bit_length()))[: n + 1]  # few sizes, each kept
 
 
 @lru_cache(maxsize=4)

@@ -34,13 +34,14 @@ that changes more than the thresholds.
 """
 
 from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
 
 from lucid._kernels.pairs.labels cimport put_labels
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.ranks cimport Thresholds, close_counts, rank_of
 from lucid._kernels.pairs.row cimport (
-    BLOCK, Part, Row, allocate_part, allocate_row, count_blocks, find_negatives, free_part, free_row,
-    open_row,
+    BLOCK, Part, Row, bytes_of_part, bytes_of_row, count_blocks, find_negatives, open_row, place_part,
+    place_row,
 )
 from lucid._kernels.pairs.scan cimport pad, scan
 from lucid._kernels.pairs.segments cimport scan_row
@@ -56,19 +57,19 @@ cdef inline void hinge_add(const real* v, const int32_t* rank, Py_ssize_t m, int
     add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
 
 
-cdef inline void put_gradient(real* out, double count, const Row* row) noexcept nogil:
+cdef inline void put_gradient(real* out, double count, double divisor, double inverse) noexcept nogil:
     """Write count / divisor, rounded once; a product with the inverse is as good for float32."""
     if real is float:
-        out[0] = <float>(count * row.inverse)
+        out[0] = <float>(count * inverse)
     else:
-        out[0] = rounded_quotient(count, row.divisor, row.inverse)
+        out[0] = rounded_quotient(count, divisor, inverse)
 
 
 cdef inline void hinge_put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
                            real* gradient) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(m):
-        put_gradient(gradient + j, rank[j], row)
+        put_gradient(gradient + j, rank[j], row.divisor, row.inverse)
 
 
 cdef inline void hinge_scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
@@ -138,15 +139,17 @@ cdef inline int multilabel_margin_row(const real* x, Py_ssize_t C, const int64_t
     cdef Row row
     cdef Part part
     cdef Sum total
-    cdef int status = -2
-    part.count = NULL
-    if allocate_row(&row, K, 0, C, False) and allocate_part(&part, K, False):
-        status = -1
-        if open_row(x, C, labels, K, False, 1, &row):
-            scan_row(x, &row, grad, &part, hinge_scan[real])
-            hinge_close(x, &row, grad, &part, &total)
-            loss[0] = quotient(&total, C)
-            status = 0
-    free_row(&row)
-    free_part(&part)
-    return status
+    cdef Py_ssize_t size = bytes_of_row(K, 0, C, False)
+    cdef char* memory = <char*>malloc(size + bytes_of_part(K, False))
+    if memory == NULL:
+        return -2
+    place_row(&row, memory, K, 0, C, False)
+    place_part(&part, memory + size, K, False)
+    if not open_row(x, C, labels, 0, K, sizeof(int64_t), False, 1, &row):
+        free(memory)
+        return -1
+    scan_row(x, &row, grad, &part, hinge_scan[real])
+    hinge_close(x, &row, grad, &part, &total)
+    loss[0] = quotient(&total, C)
+    free(memory)
+    return 0

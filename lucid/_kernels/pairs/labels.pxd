@@ -15,9 +15,9 @@ ctypedef double (*OfLabel)(const real* tau, Py_ssize_t i, Py_ssize_t place, cons
                            const Part* part) noexcept nogil
 
 
-cdef inline void put_label(real* out, double value, const Row* row) noexcept nogil:
+cdef inline void put_label(real* out, double value, double divisor, double inverse) noexcept nogil:
     """Write value / divisor, rounded once, as `put_gradient` does for whole numbers."""
-    out[0] = <real>(value * row.inverse if real is float else value / row.divisor)
+    out[0] = <real>(value * inverse if real is float else value / divisor)
 
 
 cdef inline void put_labels(real* grad, const Row* row, const Part* part, const Sum* loss,
@@ -38,11 +38,13 @@ cdef inline void put_labels(real* grad, const Row* row, const Part* part, const 
             times = tally(grad + label[i], 0)
             if times > 0:               # not yet a gradient, whose sign is negative
                 put_label(grad + label[i],
-                          times * of_label(tau, i, place_of(i, &row.thresholds, tau), row, part), row)
+                          times * of_label(tau, i, place_of(i, &row.thresholds, tau), row, part),
+                          row.divisor, row.inverse)
     else:
         for i in range(row.P):
             put_label(grad + label[i],
-                      of_label(tau, i, place_of(i, &row.thresholds, tau), row, part), row)
+                      of_label(tau, i, place_of(i, &row.thresholds, tau), row, part),
+                      row.divisor, row.inverse)
 
 
 cdef inline int64_t tally(real* place, int64_t more) noexcept nogil:

@@ -15,7 +15,6 @@ cdef extern from *:
     #define LUCID_BITS_float(mask) (unsigned)_mm256_movemask_ps((__m256)(mask))
     #define LUCID_BITS_double(mask) (unsigned)_mm256_movemask_pd((__m256d)(mask))
     #elif defined __SSE2__
-    #include <emmintrin.h>
     #define LUCID_BITS_float(mask) (unsigned)_mm_movemask_ps((__m128)(mask))
     #define LUCID_BITS_double(mask) (unsigned)_mm_movemask_pd((__m128d)(mask))
     #else
@@ -56,7 +55,19 @@ cdef extern from *:
 
     LUCID_MARK(float, lucid_floats, LUCID_FLOATS)
     LUCID_MARK(double, lucid_doubles, LUCID_DOUBLES)
+
+    #define LUCID_BELOW(real, vector)                                                                   \\
+    LUCID_INLINE int lucid_below_##real(const real* ascending, real x)                                  \\
+    {                                                                                                   \\
+        return __builtin_ctz(~LUCID_BITS_##real(*(const vector*)ascending < x));                        \\
+    }
+
+    LUCID_BELOW(float, lucid_floats)
+    LUCID_BELOW(double, lucid_doubles)
     """
+    # How many of a register of ascending values are below x.
+    int below_float "lucid_below_float" (const float* ascending, float x) noexcept nogil
+    int below_double "lucid_below_double" (const double* ascending, double x) noexcept nogil
     # Marks those of m scores that are above a, or NaN; how many they are.
     Py_ssize_t mark_float "lucid_mark_float" (const float* v, Py_ssize_t m, float a, uint64_t* marks) noexcept nogil
     Py_ssize_t mark_double "lucid_mark_double" (const double* v, Py_ssize_t m, double a, uint64_t* marks) noexcept nogil

@@ -1,40 +1,40 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """A problem: rows of scores with their labels, and what solves it, whatever the loss.
 
-Rows are shared out: each is a task of its own or, when there are fewer rows than threads could use,
-each of its segments is. A row is cut into the same segments either way, so that the bits are the same.
+Rows are shared out, a few at a time, or, when there are fewer than threads could use, the segments of
+each. A row is cut into the same segments either way, so that the bits are the same.
 """
 
 from libc.stdint cimport INT32_MAX, int64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 
+from lucid._kernels.buffers cimport Buffers, hold, hold_vector, release
 from lucid._kernels.driver cimport Task, run
 from lucid._kernels.pairs.row cimport (
-    Part, Row, Terms, allocate_part, allocate_row, free_part, free_row, open_row, plain_terms,
+    Part, Row, Terms, bytes_of_part, bytes_of_row, open_row, place_part, place_row, plain_terms,
 )
 from lucid._kernels.pairs.segments cimport (
     SEGMENT, Scan, count_segments, merge_parts, scan_row, scan_segment,
 )
 from lucid._kernels.pairs.sums cimport Sum, divide, merge, multiply, quotient
 from lucid._kernels.reals cimport real
-from lucid._kernels.sharing cimport read_once
+from lucid._kernels.sharing cimport read_once, read_whole
 
 cdef enum:
     SERIAL = 1 << 15        # scores below which one thread is faster than several
     TASK = 1 << 12          # scores a thread takes at a time, or more in one row
     PATIENCE = 1 << 23      # scores between two looks for Ctrl-C
     REFUSED = 1             # labels are to be looked at again
-
-# Makes of the labels of a row what its scores are to be weighed with.
-ctypedef void (*Prepare)(const real* x, Row* row) noexcept nogil
-# From what the scans of a row have found: the sum over its pairs, and the gradient of its labels.
-ctypedef void (*Close)(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil
+    ROOM = 128              # for so many labels there is memory without a look at how many there are
+    STACK = 1 << 10         # sums whose memory is enough for a short call
 
 
 cdef struct Problem:        # what was asked, the same for every row, and what is found
     Py_ssize_t N, C, K
-    const int64_t* indices  # labels of row n: indices[indptr[n]:indptr[n + 1]], or, where indptr is
+    Py_ssize_t chunk        # rows of one task
+    const void* indices     # labels of row n: indices[indptr[n]:indptr[n + 1]], or, where indptr is
     const int64_t* indptr   # NULL, K of them from indices[n * K]; they end at the first -1
+    int bytes               # of an entry of indices
     Py_ssize_t size         # of indices
     Terms terms             # what else is asked for, of all rows,
     bint plain              # unless it is what the plain loss is
@@ -42,11 +42,21 @@ cdef struct Problem:        # what was asked, the same for every row, and what i
     const int64_t* unknown  # unknown columns of row n: unknown[unknown_indptr[n]:unknown_indptr[n + 1]]
     const int64_t* unknown_indptr   # or NULL
     Py_ssize_t unknowns     # size of unknown
+    const double* worth_of_count    # [C + 1]: by how many negatives a label is weighed, or NULL
     double divisor          # of losses and gradients: N for a mean over rows, or 1
     void* grad              # real[N, C], or NULL
     Row* rows               # one for each thread, or one that they share
     Part* parts             # one for each thread, or for each segment of the row that they share
     Sum* loss               # [N]: of each row
+    void* small             # SmallRows, or NULL
+
+# Makes of the labels of a row what its scores are to be weighed with.
+ctypedef void (*Prepare)(const real* x, Row* row) noexcept nogil
+# From what the scans of a row have found: the sum over its pairs, and the gradient of its labels.
+ctypedef void (*Close)(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil
+# Solves rows from the first on, in a way of its own, until one that it cannot: returns that, or ``last``.
+ctypedef Py_ssize_t (*SmallRows)(const real* x, Py_ssize_t first, Py_ssize_t last,
+                                 const Problem* problem) noexcept nogil
 
 
 cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, Prepare prepare,
@@ -59,7 +69,8 @@ cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, P
         return False
     if not problem.plain and not set_terms(n, start, problem, &row.terms):
         return False
-    if not open_row(x, problem.C, problem.indices + start, end - start, padded, problem.divisor, row):
+    if not open_row(x, problem.C, problem.indices, start, end - start, problem.bytes, padded,
+                    problem.divisor, row):
         return False
     if prepare != NULL:
         prepare(x, row)
@@ -96,18 +107,26 @@ cdef inline void close_nth(const real* x, Row* row, real* grad, Part* part, Py_s
         multiply(&problem.loss[n], row.terms.scale)
 
 
-cdef inline int solve_row(const real* x, Py_ssize_t n, int thread, void* p, Prepare prepare, Scan scan,
-                          Close close) noexcept nogil:
-    """Solve the row n: the task of a thread."""
+cdef inline int solve_rows(const real* x, Py_ssize_t task, int thread, void* p, Prepare prepare, Scan scan,
+                           Close close) noexcept nogil:
+    """Solve some rows: the task of a thread."""
     cdef Problem* problem = <Problem*>p
     cdef Row* row = &problem.rows[thread]
     cdef Part* part = &problem.parts[thread]
-    cdef real* grad = gradient_of(x, n, problem)
-    x += n * problem.C
-    if not open_nth(x, n, problem, prepare, row):
-        return REFUSED
-    scan_row(x, row, grad, part, scan)
-    close_nth(x, row, grad, part, n, problem, close)
+    cdef const real* scores
+    cdef real* grad
+    cdef Py_ssize_t n = task * problem.chunk, last = min(problem.N, n + problem.chunk)
+    while n < last:
+        if problem.small != NULL:
+            n = (<SmallRows>problem.small)(x, n, last, problem)
+            if n == last:
+                break
+        scores, grad = x + n * problem.C, gradient_of(x, n, problem)
+        if not open_nth(scores, n, problem, prepare, row):
+            return REFUSED
+        scan_row(scores, row, grad, part, scan)
+        close_nth(scores, row, grad, part, n, problem, close)
+        n += 1
     return 0
 
 
@@ -136,25 +155,34 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task segment, Prep
     return 0
 
 
-cdef inline Py_ssize_t most_labels(const Problem* problem) noexcept nogil:
-    """Of a row: there is room for the labels there are, not for all that padding allows.
+cdef inline bint are_doubtful(const Problem* problem) noexcept nogil:
+    """Whether padded labels are as long as the scores, and nothing but -1, 0 and 1."""
+    cdef Py_ssize_t n, k
+    cdef int64_t label
+    if problem.indptr != NULL or not problem.K == problem.C > 1 or problem.N == 0:
+        return False
+    for n in range(problem.N):
+        for k in range(problem.K):
+            label = read_whole(problem.indices, n * problem.K + k, problem.bytes)
+            if label > 1:
+                return False
+            if label == -1:
+                break
+    return True
 
-    -1 when they are to be looked at again: as long as the scores, and nothing but -1, 0 and 1.
-    """
-    cdef const int64_t* row
-    cdef int64_t highest = -1
+
+cdef inline Py_ssize_t most_labels(const Problem* problem) noexcept nogil:
+    """Of a row: there is room for the labels there are, not for all that padding allows."""
     cdef Py_ssize_t n, P, K = 0
     if problem.indptr != NULL:
         return most_entries(problem.indptr, problem.N, problem.size)
+    if problem.K <= ROOM:
+        return problem.K
     for n in range(problem.N):
-        row = problem.indices + n * problem.K
         P = 0
-        while P < problem.K and row[P] != -1:
-            highest = max(highest, row[P])
+        while P < problem.K and read_whole(problem.indices, n * problem.K + P, problem.bytes) != -1:
             P += 1
         K = max(K, P)
-    if problem.K == problem.C > 1 and highest <= 1 and problem.N > 0:
-        return -1
     return K
 
 
@@ -165,105 +193,126 @@ cdef inline Py_ssize_t most_entries(const int64_t* indptr, Py_ssize_t N, Py_ssiz
     return most
 
 
-cdef inline double solve(const real[:, ::1] x, const int64_t[:, ::1] indices, const int64_t[::1] indptr,
-                         double divisor, double[::1] out, real[:, ::1] grad, int threads, terms,
-                         Task row, Task segment, Prepare prepare, Close close) except? -1:
+cdef inline void read_labels(indices, indptr, Problem* problem, Buffers* buffers) except *:
+    cdef Py_buffer* view = hold(indices, 2 if indptr is None else 0, c"l", 0, False, buffers)
+    problem.indices, problem.bytes = view.buf, <int>view.itemsize
+    problem.size, problem.K = view.len // view.itemsize, 0
+    problem.indptr = <const int64_t*>hold_vector(indptr, c"l", problem.N + 1, False, buffers)
+    if indptr is None:
+        problem.K = view.shape[1]
+        if view.shape[0] != problem.N:
+            raise ValueError("shapes do not fit")
+    if are_doubtful(problem):
+        raise ValueError("doubtful labels")
+
+
+cdef inline void read_terms(asked, bint differ, Problem* problem, Buffers* buffers) except *:
+    cdef Terms* terms = &problem.terms
+    cdef Py_buffer* view
+    terms[0] = plain_terms()
+    problem.plain = asked is None
+    problem.scale, problem.worth_of_count = NULL, NULL
+    problem.unknown, problem.unknown_indptr, problem.unknowns = NULL, NULL, 0
+    if asked is None:
+        return
+    terms.margin, terms.base, terms.by_entry = asked.margin, asked.base, asked.by_entry
+    terms.margins = <const double*>hold_vector(asked.margins, c"d", problem.C, False, buffers)
+    terms.weights = <const double*>hold_vector(
+        asked.weights, c"d", problem.size if terms.by_entry else problem.C, False, buffers)
+    problem.scale = <const double*>hold_vector(asked.scale, c"d", problem.N, False, buffers)
+    problem.worth_of_count = <const double*>hold_vector(
+        asked.worth_of_count, c"d", problem.C + 1, False, buffers)
+    problem.unknown_indptr = <const int64_t*>hold_vector(
+        asked.unknown_indptr, c"l", problem.N + 1, False, buffers)
+    if problem.unknown_indptr != NULL:
+        view = hold(asked.unknown_indices, 1, c"l", 8, False, buffers)
+        problem.unknown, problem.unknowns = <const int64_t*>view.buf, view.shape[0]
+    if terms.weights != NULL and not differ:
+        raise ValueError("labels do not differ in what they are worth")
+
+
+cdef inline double solve(x, indices, indptr, double divisor, out, grad, int threads, terms,
+                         Task rows, Task segment, Prepare prepare, Close close,
+                         SmallRows small) except? -1:
     """Loss and gradient of all rows: each one's loss over ``divisor`` to ``out``, or else their sum.
 
-    ``row`` and ``segment`` are `solve_row` and `solve_segment` with the loss's own scan; there is a
-    ``prepare`` where labels differ in what they are worth.
+    ``rows`` and ``segment`` are `solve_rows` and `solve_segment` with the loss's own scan; there is a
+    ``prepare`` where labels differ in what they are worth, and a ``small`` where that is faster.
     """
     cdef Problem problem
-    cdef Py_ssize_t N = x.shape[0], C = x.shape[1], K, n, slots, unknowns = 0
-    cdef bint shared, allocated, differ = prepare != NULL
+    cdef Buffers buffers
+    cdef Py_buffer* view
+    cdef const real* scores
+    cdef double* out_of_row
+    cdef Sum stack[STACK]
+    cdef void* heap = NULL
+    cdef char* memory = <char*>stack
+    cdef Py_ssize_t N, C, K, n, slots, workspaces, size, size_of_row, size_of_part, unknowns = 0
+    cdef bint shared, differ = prepare != NULL
     cdef int failure
     cdef Sum total
-    cdef const double[::1] margins = None, weights = None, scale = None, worth_of_count = None
-    cdef const int64_t[::1] unknown = None, unknown_indptr = None
-    problem.N, problem.C, problem.K = N, C, indices.shape[1] if indptr is None else 0
-    problem.indices = &indices[0, 0] if indices.shape[0] > 0 else NULL
-    problem.indptr = NULL if indptr is None else &indptr[0]
-    problem.size = indices.shape[0] * indices.shape[1]
-    problem.divisor = divisor
-    problem.grad = NULL if grad is None else &grad[0, 0]
-    if (not 1 <= C <= INT32_MAX or threads < 1
-            or (indices.shape[0] != N if indptr is None else indptr.shape[0] != N + 1)
-            or (out is not None and out.shape[0] != N)
-            or (grad is not None and (grad.shape[0] != N or grad.shape[1] != C))):
-        raise ValueError("shapes do not fit")
-    if N > 0 and <size_t>&x[0, 0] % sizeof(real) or <size_t>problem.indices % sizeof(int64_t):
-        raise ValueError("unaligned")
-    problem.terms, problem.plain = plain_terms(), terms is None
-    problem.scale = NULL
-    problem.unknown, problem.unknown_indptr, problem.unknowns = NULL, NULL, 0
-    if terms is not None:
-        margins, weights, scale, worth_of_count = (
-            terms.margins, terms.weights, terms.scale, terms.worth_of_count)
-        unknown, unknown_indptr = terms.unknown_indices, terms.unknown_indptr
-        problem.terms.margin, problem.terms.base = terms.margin, terms.base
-        problem.terms.by_entry = terms.by_entry
-        if ((margins is not None and margins.shape[0] != C)
-                or (weights is not None
-                    and (not differ or weights.shape[0] != (problem.size if terms.by_entry else C)))
-                or (scale is not None and scale.shape[0] != N)
-                or (worth_of_count is not None and worth_of_count.shape[0] <= C)
-                or (unknown_indptr is not None and (unknown is None or unknown_indptr.shape[0] != N + 1))):
-            raise ValueError("shapes of terms do not fit")
-        if margins is not None:
-            problem.terms.margins = &margins[0]
-        if weights is not None and weights.shape[0] > 0:
-            problem.terms.weights = &weights[0]
-        if scale is not None and N > 0:
-            problem.scale = &scale[0]
-        if unknown_indptr is not None:
-            problem.unknown = &unknown[0] if unknown.shape[0] > 0 else NULL
-            problem.unknown_indptr, problem.unknowns = &unknown_indptr[0], unknown.shape[0]
-            unknowns = most_entries(problem.unknown_indptr, N, problem.unknowns)
-    K = most_labels(&problem)
-    if not (0 <= K <= INT32_MAX and 0 <= unknowns <= INT32_MAX):
-        raise ValueError("doubtful labels, or too many of them")
-    if N * C < SERIAL:
-        threads = 1
-    shared = 1 < threads and N < 4 * threads and C > SEGMENT
-    slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
-
-    problem.rows = <Row*>calloc(threads, sizeof(Row))
-    problem.parts = <Part*>calloc(slots, sizeof(Part))
-    problem.loss = <Sum*>malloc((N + 1) * sizeof(Sum))
+    buffers.count = 0
     try:
-        allocated = problem.rows != NULL and problem.parts != NULL and problem.loss != NULL
-        for n in range(1 if shared else threads):
-            allocated = allocated and allocate_row(&problem.rows[n], K, unknowns, C, differ)
-            if not allocated:
-                break
+        view = hold(x, 2, c"f" if real is float else c"d", sizeof(real), False, &buffers)
+        scores, problem.N, problem.C = <const real*>view.buf, view.shape[0], view.shape[1]
+        N, C = problem.N, problem.C
+        problem.divisor, problem.grad, problem.small = divisor, NULL, <void*>small
+        read_labels(indices, indptr, &problem, &buffers)
+        read_terms(terms, differ, &problem, &buffers)
+        out_of_row = <double*>hold_vector(out, c"d", N, True, &buffers)
+        if grad is not None:
+            view = hold(grad, 2, c"f" if real is float else c"d", sizeof(real), True, &buffers)
+            problem.grad = view.buf
+            if view.shape[0] != N or view.shape[1] != C:
+                raise ValueError("shapes do not fit")
+        K = most_labels(&problem)
+        if problem.unknown_indptr != NULL:
+            unknowns = most_entries(problem.unknown_indptr, N, problem.unknowns)
+        if not (1 <= C <= INT32_MAX and 0 <= K <= INT32_MAX and 0 <= unknowns <= INT32_MAX) or threads < 1:
+            raise ValueError("too few classes or threads, or too many labels")
+        if N * C < SERIAL:
+            threads = 1
+        shared = 1 < threads and N < 4 * threads and C > SEGMENT
+        workspaces = 1 if shared else threads
+        slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
+
+        size_of_row, size_of_part = bytes_of_row(K, unknowns, C, differ), bytes_of_part(K, differ)
+        size = (N * <Py_ssize_t>sizeof(Sum) + workspaces * (<Py_ssize_t>sizeof(Row) + size_of_row)
+                + slots * (<Py_ssize_t>sizeof(Part) + size_of_part))
+        if size > <Py_ssize_t>sizeof(stack):
+            memory = <char*>malloc(size)
+            heap = memory
+            if heap == NULL:
+                raise MemoryError(f"no memory for the workspace of rows of {C} scores with {K} labels")
+        problem.loss = <Sum*>memory
+        problem.rows = <Row*>(problem.loss + N)
+        problem.parts = <Part*>(problem.rows + workspaces)
+        memory = <char*>(problem.parts + slots)
+        for n in range(workspaces):
+            place_row(&problem.rows[n], memory, K, unknowns, C, differ)
             problem.rows[n].has_gradient = problem.grad != NULL
-            if worth_of_count is not None:
-                problem.rows[n].worth_of_count = &worth_of_count[0]
+            problem.rows[n].worth_of_count = problem.worth_of_count
+            memory += size_of_row
         for n in range(slots):
-            allocated = allocated and allocate_part(&problem.parts[n], K, differ)
-        if not allocated:
-            raise MemoryError(f"no memory for the workspace of rows of {C} scores with {K} labels")
+            place_part(&problem.parts[n], memory, K, differ)
+            memory += size_of_part
+
+        problem.chunk = max(1, TASK // C)
         if shared:
-            failure = solve_shared(&x[0, 0], &problem, segment, prepare, close, threads)
+            failure = solve_shared(scores, &problem, segment, prepare, close, threads)
         else:
-            failure = run(row, &x[0, 0], &problem, N, max(1, TASK // C), max(1, PATIENCE // C), threads)
+            failure = run(rows, scores, &problem, (N + problem.chunk - 1) // problem.chunk, 1,
+                          max(1, PATIENCE // C // problem.chunk), threads)
         if failure != 0:
             raise ValueError("the labels were changed after they had been checked")
         if problem.plain:
             divisor *= C
         total.hi, total.lo = 0, 0
         for n in range(N):
-            if out is not None:
-                out[n] = quotient(&problem.loss[n], divisor)
+            if out_of_row != NULL:
+                out_of_row[n] = quotient(&problem.loss[n], divisor)
             merge(&total, &problem.loss[n])
         return quotient(&total, divisor)
     finally:
-        for n in range(threads):
-            if problem.rows != NULL:
-                free_row(&problem.rows[n])
-        for n in range(slots):
-            if problem.parts != NULL:
-                free_part(&problem.parts[n])
-        free(problem.rows)
-        free(problem.parts)
-        free(problem.loss)
+        release(&buffers)
+        free(heap)

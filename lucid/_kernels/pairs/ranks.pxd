@@ -15,14 +15,16 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from lucid._kernels.pairs.comparing cimport compare_double, compare_float
+from lucid._kernels.pairs.marking cimport below_double, below_float
+from lucid._kernels.pairs.vectors cimport BYTES
 from lucid._kernels.reals cimport real, search, sort
 
 cdef enum:
     FEW_BYTES = 256         # of thresholds, 64 or 32: for so many comparing takes no longer
     LANES = 8               # scores are ranked in multiples of so many
-    SLACK = 8               # entries behind thresholds and counts: for inf, for the lanes of sums
+    SLACK = 8               # entries behind thresholds and counts, for the lanes of registers
     CROWDED = 16            # thresholds in a bucket, from which on they are sorted by more than insertion
-    BUCKETS = 4             # for each threshold
+    BUCKETS = 2             # for each threshold
     MOST_BUCKETS = 1 << 23  # their numbers stay exact in float32
 
 
@@ -117,7 +119,8 @@ cdef inline void sort_into_buckets(const real* by_label, real* tau, real low, re
         for b in range(buckets):
             sort(tau + start[b], start[b + 1] - start[b])
     sort_by_insertion(tau, P)           # hardly anything is far from its place
-    tau[P] = INFINITY
+    for i in range(P, P + SLACK):
+        tau[i] = INFINITY
 
 
 cdef inline void sort_by_insertion(real* tau, Py_ssize_t P) noexcept nogil:
@@ -134,9 +137,15 @@ cdef inline void sort_by_insertion(real* tau, Py_ssize_t P) noexcept nogil:
 
 cdef inline Py_ssize_t rank_in_bucket(const real* tau, const int32_t* start, int32_t b,
                                       real value) noexcept nogil:
+    """The rank of a value of bucket b: a register of thresholds from its start on is nearly always enough."""
     cdef Py_ssize_t r = start[b]
-    r += value > tau[r]                 # without a branch: few buckets hold more than one threshold
-    if value > tau[r]:
+    cdef int below
+    if real is float:
+        below = below_float(tau + r, value)
+    else:
+        below = below_double(tau + r, value)
+    r += below
+    if below * <int>sizeof(real) == BYTES:
         r = search(tau, r, start[b + 1], value)
     return r
 

@@ -7,13 +7,12 @@ sorted by the block of columns that they are in, since a row is scanned block by
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from lucid._kernels.pairs.ranks cimport SLACK, Thresholds, count_buckets, open_thresholds
 from lucid._kernels.pairs.sums cimport Sum, add
 from lucid._kernels.reals cimport real
-from lucid._kernels.sharing cimport APART, read_once
+from lucid._kernels.sharing cimport APART, read_once, read_whole
 
 cdef extern from *:
     int count_ones "__builtin_popcountll" (unsigned long long word) nogil
@@ -22,6 +21,9 @@ cdef enum:
     BLOCK = 512             # columns ranked together: scores, ranks and queue fit in L1
     WORD = 64               # columns that a word has a bit for
     WORDS = 8               # BLOCK / WORD
+    SMALL_SCORES = 128      # of a row that `small.pxd` solves,
+    SMALL_WORDS = 2         # of bits,
+    SMALL_LABELS = 7        # with so many labels
 
 cdef enum Base:             # what the sum over the pairs of a row is divided by
     CLASSES                 # the number of known classes
@@ -100,9 +102,11 @@ cdef inline Terms plain_terms() noexcept nogil:
     return terms
 
 
-cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssize_t K,
-                          bint padded, double divisor, Row* row) noexcept nogil:
+cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ssize_t start, Py_ssize_t K,
+                          int bytes, bint padded, double divisor, Row* row) noexcept nogil:
     """Read the labels of a row, once, up to the first -1; False when they are to be looked at again.
+
+    They are K integers of so many ``bytes``, from entry ``start`` on.
 
     That is when a label is out of range or there are more than there is room for, and when a
     ``padded`` row makes one doubt what it means: it goes on after its -1, or has no -1 although it
@@ -112,14 +116,14 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const int64_t* labels, Py
     cdef Py_ssize_t P = 0
     cdef int64_t label
     while P < K:
-        label = read_once(labels + P)
+        label = read_whole(labels, start + P, bytes)
         if label == -1:
             break
         if <uint64_t>label >= <uint64_t>C or P == row.room:     # 64 bits: 2**32 + 3 is not 3, -2 is huge
             return False
         given[P] = <int32_t>label
         P += 1
-    if padded and (P + 1 < K and labels[P + 1] != -1 or P == K == C > 1):
+    if padded and (P + 1 < K and read_whole(labels, start + P + 1, bytes) != -1 or P == K == C > 1):
         return False
     row.C, row.P, row.left_out.count = C, P, 0
     if row.terms.weights != NULL:
@@ -265,20 +269,28 @@ cdef inline void find_negatives(const Row* row, Py_ssize_t b, bint* is_negative)
             is_negative[row.left_out.by_block[k] - b * BLOCK] = False
 
 
-cdef inline bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t unknowns, Py_ssize_t C,
-                              bint differ) noexcept nogil:
-    """Memory for a row of up to K labels, which may ``differ`` in what they are worth.
-
-    What is never touched costs nothing.
-    """
-    cdef Py_ssize_t blocks = count_blocks(C), buckets = count_buckets(K)
+cdef inline Py_ssize_t bytes_of_row(Py_ssize_t K, Py_ssize_t unknowns, Py_ssize_t C,
+                                    bint differ) noexcept nogil:
+    """Memory for a row of up to K labels, which may ``differ`` in what they are worth."""
     cdef Py_ssize_t left_out = unknowns + (K if differ else 0)
-    cdef Thresholds* t = &row.thresholds
-    cdef char* memory = <char*>malloc(
-        2 * (blocks + 1) * sizeof(int64_t) + 2 * (K + SLACK) * sizeof(double)
-        + (3 * K + SLACK + 2 * left_out + buckets + 1) * sizeof(int32_t) + APART
+    return whole_words(
+        2 * (count_blocks(C) + 1) * sizeof(int64_t) + 2 * (K + SLACK) * sizeof(double)
+        + (3 * K + SLACK + 2 * left_out + count_buckets(K) + 1) * sizeof(int32_t) + APART
         + ((K + 1) * (sizeof(Worth) + 2 * sizeof(double)) if differ else 0))
+
+
+cdef inline Py_ssize_t whole_words(Py_ssize_t size) noexcept nogil:
+    """Bytes, rounded up to where anything may follow."""
+    return (size + 7) // 8 * 8
+
+
+cdef inline void place_row(Row* row, char* memory, Py_ssize_t K, Py_ssize_t unknowns, Py_ssize_t C,
+                           bint differ) noexcept nogil:
+    """Lay a row out in its memory."""
+    cdef Py_ssize_t blocks = count_blocks(C), left_out = unknowns + (K if differ else 0)
+    cdef Thresholds* t = &row.thresholds
     row.terms = plain_terms()
+    row.has_gradient, row.worth_of_count = False, NULL
     row.room, row.room_left_out = K, left_out
     row.labels.start = <int64_t*>memory
     row.left_out.start = row.labels.start + blocks + 1
@@ -295,20 +307,14 @@ cdef inline bint allocate_row(Row* row, Py_ssize_t K, Py_ssize_t unknowns, Py_ss
     row.left_out.given = row.labels.sorted + K
     row.left_out.sorted = row.left_out.given + left_out
     t.start = row.left_out.sorted + left_out
-    return memory != NULL
 
 
-cdef inline void free_row(Row* row) noexcept nogil:
-    free(row.labels.start)
+cdef inline Py_ssize_t bytes_of_part(Py_ssize_t K, bint differ) noexcept nogil:
+    return (whole_words((K + SLACK) * sizeof(int32_t)) + APART
+            + (2 * (K + 1) * sizeof(Moment) if differ else 0))
 
 
-cdef inline bint allocate_part(Part* part, Py_ssize_t K, bint differ) noexcept nogil:
-    cdef Py_ssize_t counts = (K + SLACK) * sizeof(int32_t) // 8 * 8 + 8
-    part.count = <int32_t*>malloc(counts + (2 * (K + 1) * sizeof(Moment) if differ else 0) + APART)
-    part.moment = <Moment*>(<char*>part.count + counts) if differ else NULL
+cdef inline void place_part(Part* part, char* memory, Py_ssize_t K, bint differ) noexcept nogil:
+    part.count = <int32_t*>memory
+    part.moment = <Moment*>(memory + whole_words((K + SLACK) * sizeof(int32_t))) if differ else NULL
     part.moments = part.moment + K + 1 if differ else NULL
-    return part.count != NULL
-
-
-cdef inline void free_part(Part* part) noexcept nogil:
-    free(part.count)

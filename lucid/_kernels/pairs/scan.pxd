@@ -15,7 +15,7 @@ from libc.string cimport memcpy, memset
 
 from lucid._kernels.pairs.marking cimport mark_double, mark_float
 from lucid._kernels.pairs.ranks cimport LANES, rank_scores
-from lucid._kernels.pairs.row cimport BLOCK, WORD, WORDS, Columns, Part, Row
+from lucid._kernels.pairs.row cimport BLOCK, SMALL_LABELS, SMALL_SCORES, WORD, WORDS, Columns, Part, Row
 from lucid._kernels.reals cimport real
 
 cdef extern from *:
@@ -125,6 +125,14 @@ cdef inline void rank_block(const real* v, Py_ssize_t first, Py_ssize_t width, r
         put(v, rank, width, row, grad + first)
 
 
+cdef inline bint is_whole(Py_ssize_t m, const Row* row) noexcept nogil:
+    """Whether a block is so small that it is ranked without a look at which scores are active.
+
+    That is also how `small.pxd` adds a row up, where all that counts is the rank.
+    """
+    return m <= SMALL or (row.C <= SMALL_SCORES and row.P <= SMALL_LABELS and row.worth == NULL)
+
+
 cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
                       Part* part, AddBlock add, PutGradient put) noexcept nogil:
     """Rank the scores x[start:stop]; write their gradient unless ``grad`` is NULL."""
@@ -141,7 +149,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         return
     for first from start <= first < stop by BLOCK:
         m = min(BLOCK, stop - first)
-        active = m if m <= SMALL else mark_active(x + first, m, <real>row.a, marks)
+        active = m if is_whole(m, row) else mark_active(x + first, m, <real>row.a, marks)
         if MANY * active > m:
             rank_block(x + first, first, m, block, rank, row, grad, part, add, put)
             continue

@@ -31,7 +31,7 @@ cdef extern from *:
         return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
     }
 
-    static double lucid_sum_of_products(const float* v, const int32_t* weight, ptrdiff_t m, double a)
+    LUCID_INLINE double lucid_sum_of_products(const float* v, const int32_t* weight, ptrdiff_t m, double a)
     {
         lucid_doubles sum[LUCID_REGISTERS] = {{0}}, least = LUCID_ALL(a);
         for (ptrdiff_t j = 0; j < m; j += 8)
@@ -82,10 +82,9 @@ cdef extern from *:
                 other[k] = lucid_max(*(const lucid_doubles*)(v + m - half + j + k * LUCID_DOUBLES), other[k]);
             }
         for (int k = 0; k < LUCID_REGISTERS; k++)
-            for (int l = 0; l < LUCID_DOUBLES; l++) {
-                a = highest[k][l] > a ? highest[k][l] : a;
-                a = other[k][l] > a ? other[k][l] : a;
-            }
+            highest[0] = lucid_max(lucid_max(highest[k], other[k]), highest[0]);
+        for (int l = 0; l < LUCID_DOUBLES; l++)
+            a = highest[0][l] > a ? highest[0][l] : a;
         return a;
     }
 

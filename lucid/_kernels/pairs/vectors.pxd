@@ -20,6 +20,9 @@ cdef extern from *:
     enum { LUCID_BYTES = 32, LUCID_FLOATS = 8, LUCID_DOUBLES = 4 };
     #define LUCID_WIDEN(p) ((lucid_doubles){(p)[0], (p)[1], (p)[2], (p)[3]})
     #else
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    #endif
     enum { LUCID_BYTES = 16, LUCID_FLOATS = 4, LUCID_DOUBLES = 2 };
     #define LUCID_WIDEN(p) ((lucid_doubles){(p)[0], (p)[1]})
     #endif
@@ -34,6 +37,8 @@ cdef extern from *:
     {
     #ifdef __AVX2__
         return _mm256_max_pd(x, y);
+    #elif defined __SSE2__
+        return _mm_max_pd(x, y);
     #else
         lucid_masks above = x > y;
         return (lucid_doubles)(((lucid_masks)x & above) | ((lucid_masks)y & ~above));
@@ -51,4 +56,5 @@ cdef extern from *:
         return n[0] + n[1];
     }
     """
+    enum: BYTES "LUCID_BYTES"      # of a register
     const int LUCID_FLOATS      # a file that cimports this gets all of the C above
