@@ -54,7 +54,6 @@ autosummary_context = {
     }
 }
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["torch"]
 autodoc_typehints = "none"  # _ext/signatures.py shows them
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
@@ -85,6 +84,7 @@ numpydoc_validation_exclude = {
     r"\.__init__$",  # its class describes it
     r"\.(SGD|Adam|AdamW)\.(check|update)$",  # `Optimizer` describes them
     r"\.Pieces$",  # a protocol
+    r"\.TensorLabels\.\w+$",  # the class describes its fields
 }
 
 # Types that other packages document: there is no network to look them up in.

@@ -28,19 +28,9 @@ def make_data(rows: int, features: int, classes: int) -> tuple[torch.Tensor, tor
     return x, (x @ hidden).topk(3).indices
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Data-parallel training with torchrun.")
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--features", type=int, default=50)
-    parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=5)
-    arguments = parser.parse_args()
-
-    dist.init_process_group("gloo")  # "nccl" on GPUs
+def train(arguments: argparse.Namespace) -> None:
     rank, world = dist.get_rank(), dist.get_world_size()
     x, target = make_data(arguments.rows, arguments.features, arguments.classes)
-
     torch.manual_seed(0)
     model = DistributedDataParallel(torch.nn.Linear(arguments.features, arguments.classes))
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -60,6 +50,19 @@ def main() -> None:
         dist.all_reduce(total)
         if rank == 0:
             print(f"loss of epoch {epoch + 1} in {world} processes: {total / len(x):.4f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Data-parallel training with torchrun.")
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--features", type=int, default=50)
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=5)
+    arguments = parser.parse_args()
+    dist.init_process_group("gloo")  # "nccl" on GPUs
+    train(arguments)
+    dist.barrier()  # nobody leaves while another process still talks to it
     dist.destroy_process_group()
 
 

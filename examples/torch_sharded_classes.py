@@ -71,6 +71,7 @@ def main() -> None:
         if rank == 0 and step in (0, arguments.steps - 1):
             seconds = time.perf_counter() - start
             print(f"loss of step {step + 1} ({seconds:.2f} s, {world} processes): {loss:.4f}")
+    dist.barrier()  # nobody leaves while another process still talks to it
     dist.destroy_process_group()
 
 

@@ -19,32 +19,27 @@ WORLDS = [1, 2, 3]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """What the processes of each world found."""
-    running = {}
-    for world in WORLDS:
-        folder = tmp_path_factory.mktemp(f"world{world}")
-        running[folder] = [
-            subprocess.Popen(
-                [sys.executable, script.__file__, str(rank), str(world), str(folder)],
-                cwd=folder,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(world)
-        ]
-    results = {}
+    """What three processes found, as one, as two and as three."""
+    folder = tmp_path_factory.mktemp("processes")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script.__file__, str(rank), str(folder)],
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(3)
+    ]
     try:
-        for folder, processes in running.items():
-            for process in processes:
-                _, errors = process.communicate(timeout=240)
-                assert process.returncode == 0, errors
-            files = [folder / f"{rank}.pt" for rank in range(len(processes))]
-            results[len(processes)] = [torch.load(file, weights_only=False) for file in files]
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors
     finally:
-        for process in (p for processes in running.values() for p in processes):
+        for process in processes:
             process.kill()
             process.communicate()
-    return results
+    files = {world: [folder / f"{rank}of{world}.pt" for rank in range(world)] for world in WORLDS}
+    return {w: [torch.load(f, weights_only=False) for f in files[w]] for w in WORLDS}
 
 
 def joined(found, world, *key):

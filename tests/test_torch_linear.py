@@ -159,6 +159,7 @@ def test_infinite_scores_have_the_two_steps_loss():
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # by Dynamo
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 def test_it_is_one_operator_of_a_compiled_graph(reduction):
     target = torch.tensor(LABELS.to_padded())

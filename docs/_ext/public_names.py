@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.data", "lucid.labels")
 INTERNAL += ("lucid.losses.", "lucid.metrics.", "lucid.nn.doors", "lucid.nn.layers")
 INTERNAL += ("lucid.nn.losses", "lucid.nn.module", "lucid.optim.", "lucid.system")
-INTERNAL += ("lucid.sklearn.", "lucid.training.")
+INTERNAL += ("lucid.sklearn.", "lucid.torch.", "lucid.training.")
 
 
 def public_modules(app: Sphinx) -> Iterator[types.ModuleType]:

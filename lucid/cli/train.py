@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -68,7 +69,7 @@ def train(arguments: argparse.Namespace) -> int:
             display.plot(arguments.plot, trainer.history, title, tested_on)
             print(f"drew {arguments.plot}")
     finally:  # the metrics are worth showing where the disk is full
-        print(f"trained with {settings}")
+        print(textwrap.fill(f"trained with {settings}", 80, subsequent_indent="  "))
         print(f"trained at {progress.rows_per_second:,.0f} rows a second")
         Tested(ranker, split.test).print()
     return INTERRUPTED if stopped else 0
@@ -83,8 +84,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         (arguments.file, arguments.test, arguments.validation, arguments.class_names),
         (
             ("--save", arguments.save, "the model"),
-            ("--checkpoint", arguments.checkpoint, "the checkpoint"),
-            ("--resume", arguments.resume, "the checkpoint"),
+            ("--checkpoint", arguments.checkpoint or arguments.resume, "the checkpoint"),
             ("--plot", arguments.plot, "the plot"),
         ),
     )

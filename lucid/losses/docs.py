@@ -141,6 +141,7 @@ def of_torch_module(peer: type) -> Callable[[T], T]:
         if documented.__doc__ is not None and peer.__doc__ is not None:
             text = inspect.cleandoc(peer.__doc__).partition("\nSee Also\n")[0]
             text = text.replace(" : Tensor or", " : torch.Tensor or")
+            text = re.sub(r",? as in \[\d+\]_|\s*\[\d+\]_", "", text)  # of references left behind
             documented.__doc__ = (
                 f"{text}\nSee Also\n--------\nlucid.nn.{peer.__name__} : The same of lucid's "
                 "tensors; there are its notes and edge cases.\n"

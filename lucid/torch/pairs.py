@@ -57,7 +57,7 @@ class Padded(NamedTuple):
 
 
 def _is_on_cpu(target: Tensor) -> bool:
-    return target.is_cpu
+    return bool(target.is_cpu)
 
 
 def _of_padded(target: Tensor, shape: tuple[int, int]) -> Padded | None:

@@ -165,7 +165,7 @@ def sharded_warp_loss(
     return _sharded(WARP, local_scores, target, group, reduction, options, sample_weight)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # it waits for other processes
+@torch.compiler.disable  # it waits for other processes
 def _sharded(
     loss: Loss,
     x: Any,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
 import torch
@@ -11,25 +11,34 @@ from lucid.labels import Labels, any_form
 from lucid.losses.problem import Loss
 
 #: Indices, indptr, and both of unknown classes; or a dense target and three times None.
-Parts = tuple[torch.Tensor | None, ...]
+Parts: TypeAlias = "tuple[torch.Tensor | None, ...]"
 
 
 class TensorLabels(NamedTuple):
     """The labels of a batch as tensors: what a compiled function can be given.
 
-    `tensor_labels` makes it. It is a tuple, so that PyTorch's compiler and transforms see the
-    tensors in it. The labels of row ``n`` are ``indices[indptr[n]:indptr[n + 1]]``.
+    It is a tuple, so that PyTorch's compiler and transforms see the tensors in it.
 
-    Attributes
+    Parameters
     ----------
-    indices, indptr : torch.Tensor
-        int64, shapes ``(P,)`` and ``(N + 1,)``.
-    unknown_indices, unknown_indptr : torch.Tensor or None
+    indices : torch.Tensor
+        int64, all labels: those of row ``n`` are ``indices[indptr[n]:indptr[n + 1]]``.
+    indptr : torch.Tensor
+        int64, shape ``(N + 1,)``.
+    unknown_indices, unknown_indptr : torch.Tensor, optional
         The same for the classes of which nothing is known.
 
     See Also
     --------
     tensor_labels : Makes them of labels in any form.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lucid.torch import TensorLabels, lsep_loss
+    >>> labels = TensorLabels(torch.tensor([0, 3, 2]), torch.tensor([0, 2, 3]))
+    >>> lsep_loss(torch.zeros(2, 5), labels, "none")
+    tensor([1.9459, 1.6094])
     """
 
     indices: torch.Tensor
@@ -166,7 +175,7 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
     return parts
 
 
-@torch.compiler.disable(  # type: ignore[untyped-decorator]
+@torch.compiler.disable(
     reason="a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
