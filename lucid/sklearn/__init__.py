@@ -2,7 +2,7 @@
 
 from lucid.system.optional import require
 
-require("sklearn", extra="sklearn", purpose="lucid.sklearn")
+require("sklearn", extra="sklearn", purpose="lucid.sklearn", project="scikit-learn")
 
 from lucid.sklearn.ranker import MultilabelRanker  # noqa: E402  # with words of its own if missing
 

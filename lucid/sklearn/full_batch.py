@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from lucid.autograd.grad import grad
 from lucid.io import Dataset
 from lucid.nn import Module
-from lucid.system.threads import blas_threads_limited
+from lucid.system.blas import one_thread_each
 
 Vector = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def train(
     The parameters must be float64. Returns the number of iterations.
     """
     objective = _Objective(model, criterion, data, weight_decay)
-    with blas_threads_limited():
+    with one_thread_each():
         found = minimize(
             objective,
             objective.start(),

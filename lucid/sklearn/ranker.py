@@ -130,7 +130,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     Raises
     ------
     ImportError
-        If scikit-learn is not installed: ``pip install 'lucid-losses[sklearn]'``.
+        If scikit-learn, at least 1.6, is not installed; the extra ``[sklearn]`` brings it.
 
     See Also
     --------
@@ -151,8 +151,8 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     score is a target, and a row's threshold is a linear function of its five highest scores, by
     least squares [1]_. `decision_function` has it subtracted. On four data sets its micro F1 is
     well above that of one-versus-rest logistic regression, and within 0.02 of that of logistic
-    regression with a tuned threshold: see the page *How good is it?*. ``threshold=0.0`` is right for
-    ``'zlpr'`` and ``'soft-margin'``, whose scores have a sign that means it.
+    regression with a tuned threshold: :doc:`/quality`. ``threshold=0.0`` is right for ``'zlpr'``
+    and ``'soft-margin'``, whose scores have a sign that means it.
 
     **Same result.** With a `random_state`, the same bits come out for every number of threads.
     With ``solver='lbfgs'`` a weight of k is the same as k repetitions of the row; mini-batches are

@@ -39,15 +39,14 @@ class Cut:
 
     def __call__(self, scores: Array) -> Array:
         """Return the threshold of each row, shape (N, 1), in the dtype of the scores."""
-        _, highest = top_k(scores, self.weights.size)
-        cuts: Array = (highest * self.weights).sum(axis=1, keepdims=True) + self.offset
+        cuts: Array = (_highest(scores) * self.weights).sum(axis=1, keepdims=True) + self.offset
         return cuts.astype(scores.dtype, copy=False)
 
     @classmethod
     def fit(cls, blocks: Iterable[tuple[Array, Labels, Array]]) -> Cut:
         """Learn it from scores, labels and weights of rows, some rows at a time."""
         parts = [
-            (top_k(scores, min(HIGHEST, scores.shape[1]))[1], best_cuts(scores, labels), weight)
+            (_highest(scores), best_cuts(scores, labels), weight)
             for scores, labels, weight in blocks
         ]
         highest, cuts, weight = (
@@ -61,6 +60,12 @@ class Cut:
         covariance[np.diag_indices_from(covariance)] *= 1 + _RIDGE
         weights = np.linalg.lstsq(covariance, weighted @ (cuts - offset), rcond=None)[0]
         return cls(weights.astype(np.float64), float(offset - weights @ mean))
+
+
+def _highest(scores: Array) -> Array:
+    """Return the highest scores of each row, the highest first."""
+    count = min(HIGHEST, scores.shape[1])
+    return np.sort(np.partition(scores, -count, axis=1)[:, -count:], axis=1)[:, ::-1]
 
 
 def best_cuts(scores: Array, labels: Labels) -> Array:

@@ -4,8 +4,10 @@ import importlib
 from typing import Any
 
 
-def require(module: str, *, extra: str, purpose: str) -> Any:
+def require(module: str, *, extra: str, purpose: str, project: str | None = None) -> Any:
     """Import ``module``, or say what to install: the package, or the extra that brings it.
+
+    A package whose project has another name needs that name.
 
     Examples
     --------
@@ -19,8 +21,9 @@ def require(module: str, *, extra: str, purpose: str) -> Any:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # the package is there, but broken: its own error tells more
+        project = project or package
         raise ImportError(
-            f"{purpose} needs {package}: pip install {package}, or '.[{extra}]' in a clone"
+            f"{purpose} needs {project}: pip install {project}, or '.[{extra}]' in a clone"
         ) from None
 
 

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 
 from lucid.losses.problem import Loss
 from lucid.torch.solving import HALVES, on_cpu
-from lucid.torch.targets import constant, readable, scores_of
+from lucid.torch.targets import array_of, constant, readable, scores_of
 
 #: The loss once more, with all its derivatives.
 Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
@@ -68,7 +68,7 @@ def loss_of(
     if options or sample_weight is not None:
         options = {name: constant(name, value) for name, value in options.items()}
         sample_weight = constant("sample_weight", sample_weight)
-    if not x.requires_grad or not torch.is_grad_enabled():
+    if not (x.requires_grad and torch.is_grad_enabled()):
         return _solved(x, target, loss, reduction, sample_weight, options, False)[0]
     kept: tuple[Tensor | None, ...] = ()
     once_more = None
@@ -95,7 +95,9 @@ def _solved(
     options: Mapping[str, Any],
     want_gradient: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    if isinstance(target, (Tensor, tuple)):
+    if type(target) is Tensor and target.layout is torch.strided:
+        target = array_of("target", target)
+    else:
         target = readable("target", target, x.shape[-1] if x.ndim else 0)
     if x.dtype not in HALVES:
         return on_cpu(loss, x, target, reduction, sample_weight, options, want_gradient)
