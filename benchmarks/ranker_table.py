@@ -29,18 +29,25 @@ def one_table(contenders: dict[str, Any]) -> str:
     rows = []
     for name, each in contenders.items():
         cells = [cell(metric, each, contenders) for metric in METRICS]
-        rows.append([name, *cells, f"{each['seconds']:.2g}", f"{each['MB']}"])
+        rows.append(
+            [
+                name.replace("one-versus-rest ", ""),
+                *cells,
+                f"{each['seconds']:.2g}",
+                f"{each['MB']}",
+            ]
+        )
     return table(["", *METRICS, "s", "MB"], rows, 1)
 
 
 def cell(metric: str, each: dict[str, Any], contenders: dict[str, Any]) -> str:
     """Return a value, in bold if no contender has a better one."""
-    value = each["metrics"].get(metric)
-    if value is None:
+    if metric not in each["metrics"]:
         return "–"
     best = min if metric in SMALL_IS_GOOD else max
-    others = [other["metrics"].get(metric, value) for other in contenders.values()]
-    return f"**{value:.4f}**" if value == best(others) else f"{value:.4f}"
+    known = [other["metrics"] for other in contenders.values() if metric in other["metrics"]]
+    shown, first = (f"{x:.3f}" for x in (each["metrics"][metric], best(m[metric] for m in known)))
+    return f"**{shown}**" if shown == first else shown
 
 
 def caption(results: dict[str, Any]) -> str:

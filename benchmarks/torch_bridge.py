@@ -1,8 +1,8 @@
 """lucid within PyTorch against PyTorch's own loss: python benchmarks/torch_bridge.py [--all]
 
-Both get the same tensors, through their modules. The last columns are the time of a module that adds
-up the scores, which is what PyTorch's own calls and its backward pass take around any loss. Ratios
-are medians over rounds, with the least and the greatest.
+Both get the same tensors, through their modules. The last column is the time of a module that adds
+up the scores, which is what PyTorch's own calls and its backward pass take around any loss. Times
+are the least; ratios are medians over rounds, with the least and the greatest.
 """
 
 import argparse

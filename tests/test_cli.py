@@ -42,19 +42,19 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("loss", "options"),
+    ("loss", "options", "limit"),
     [
-        *((loss, []) for loss in LOSSES),
-        ("margin", ["--hidden", "32"]),
-        ("margin", ["--optimizer", "adam"]),
-        ("margin", ["--optimizer", "adamw"]),
+        *((loss, [], 0.04 if loss == "margin" else 0.06) for loss in LOSSES),
+        ("margin", ["--hidden", "32"], 0.12),
+        ("margin", ["--optimizer", "adam"], 0.06),
+        ("margin", ["--optimizer", "adamw"], 0.06),
     ],
 )
-def test_defaults_train_well(loss, options, capsys):
+def test_defaults_train_well(loss, options, limit, capsys):
     assert cli.main(["train", "--seed", "3", "--loss", loss, *options]) == 0
     values = re.findall(r"ranking loss *│ *([0-9.]+) *│ *([0-9.]+)", capsys.readouterr().out)
     value, of_the_most_frequent = map(float, values[0])
-    assert value < 0.06
+    assert value < limit
     assert of_the_most_frequent > 0.4
 
 

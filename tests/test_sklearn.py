@@ -163,7 +163,7 @@ def test_labels_that_cannot_be_meant_are_refused(labels, words):
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"hidden": -1}, "hidden must not be negative"),
         ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction"),
-        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"weight_decay": -1.0}, "weight_decay must not be negative"),
     ],
 )
 def test_parameters_out_of_range_are_refused(options, words):
@@ -297,6 +297,9 @@ def test_what_is_above_0_is_predicted_and_the_order_is_that_of_the_scores():
     scores = ranker.model_.net(X).detach().numpy()
     np.testing.assert_array_equal(decisions.argsort(axis=1), scores.argsort(axis=1))
     np.testing.assert_array_equal(fitted(threshold=0.25).decision_function(X), scores - 0.25)
+    np.testing.assert_array_equal(
+        ranker.set_params(threshold=0.25).decision_function(X), scores - 0.25
+    )
 
 
 def test_the_learnt_thresholds_predict_better_than_a_fixed_number_of_labels():
@@ -366,7 +369,7 @@ def test_data_may_come_in_pieces():
 def test_named_classes_must_be_known_in_the_first_piece():
     with pytest.raises(ValueError, match="classes must be passed in the first call"):
         MultilabelRanker().partial_fit(X, SETS)
-    ranker = MultilabelRanker().partial_fit(X, SETS, classes=[*NAMES, "fox"])
+    ranker = MultilabelRanker().partial_fit(X, SETS, classes=["fox", *NAMES])
     assert ranker.decision_function(X).shape == (120, 6)
     with pytest.raises(ValueError, match="classes must be those of the first call"):
         ranker.partial_fit(X, SETS, classes=NAMES)

@@ -1,7 +1,6 @@
 """lucid through its bridge to PyTorch, in place of PyTorch's own loss and with the same target."""
 
 import lucid.torch
-
 from cases import Array
 from contenders import pytorch
 

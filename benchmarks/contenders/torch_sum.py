@@ -1,4 +1,4 @@
-"""What PyTorch's modules and its backward pass cost around any loss: one that adds up the scores."""
+"""What PyTorch's modules and its backward pass cost around any loss: the sum of the scores."""
 
 import torch
 

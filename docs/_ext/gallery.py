@@ -4,6 +4,7 @@ The first line of a program's docstring is its title, the rest is read as a page
 """
 
 import ast
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -33,10 +34,17 @@ class Gallery(SphinxDirective):
         title, _, text = words.partition("\n")
         section = nodes.section(ids=[nodes.make_id(path.stem)])
         section += nodes.title(text=title.rstrip("."))
-        self.state.nested_parse(StringList(text.splitlines(), str(path)), 0, section)
+        lines = as_page(text).splitlines()
+        self.state.nested_parse(StringList(lines, str(path)), 0, section)
         code = "\n".join(source.splitlines()[docstring.end_lineno or 0 :]).strip()
         section += nodes.literal_block(code, code, language="python")
         return section
+
+
+def as_page(text: str) -> str:
+    """Return a docstring as a page has it: names are code, and so are indented lines."""
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", text)
+    return re.sub(r"(?:\A|\n)\n(?=    )", "\n\n.. code-block:: console\n\n", text)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from lucid._kernels import sparse
 from lucid.arrays.sparse import checked_csr
+from lucid.system import threads
 from lucid.system.optional import is_sparse
-from lucid.system.threads import get_num_threads
 
 Array = npt.NDArray[Any]
 
@@ -35,35 +35,35 @@ def as_csr(name: str, x: Any, dtype: np.dtype[Any]) -> Any:
     return checked_csr(name, x).astype(values, copy=False)
 
 
-def times_transposed(x: Any, weight: Array, out: Array, num_threads: int | None = None) -> None:
+def times_transposed(x: Any, weight: Array, out: Array) -> None:
     """Write ``x @ weight.T`` into ``out``: features (N, D), weight (C, D), out (N, C)."""
     if not is_sparse(x):
         np.matmul(x, weight.T, out=out)
         return
     weight = np.require(weight, x.dtype, ["C", "ALIGNED"])
     product = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-    sparse.times_transposed(*_parts(x), weight, product, num_threads or get_num_threads())
+    sparse.times_transposed(*_parts(x), weight, product, threads.current())
     if product is not out:
         out[...] = product
 
 
-def transposed_times(g: Array, x: Any, out: Array, num_threads: int) -> None:
+def transposed_times(g: Array, x: Any, out: Array) -> None:
     """Write ``g.T @ x`` into ``out``."""
     if is_sparse(x):
         out.fill(0)
-        add_transposed_times(g, x, out, num_threads)
+        add_transposed_times(g, x, out)
     else:
         np.matmul(g.T, x, out=out)
 
 
-def add_transposed_times(g: Array, x: Any, out: Array, num_threads: int | None = None) -> None:
+def add_transposed_times(g: Array, x: Any, out: Array) -> None:
     """Add ``g.T @ x`` to ``out``: gradient (N, C), features (N, D), out (C, D)."""
     if not is_sparse(x):
         for classes in _blocks(*out.shape):
             out[classes] += g[:, classes].T @ x
         return
     g = np.require(g, x.dtype, ["C", "ALIGNED"])
-    sparse.add_transposed_times(g, *_parts(x), out, num_threads or get_num_threads())
+    sparse.add_transposed_times(g, *_parts(x), out, threads.current())
 
 
 def _parts(x: Any) -> tuple[Array, Array, Array, Array]:

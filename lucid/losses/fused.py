@@ -283,7 +283,6 @@ class Rows:
         weights: Array | None,
         wanted: bool,
         buffer: Array,
-        num_threads: int | None = None,
     ) -> tuple[Array, Array | None]:
         """Return the sums over the pairs of a tile for each row, and their gradient.
 
@@ -292,7 +291,7 @@ class Rows:
         n, p = self.taus.shape
         m = tile.stop - tile.start
         logits = buffer[: n * (m + p)].reshape(n, m + p)
-        times_transposed(self.x, self.weight[tile], logits[:, :m], num_threads)
+        times_transposed(self.x, self.weight[tile], logits[:, :m])
         logits[:, :m] += self.bias[tile]
         self._take_from(logits, tile, self.row, self.labels.indices)
         self._take_from(logits, tile, self.row_of_unknown, self.unknown)
@@ -301,7 +300,7 @@ class Rows:
         terms = Terms(margin=0.0, weights=weights, by_entry=True, base=BASES[None])
         of_dtype = KERNELS[kernel][logits.dtype.char]
         indptr = self.labels.indptr
-        return call(of_dtype, logits, entries, indptr, 1.0, True, wanted, terms, num_threads)
+        return call(of_dtype, logits, entries, indptr, 1.0, True, wanted, terms)
 
     def _take_from(self, logits: Array, tile: slice, row: Array, column: Array) -> None:
         """Let columns be in no pair of a tile."""

@@ -121,11 +121,9 @@ def call(
     rows: bool,
     want_gradient: bool,
     terms: Terms | None = None,
-    num_threads: int | None = None,
 ) -> Solution:
     """Call a kernel: all threads, and memory that is kept for large gradients."""
     gradient = empty_like(x) if want_gradient else None
     out = np.empty(len(x)) if rows else None
-    n = threads.current() if num_threads is None else num_threads
-    total = kernel(x, indices, indptr, divisor, out, gradient, n, terms)
+    total = kernel(x, indices, indptr, divisor, out, gradient, threads.current(), terms)
     return total if out is None else out, gradient

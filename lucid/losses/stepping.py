@@ -34,8 +34,8 @@ from lucid.losses.fused import (
 from lucid.losses.options import check_margin_fits
 from lucid.losses.pairs import bases
 from lucid.losses.problem import Loss
+from lucid.system import threads
 from lucid.system.blas import one_thread_each
-from lucid.system.threads import get_num_threads
 
 Array = npt.NDArray[Any]
 
@@ -130,8 +130,7 @@ class _Tiles:
         """Go through all tiles, and return the loss of each row."""
         all_tiles = tiles(len(self.rows.weight), self.width)
         with one_thread_each() as several:
-            threads = min(get_num_threads(), len(all_tiles)) if several else 1
-            _share_out(self, all_tiles, threads)
+            _share_out(self, all_tiles, min(threads.current(), len(all_tiles)) if several else 1)
         self._step_labels()
         return self.losses / self.base
 
@@ -144,16 +143,14 @@ class _Tiles:
 
     def _solve_tile(self, tile: slice, buffer: Array, of_weight: Array) -> list[Array]:
         rows, m = self.rows, tile.stop - tile.start
-        loss, g = rows.solve_tile(
-            tile, rows.asked.kernel(), self.weights, True, buffer, num_threads=1
-        )
+        loss, g = rows.solve_tile(tile, rows.asked.kernel(), self.weights, True, buffer)
         assert g is not None
         scale_rows(g, self.factors)
         parts = [loss, g[:, m:].copy()]
         g = g[:, :m]
         if self.of_features is not None:  # of the weight as it is before its step
             parts.append((rows.weight[tile].T @ g.T).T)
-        transposed_times(g, rows.x, of_weight[:m], num_threads=1)
+        transposed_times(g, rows.x, of_weight[:m])
         of_bias = pairwise_sum(g, axis=0)
         first, last = np.searchsorted(rows.classes, [tile.start, tile.stop])
         but = rows.classes[first:last] - tile.start
@@ -166,7 +163,7 @@ class _Tiles:
         for classes, g in rows.gradients_of_labels(self.of_labels):
             own = slice(*np.searchsorted(rows.classes, [classes[0], classes[-1] + 1]))
             of_weight = np.empty((classes.size, rows.weight.shape[1]), g.dtype)
-            transposed_times(g, rows.x, of_weight, get_num_threads())
+            transposed_times(g, rows.x, of_weight)
             self.waiting[own] += of_weight
             self.waiting_bias[own] += pairwise_sum(g, axis=0)
             if self.of_features is not None:
@@ -211,7 +208,7 @@ class _Numbered:
             return next(self._left)
 
 
-def _share_out(work: _Tiles, all_tiles: list[slice], threads: int) -> None:
+def _share_out(work: _Tiles, all_tiles: list[slice], num_threads: int) -> None:
     """Have threads go through the tiles; NumPy and the kernels let them run side by side."""
     totals = [work.losses, work.of_labels]
     if work.of_features is not None:
@@ -220,11 +217,12 @@ def _share_out(work: _Tiles, all_tiles: list[slice], threads: int) -> None:
 
     def run() -> None:
         try:
-            work.work(numbered, in_order)
+            with threads.using(1):
+                work.work(numbered, in_order)
         except BaseException as error:
             numbered.error = error
 
-    helpers = [Thread(target=copy_context().run, args=(run,)) for _ in range(threads - 1)]
+    helpers = [Thread(target=copy_context().run, args=(run,)) for _ in range(num_threads - 1)]
     for helper in helpers:
         helper.start()
     run()

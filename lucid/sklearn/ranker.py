@@ -91,13 +91,15 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         Rows of a mini-batch.
     early_stopping : bool, default False
         Whether to hold rows out of the training, end it when their label ranking average precision
-        has not improved for `n_iter_no_change` epochs, and go back to the best epoch.
+        has not improved for `n_iter_no_change` epochs, and go back to the best epoch. L-BFGS has
+        no epochs.
     validation_fraction : float, default 0.1
         The share of rows that is held out.
     n_iter_no_change : int, default 5
         See `early_stopping`.
     threshold : float, optional
-        A class with a higher score is predicted. By default it is learnt; see the notes.
+        A class with a higher score is predicted. By default it is learnt; see the notes. It may be
+        set after the training, too.
     tol : float, default 1e-5
         L-BFGS ends where no element of the gradient is larger.
     threads : int, optional
@@ -122,7 +124,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     model_ : lucid.training.Ranker
         The model, which ``model_.save(path)`` writes for ``lucid predict``.
     cut_ : callable
-        From scores ``(N, C)`` to the thresholds of the rows ``(N, 1)``; None where `threshold` is
+        From scores ``(N, C)`` to the thresholds of the rows ``(N, 1)``; None where ``threshold`` is
         given, and where each row has one label.
     history_ : lucid.training.History
         The mean loss of each epoch, and what was measured on the rows held out.
@@ -319,8 +321,9 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.hidden < 0:
-            raise ValueError(f"hidden must not be negative, got {self.hidden}")
+        for name in ("hidden", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(
                 "validation_fraction must be between 0 and 1, both excluded, "
@@ -501,7 +504,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
             for part, scores in self._scores(x):
                 if self._form.kind == "one":
                     yield part, scores
-                elif self.cut_ is None:
+                elif self.threshold is not None or self.cut_ is None:
                     yield part, scores - float(self.threshold or 0.0)
                 else:
                     yield part, scores - self.cut_(scores)
@@ -563,7 +566,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         k : int, default 5
             From 1 to ``C``.
         sparse : bool, default False
-            Whether to return one sparse matrix, as `lucid.metrics` take it.
+            Whether to return one sparse matrix, as the :doc:`metrics </api/metrics>` take it.
 
         Returns
         -------

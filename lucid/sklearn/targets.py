@@ -37,8 +37,8 @@ class Form:
         if sparse.issparse(y):
             return cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0])
         if _are_names(y):
-            found = MultiLabelBinarizer().fit(y).classes_ if classes is None else classes
-            return cls("names", np.asarray(found))
+            found = MultiLabelBinarizer().fit(y).classes_ if classes is None else np.unique(classes)
+            return cls("names", found)
         array = _as_array(y)
         if array.ndim == 2:
             columns = getattr(y, "columns", None)  # of a DataFrame

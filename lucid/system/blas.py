@@ -1,31 +1,37 @@
-"""The threads of NumPy's BLAS library, where threads of this library share out the work."""
+"""The threads of NumPy's BLAS library, beside those of the kernels and Python's own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any
 
 from lucid.system.optional import require
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """Let each matrix product use the thread that it is called on, and no other."""
+    limits: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return limits
+
+
 @contextmanager
 def one_thread_each() -> Iterator[bool]:
-    """Let each matrix product use the thread that it is called on, and no other.
+    """Do the same where threadpoolctl is installed, and yield whether it is.
 
-    Yields whether that holds. It needs threadpoolctl; without it, products that are called on
-    several threads at once would wait for each other.
+    Without it, products that are called on several threads at once wait for each other.
     """
-    controller = _controller()
-    if controller is None:
+    try:
+        limits = one_thread()
+    except ImportError:
         yield False
-    else:
-        with controller.limit(limits=1, user_api="blas"):
-            yield True
+        return
+    with limits:
+        yield True
 
 
 @lru_cache
 def _controller() -> Any:
-    try:
-        return require("threadpoolctl", extra="cli", purpose="one thread").ThreadpoolController()
-    except ImportError:
-        return None
+    """Return what knows the libraries that are loaded; to look for them takes a millisecond."""
+    return require(
+        "threadpoolctl", extra="cli", purpose="one thread for BLAS"
+    ).ThreadpoolController()

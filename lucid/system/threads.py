@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, SupportsIndex
 
 from lucid._kernels import machine
-from lucid.system.optional import require
+from lucid.system import blas
 from lucid.system.warnings import warn_user
 
 __all__ = ["get_num_threads", "one_blas_thread", "set_num_threads"]
@@ -145,9 +145,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     ...         loss.backward()
     ...         optimizer.step()
     """
-    threadpoolctl = require("threadpoolctl", extra="cli", purpose="one thread for BLAS")
-    limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, user_api="blas")
-    return limits
+    return blas.one_thread()
 
 
 class _Override(threading.local):

@@ -175,7 +175,7 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
     return parts
 
 
-@torch.compiler.disable(  # type: ignore[untyped-decorator]
+@torch.compiler.disable(
     reason="a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
