@@ -53,8 +53,15 @@ def sharded_multilabel_margin_loss(
         The processes; by default all. Without `torch.distributed`, this process alone.
     reduction : {'none', 'mean', 'sum'}, default 'mean'
         Return the loss of each row, their mean or their sum.
-    p, margin, weight, normalize
-        As for `MultilabelMarginLoss`; arrays are those of all classes, the same in every process.
+    p : {1, 2}, default 1
+        The power of a pair: the hinge, or its square.
+    margin : float, torch.Tensor or array_like, default 1
+        The margin, or one for each class of all processes.
+    weight : torch.Tensor or array_like, optional
+        A weight for each class of all processes, not negative: a pair counts that of its label.
+    normalize : {'classes', 'pairs'}, default 'classes'
+        Divide the sum over the pairs of a row by the number of known classes, or by the sum of the
+        weights of all its pairs.
     sample_weight : torch.Tensor or array_like, optional
         A weight for each row, shape ``(N,)``, not negative. The same in every process.
 
@@ -134,7 +141,7 @@ def sharded_warp_loss(
         The processes; by default all.
     reduction : {'none', 'mean', 'sum'}, default 'mean'
         Return the loss of each row, their mean or their sum.
-    margin : float or array_like, default 1
+    margin : float, torch.Tensor or array_like, default 1
         The margin, or one for each class of all processes.
     sample_weight : torch.Tensor or array_like, optional
         A weight for each row, shape ``(N,)``, not negative.
