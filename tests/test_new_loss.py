@@ -9,7 +9,7 @@ import pytest
 from extensions import build
 
 import lucid
-from lucid.losses.pairs import KERNELS, solve_pairs
+from lucid.losses.pairs import KERNELS, pairs_solver
 from lucid.losses.problem import Loss
 from lucid.nn.doors import of_tensors
 from lucid.nn.losses.criterion import Criterion
@@ -93,11 +93,11 @@ def check(num_classes, margin):
     return {"margin": margin}
 
 
-def solve(problem, want_gradient, *, margin):
-    return solve_pairs("toy", problem, want_gradient, margin=margin)
+def solver(dtype, num_classes, *, margin):
+    return pairs_solver("toy", dtype, margin)
 
 
-TOY = Loss(toy_loss, solve, check)
+TOY = Loss(toy_loss, solver, check)
 F_toy_loss = of_tensors(TOY, toy_loss, lambda options: None, "")
 
 

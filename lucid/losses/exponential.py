@@ -1,5 +1,6 @@
 """The losses of sums of exponentials over labels and negatives: LSEP, ZLPR and BP-MLL."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from lucid._kernels import exponential as _kernel
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
-from lucid.losses.problem import Loss, Problem, Solution
+from lucid.losses.problem import Loss, Solver
 from lucid.losses.sums import solve_sums
 
 Array = npt.NDArray[Any]
@@ -181,20 +182,16 @@ _KERNELS: dict[str, dict[str, Any]] = {
 }
 
 
-def _solve(kernel: str, problem: Problem, want_gradient: bool) -> Solution:
-    return solve_sums(_KERNELS[kernel][problem.x.dtype.char], problem, want_gradient)
+def _lsep_solver(dtype: str, num_classes: int, *, per_label: bool) -> Solver:
+    return partial(solve_sums, _KERNELS["lsep_per_label" if per_label else "lsep"][dtype])
 
 
-def _solve_lsep(problem: Problem, want_gradient: bool, *, per_label: bool) -> Solution:
-    return _solve("lsep_per_label" if per_label else "lsep", problem, want_gradient)
+def _zlpr_solver(dtype: str, num_classes: int) -> Solver:
+    return partial(solve_sums, _KERNELS["zlpr"][dtype])
 
 
-def _solve_zlpr(problem: Problem, want_gradient: bool) -> Solution:
-    return _solve("zlpr", problem, want_gradient)
-
-
-def _solve_bpmll(problem: Problem, want_gradient: bool) -> Solution:
-    return _solve("bpmll", problem, want_gradient)
+def _bpmll_solver(dtype: str, num_classes: int) -> Solver:
+    return partial(solve_sums, _KERNELS["bpmll"][dtype])
 
 
 def _check_per_label(num_classes: int | None, per_label: Any) -> dict[str, Any]:
@@ -207,6 +204,6 @@ def _no_options(num_classes: int | None) -> dict[str, Any]:
     return {}
 
 
-LSEP = Loss(lsep_loss, _solve_lsep, _check_per_label)
-ZLPR = Loss(zlpr_loss, _solve_zlpr, _no_options)
-BPMLL = Loss(bpmll_loss, _solve_bpmll, _no_options)
+LSEP = Loss(lsep_loss, _lsep_solver, _check_per_label)
+ZLPR = Loss(zlpr_loss, _zlpr_solver, _no_options)
+BPMLL = Loss(bpmll_loss, _bpmll_solver, _no_options)

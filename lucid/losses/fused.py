@@ -174,7 +174,8 @@ def _solve_at_once(
     logits += bias
     problem = Problem(logits, labels, None, "none")
     wanted = any(g is not None for g in gradients)
-    losses, g = asked.loss.solve(problem, wanted, **asked.options)
+    solve = asked.loss.solver(logits.dtype.char, len(weight), **asked.options)
+    losses, g = solve(problem, wanted)
     if g is not None:
         scale_rows(g, scale)
         _add_tile(x, weight, slice(0, len(weight)), g, gradients)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.options import as_class_weight, as_margin, as_power, check_normalize
-from lucid.losses.pairs import Kernel, bases, solve_pairs
-from lucid.losses.problem import Loss, Problem, Solution
+from lucid.losses.pairs import Kernel, bases, pairs_solver
+from lucid.losses.problem import Loss, Problem, Solver
 
 Array = npt.NDArray[Any]
 
@@ -109,17 +109,17 @@ def _check(
     }
 
 
-def _solve(
-    problem: Problem,
-    want_gradient: bool,
+def _solver(
+    dtype: str,
+    num_classes: int,
     *,
     p: int,
     margin: float | Array,
     weight: Array | None,
     normalize: str,
-) -> Solution:
+) -> Solver:
     kernel: Kernel = "squared" if p == 2 else "margin" if weight is None else "weighted"
-    return solve_pairs(kernel, problem, want_gradient, margin, normalize, weight)
+    return pairs_solver(kernel, dtype, margin, normalize, weight)
 
 
 def squared_curvature(
@@ -156,4 +156,4 @@ def squared_curvature(
     return (product * factors[:, np.newaxis] * problem.factors()).astype(problem.x.dtype)
 
 
-MARGIN = Loss(multilabel_margin_loss, _solve, _check, padded=True)
+MARGIN = Loss(multilabel_margin_loss, _solver, _check, padded=True)

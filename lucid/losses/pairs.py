@@ -1,6 +1,6 @@
 """The losses of pairs that kernels find by ranks: from a problem to its kernel and back."""
 
-from functools import lru_cache
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from lucid import _kernels
 from lucid.arrays.buffers import empty_like
 from lucid.labels import Labels
 from lucid.losses.options import check_margin_fits
-from lucid.losses.problem import Problem, Solution
+from lucid.losses.problem import Problem, Solution, Solver
 from lucid.system import threads
 
 Array = npt.NDArray[Any]
@@ -48,50 +48,40 @@ class Terms(NamedTuple):
 _PLAIN = Terms()
 
 
-def solve_pairs(
+def pairs_solver(
     kernel: Kernel,
-    problem: Problem,
-    want_gradient: bool,
+    dtype: str,
     margin: float | Array = 1.0,
     normalize: str | None = "classes",
     weights: Array | None = None,
     worth_of_count: Array | None = None,
-) -> Solution:
-    """Have a kernel solve a problem."""
-    x, target, scale = problem.x, problem.target, problem.scale
-    dtype = x.dtype.char
-    if isinstance(margin, float):
-        asked = _terms(margin, normalize, dtype)
-    else:
-        check_margin_fits(margin, x.dtype)
-        asked = Terms(margins=margin, base=BASES[normalize])
-    if scale is not None or weights is not None or worth_of_count is not None:
-        asked = asked._replace(scale=scale, weights=weights, worth_of_count=worth_of_count)
+) -> Solver:
+    """Return what has a kernel solve problems with scores of a `dtype.char`."""
+    check_margin_fits(margin, np.dtype(dtype))
+    terms = Terms(
+        margin=margin if isinstance(margin, float) else 1.0,
+        margins=None if isinstance(margin, float) else margin,
+        weights=weights,
+        base=BASES[normalize],
+        worth_of_count=worth_of_count,
+    )
+    plain = weights is worth_of_count is None and terms.margins is None and terms == _PLAIN
+    return partial(_solve, KERNELS[kernel][dtype], None if plain else terms)
+
+
+def _solve(kernel: Any, terms: Terms | None, problem: Problem, want_gradient: bool) -> Solution:
+    target = problem.target
     indices, indptr = target, None
-    if type(target) is Labels:
+    if problem.scale is not None:
+        terms = (terms or _PLAIN)._replace(scale=problem.scale)
+    if isinstance(target, Labels):
         indices, indptr = target.indices, target.indptr
         if target.unknown_indptr is not None:
-            asked = asked._replace(
+            terms = (terms or _PLAIN)._replace(
                 unknown_indices=target.unknown_indices, unknown_indptr=target.unknown_indptr
             )
-    return call(
-        KERNELS[kernel][dtype],
-        x,
-        indices,
-        indptr,
-        problem.divisor,
-        problem.rows,
-        want_gradient,
-        None if asked is _PLAIN else asked,
-    )
-
-
-@lru_cache
-def _terms(margin: float, normalize: str | None, dtype: str) -> Terms:
-    """Return terms without an array, those of the plain loss always the same object."""
-    check_margin_fits(margin, np.dtype(dtype))
-    terms = Terms(margin, base=BASES[normalize])
-    return _PLAIN if terms == _PLAIN else terms
+    x, divisor, rows = problem.x, problem.divisor, problem.rows
+    return call(kernel, x, indices, indptr, divisor, rows, want_gradient, terms)
 
 
 def bases(labels: Labels, weights: Array | None, normalize: str | None) -> Array:

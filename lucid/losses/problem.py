@@ -36,6 +36,9 @@ _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 #: The loss, or that of each row, in float64; and its gradient, unless it is not wanted.
 Solution = tuple[Any, Array | None]
 
+#: From a problem, and whether the gradient is wanted.
+Solver = Callable[["Problem", bool], Solution]
+
 
 class Problem:
     """Rows of scores with their labels, and what of their losses is wanted.
@@ -89,13 +92,14 @@ class Loss:
     arrays : callable
         What users call with arrays, ``(x, target, reduction, *, sample_weight, **options)``; it
         gives the loss its name, its options and their defaults.
-    solve : callable
-        ``(problem, want_gradient, **options)`` to a `Solution`.
+    solver : callable
+        ``(dtype, num_classes, **options)`` to the `Solver` of problems with scores of a
+        `dtype.char`, ``"f"`` or ``"d"``; options are checked ones.
     check : callable
-        ``(num_classes, **options)`` to the options as `solve` takes them; with None for the number
+        ``(num_classes, **options)`` to the options as `solver` takes them; with None for the number
         of classes it checks what can be checked without.
     read_target : callable
-        ``(target, x)`` to what `solve` finds as `Problem.target`.
+        ``(target, x)`` to what a solver finds as `Problem.target`.
     padded : bool, default False
         Whether kernels read padded labels as they are, and refuse what they do not understand.
     """
@@ -103,14 +107,14 @@ class Loss:
     def __init__(
         self,
         arrays: Callable[..., Any],
-        solve: Callable[..., Solution],
+        solver: Callable[..., Solver],
         check: Callable[..., dict[str, Any]],
         read_target: Callable[[Any, Array], Any] | None = None,
         padded: bool = False,
     ) -> None:
         self.arrays = arrays
         self.name = arrays.__name__
-        self.solve = solve
+        self.solver = solver
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
         self.padded = padded
@@ -121,7 +125,7 @@ class Loss:
             if name not in ("x", "target", "reduction", "sample_weight")
         }
         self._checked_once = lru_cache(typed=True)(self._checked)
-        self._default = self._checked(None)
+        self._solver_once = lru_cache(typed=True)(self._solver)
 
     def compute(
         self,
@@ -136,9 +140,10 @@ class Loss:
         if reduction in REDUCTIONS and self.is_ready(x.shape, target):
             try:
                 scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
-                checked = self.checked(x.shape[1], options) if options else self._default
-                problem = Problem(x, target, scale, reduction)
-                loss, gradient = self.solve(problem, want_gradient, **checked)
+                constant = not options or are_constant(options)
+                solver = self._solver_once if constant else self._solver
+                solve = solver(x.dtype.char, x.shape[1], **options)
+                loss, gradient = solve(Problem(x, target, scale, reduction), want_gradient)
                 return _in_dtype(loss, x.dtype), gradient
             except (IndexError, KeyError, TypeError, ValueError):
                 pass  # and leave the block: its error is not the one for the user
@@ -168,7 +173,8 @@ class Loss:
         self, problem: Problem, x: Array, checked: Mapping[str, Any], want_gradient: bool
     ) -> tuple[Array, Array | None]:
         """Solve the problem of the scores `x`, in their dtype and shape."""
-        loss, gradient = self.solve(problem, want_gradient, **checked)
+        solve = self.solver(problem.x.dtype.char, problem.x.shape[1], **checked)
+        loss, gradient = solve(problem, want_gradient)
         dtype = x.dtype.newbyteorder("=")
         loss = _in_dtype(loss, dtype)
         if gradient is not None:
@@ -181,11 +187,12 @@ class Loss:
         return loss, gradient
 
     def checked(self, num_classes: int | None, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options as `solve` takes them, or say what is wrong with one."""
-        for value in options.values():
-            if type(value) not in _CONSTANT:  # it may change: look at it in each call
-                return self._checked(num_classes, **options)
-        return self._checked_once(num_classes, **options)
+        """Return the options as `solver` takes them, or say what is wrong with one."""
+        checked = self._checked_once if are_constant(options) else self._checked
+        return checked(num_classes, **options)
+
+    def _solver(self, dtype: str, num_classes: int, **options: Any) -> Solver:
+        return self.solver(dtype, num_classes, **self._checked(num_classes, **options))
 
     def _checked(self, num_classes: int | None, **options: Any) -> dict[str, Any]:
         for name in options:
@@ -212,6 +219,11 @@ class Loss:
         options = self.changed(options)
         loss = self.compute(scores, target, reduction, sample_weight, options, True)
         return cast(tuple[Array, Array], loss)
+
+
+def are_constant(options: Mapping[str, Any]) -> bool:
+    """Whether options are such as cannot change: they are looked at once, not in each call."""
+    return all(type(value) in _CONSTANT for value in options.values())
 
 
 def _in_dtype(loss: Any, dtype: Any) -> Array:

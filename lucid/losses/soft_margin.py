@@ -9,7 +9,7 @@ from lucid._kernels import soft_margin as _kernel
 from lucid.arrays.checks import Reduction, as_array, check_probabilities, check_weight
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses import docs
-from lucid.losses.problem import Loss, Problem, Solution
+from lucid.losses.problem import Loss, Problem, Solution, Solver
 from lucid.losses.sums import solve_sums
 
 Array = npt.NDArray[Any]
@@ -105,10 +105,12 @@ def _check(num_classes: int | None, weight: Any) -> dict[str, Any]:
 _KERNELS = {"f": _kernel.soft_margin_float32, "d": _kernel.soft_margin_float64}
 
 
-def _solve(problem: Problem, want_gradient: bool, *, weight: Array | None) -> Solution:
-    numbers = None if isinstance(problem.target, Labels) else problem.target
-    kernel = _KERNELS[problem.x.dtype.char]
-    return solve_sums(kernel, problem, want_gradient, numbers, weight)
+def _solver(dtype: str, num_classes: int, *, weight: Array | None) -> Solver:
+    def solve(problem: Problem, want_gradient: bool) -> Solution:
+        numbers = None if isinstance(problem.target, Labels) else problem.target
+        return solve_sums(_KERNELS[dtype], problem, want_gradient, numbers, weight)
+
+    return solve
 
 
-SOFT_MARGIN = Loss(multilabel_soft_margin_loss, _solve, _check, _read_target)
+SOFT_MARGIN = Loss(multilabel_soft_margin_loss, _solver, _check, _read_target)

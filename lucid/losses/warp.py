@@ -11,8 +11,8 @@ import numpy.typing as npt
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.options import as_margin
-from lucid.losses.pairs import solve_pairs
-from lucid.losses.problem import Loss, Problem, Solution
+from lucid.losses.pairs import pairs_solver
+from lucid.losses.problem import Loss, Solver
 
 Array = npt.NDArray[Any]
 
@@ -76,15 +76,9 @@ def _check(num_classes: int | None, margin: Any) -> dict[str, Any]:
     return {"margin": as_margin(margin, num_classes)}
 
 
-def _solve(problem: Problem, want_gradient: bool, *, margin: float | Array) -> Solution:
-    return solve_pairs(
-        "warp",
-        problem,
-        want_gradient,
-        margin=margin,
-        normalize=None,
-        worth_of_count=harmonic(problem.x.shape[1]),
-    )
+def _solver(dtype: str, num_classes: int, *, margin: float | Array) -> Solver:
+    worth_of_count = harmonic(num_classes)
+    return pairs_solver("warp", dtype, margin, None, worth_of_count=worth_of_count)
 
 
 def harmonic(n: int) -> Array:
@@ -103,4 +97,4 @@ def _harmonic(size: int) -> Array:
     return sums
 
 
-WARP = Loss(warp_loss, _solve, _check, padded=True)
+WARP = Loss(warp_loss, _solver, _check, padded=True)

@@ -16,11 +16,13 @@ class Criterion(Module):
 
     _loss: ClassVar[Loss]
     _function: ClassVar[Callable[..., Tensor]]
+    _given: dict[str, Any]
 
     def __init__(self, reduction: Reduction, **options: Any) -> None:
         super().__init__()
         check_reduction(reduction)
         self.reduction: Reduction = reduction
+        self._given = {}
         changed = self._loss.changed(options)
         self._loss.checked(None, changed)
         for name, default in self._loss.defaults.items():
@@ -28,12 +30,17 @@ class Criterion(Module):
 
     def _changed(self) -> dict[str, Any]:
         """Return the options that are not the default."""
-        return self._loss.changed(self._given())
+        return self._loss.changed(self._given)
 
-    def _given(self) -> dict[str, Any]:
-        """Return the options that are not, or were not in the beginning, the default."""
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
         given, defaults = vars(self), self._loss.defaults
-        return {name: given[name] for name in defaults if given[name] is not defaults[name]}
+        if name in defaults:  # what is called with: found here, once, rather than in each call
+            self._given = {
+                each: given[each]
+                for each in defaults
+                if each in given and given[each] is not defaults[each]
+            }
 
     def forward(
         self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
@@ -60,7 +67,7 @@ class Criterion(Module):
             target,
             reduction=self.reduction,
             sample_weight=sample_weight,
-            **self._given(),
+            **self._given,
         )
 
     def extra_repr(self) -> str:
