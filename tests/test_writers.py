@@ -210,7 +210,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         f"write_xmc({str(path)!r}, np.ones((10_000, 3)), np.ones((10_000, 1), bool))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert "OSError" in ended.stderr
     assert f"File too large: '{path}'" in ended.stderr
     assert path.read_text() == "before"
