@@ -19,6 +19,7 @@ import lucid
 from lucid import cli
 from lucid.cli import data, options, outputs
 from lucid.io import load_checkpoint
+from lucid.labels import Labels
 from lucid.training import LOSSES, Ranker, Trainer
 
 for package in ("rich", "safetensors", "matplotlib", "threadpoolctl"):
@@ -171,7 +172,10 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
         (["train", "{train}", "--class-names", "{folder}/one.txt"], "one.txt: 2 names, but 8 clas"),
         (["train", "{train}", "--resume", "{folder}/m.safetensors"], "not the checkpoint of a tr"),
         (["train", "{train}", "--resume", "{folder}/none"], "none: No such file or directory"),
-        (["predict", "{folder}/m.safetensors", "{train}"], "--top 5: the model has 2 classes"),
+        (
+            ["predict", "{folder}/m.safetensors", "{train}", "--top", "5"],
+            "--top 5: the model has 2 classes",
+        ),
         (["predict", "{folder}/m.safetensors", "{train}", "--top", "1"], "says 30 features, the m"),
         (
             ["predict", "{folder}/m.safetensors", "{train}", "--output", "{train}"],
@@ -684,3 +688,23 @@ def test_a_missing_package_is_named_with_what_to_install(
     assert cli.main(["train", files[0], "--epochs", "1", *outputs]) == 2
     install = f"pip install {package.partition('.')[0]}, or '.[cli]' in a clone"
     assert install in capsys.readouterr().err
+
+
+def test_a_name_that_text_cannot_hold_is_an_error_in_words(files, tmp_path, capsys):
+    names, model = tmp_path / "names.txt", str(tmp_path / "named.safetensors")
+    names.write_text("".join(f"class {n}\n" for n in range(8)))
+    options = ["--class-names", str(names), "--epochs", "1", "--save", model]
+    assert cli.main(["train", files[0], *options]) == 0
+    assert cli.main(["predict", model, files[1]]) == 2
+    assert "--format csv" in capsys.readouterr().err
+    assert cli.main(["predict", model, files[1], "--output", str(tmp_path / "best.csv")]) == 0
+
+
+def test_a_model_of_few_classes_predicts_all_of_them_by_default(tmp_path, capsysbinary):
+    path, model = str(tmp_path / "small.txt"), str(tmp_path / "small.safetensors")
+    lucid.io.write_xmc(path, np.eye(4), Labels.from_lists([[0], [1], [2], [0]], 3))
+    assert cli.main(["train", path, "--test", path, "--epochs", "1", "--save", model]) == 0
+    capsysbinary.readouterr()
+    assert cli.main(["predict", model, path]) == 0
+    lines = capsysbinary.readouterr().out.splitlines()
+    assert [len(line.split()) for line in lines] == [3, 3, 3, 3]

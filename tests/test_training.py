@@ -503,3 +503,33 @@ def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
 def test_what_cannot_be_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_rows_that_weigh_nothing_are_not_there():
+    x, labels = np.eye(6), Labels.from_lists([[0]] * 6, 3)
+    weights = np.array([1.0, 1, 1, 0, 0, 0])
+    found = []
+    for data in (Dataset(x, labels, sample_weight=weights), Dataset(x[:3], labels[:3])):
+        lucid.manual_seed(0)
+        net = nn.Linear(6, 3)
+        trainer = Trainer(net, nn.MultilabelMarginLoss(), optim.SGD(net.parameters(), 0.1),
+                          batch_size=3, shuffle=False)  # fmt: skip
+        trainer.fit(data, epochs=2)
+        found.append(net.weight.detach().numpy())
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": np.eye(5)}, r"features must have shape \(N, F\) with N = 6"),
+        ({"features": [[1.0]] * 6}, "features must be an array or a CSR matrix, got list"),
+        ({"labels": [[0]] * 6}, "labels must be lucid.Labels, got list"),
+        ({"sample_weight": np.ones(5)}, r"sample_weight must have shape \(6,\)"),
+        ({"class_names": ("a",)}, "class_names must be 3, one for each class, got 1"),
+    ],
+)
+def test_parts_of_data_that_do_not_fit_are_refused(change, message):
+    parts = {"features": np.eye(6), "labels": Labels.from_lists([[0]] * 6, 3)}
+    with pytest.raises((TypeError, ValueError), match=message):
+        Dataset(**{**parts, **change})

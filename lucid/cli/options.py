@@ -145,7 +145,10 @@ def _add_train(command: argparse.ArgumentParser) -> None:
 def _add_predict(command: argparse.ArgumentParser) -> None:
     _add_model_and_data(command)
     command.add_argument(
-        "--top", type=_count, default=5, metavar="K", help="labels a row (default %(default)s)"
+        "--top",
+        type=_count,
+        metavar="K",
+        help="labels a row (default 5, or all there are)",
     )
     command.add_argument(
         "--threshold",

@@ -18,6 +18,9 @@ from lucid.io import DataFileError, Dataset, PredictionWriter, stream_xmc
 #: Rows of the file that are read and scored before the next are.
 _ROWS = 10_000
 
+#: Labels of a row, where the model has so many classes.
+_TOP = 5
+
 
 def predict(arguments: argparse.Namespace) -> int:
     """`lucid predict`: the best labels of each row of a file, with their scores."""
@@ -26,12 +29,17 @@ def predict(arguments: argparse.Namespace) -> int:
     )
     set_threads(arguments.threads)
     ranker = training.Ranker.load(arguments.model)
-    if arguments.top > ranker.num_classes:
-        raise UsageError(f"--top {arguments.top}: the model has {ranker.num_classes} classes")
+    top = min(_TOP, ranker.num_classes) if arguments.top is None else arguments.top
+    if top > ranker.num_classes:
+        raise UsageError(f"--top {top}: the model has {ranker.num_classes} classes")
     target: Any = arguments.output or sys.stdout.buffer
-    with PredictionWriter(target, arguments.format, class_names=ranker.class_names) as writer:
+    try:
+        predictions = PredictionWriter(target, arguments.format, class_names=ranker.class_names)
+    except ValueError as error:  # a name that text cannot hold
+        raise UsageError(f"{error}: --format csv and --format jsonl take any name") from None
+    with predictions as writer:
         for piece in _pieces(arguments.file, ranker):
-            classes, scores = ranker.top_k(piece.features, arguments.top)
+            classes, scores = ranker.top_k(piece.features, top)
             if arguments.threshold is not None:
                 classes = np.where(scores < arguments.threshold, -1, classes)
             writer.write(classes, scores)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lucid.labels import Labels
 from lucid.labels.rows import contains, indptr_of, row_of_each
-from lucid.system.optional import require
+from lucid.system.optional import is_sparse, require
 
 
 class DataFileError(ValueError):
@@ -30,6 +30,13 @@ class Dataset:
     sample_weight : ndarray, optional
         Shape ``(N,)``: how much each row counts in a training.
 
+    Raises
+    ------
+    TypeError
+        If the features are no array and no CSR matrix, or the labels no `Labels`.
+    ValueError
+        If the parts are of different numbers of rows, or there is not a name for each class.
+
     Examples
     --------
     >>> from scipy.sparse import csr_array
@@ -48,6 +55,32 @@ class Dataset:
     labels: Labels
     class_names: tuple[str, ...] | None = None
     sample_weight: npt.NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        features, labels, weight = self.features, self.labels, self.sample_weight
+        if not (isinstance(features, np.ndarray) or is_sparse(features)):
+            raise TypeError(
+                f"features must be an array or a CSR matrix, got {type(features).__name__}"
+            )
+        if not isinstance(labels, Labels):
+            raise TypeError(f"labels must be lucid.Labels, got {type(labels).__name__}")
+        if features.ndim != 2 or features.shape[0] != len(labels):
+            raise ValueError(
+                f"features must have shape (N, F) with N = {len(labels)}, the rows of labels, "
+                f"got {features.shape}"
+            )
+        if weight is not None and np.shape(weight) != (len(labels),):
+            raise ValueError(
+                f"sample_weight must have shape ({len(labels)},), a number for each row, "
+                f"got {np.shape(weight)}"
+            )
+        if weight is not None and not isinstance(weight, np.ndarray):
+            raise TypeError(f"sample_weight must be an array, got {type(weight).__name__}")
+        if self.class_names is not None and len(self.class_names) != labels.num_classes:
+            raise ValueError(
+                f"class_names must be {labels.num_classes}, one for each class, "
+                f"got {len(self.class_names)}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -30,14 +30,15 @@ def as_margin(margin: Any, num_classes: int | None) -> float | Array:
     """Return a finite number, or one for each class."""
     if type(margin) is float and math.isfinite(margin):
         return margin
-    values = _numbers("margin", margin, num_classes, "a number, or one for each class")
+    values = _finite("margin", _copied("margin", margin))
+    _check_shape("margin", values, num_classes, "a number, or one for each class")
     return float(values) if values.ndim == 0 else values
 
 
 def check_margin_fits(margin: float | Array, dtype: Any) -> None:
     """Refuse a margin that is not finite in the dtype of the scores."""
-    largest = np.max(np.abs(margin))
-    if largest > np.finfo(dtype).max:
+    largest = abs(margin) if isinstance(margin, float) else np.max(np.abs(margin))
+    if largest > float(np.finfo(dtype).max):
         raise ValueError(f"margin must fit {dtype}, the dtype of x, got {largest}")
 
 
@@ -45,10 +46,12 @@ def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
     """Return a weight for each class that is not negative, or None."""
     if weight is None:
         return None
-    values = _numbers("weight", weight, num_classes, "one number for each class")
+    values = _copied("weight", weight)
     if values.ndim == 0:
+        _finite("weight", values)
         raise ValueError(f"weight must be one number for each class, got the number {weight!r}")
-    return _not_negative("weight", values)
+    _check_shape("weight", values, num_classes, "one number for each class")
+    return _as_weights("weight", values)
 
 
 def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
@@ -59,18 +62,21 @@ def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
         raise ValueError(
             f"sample_weight must be {wanted}: shape {shape[:-1]}, got shape {values.shape}"
         )
-    values = values.reshape(-1)
+    return _as_weights("sample_weight", values.reshape(-1))
+
+
+def _as_weights(name: str, values: Array) -> Array:
+    """Refuse weights that are negative or not finite; a kernel finds whether there are any."""
     if math.isnan(sum_of_weights(values)):
-        _not_negative("sample_weight", _finite("sample_weight", values))
+        _finite(name, values)
+        raise ValueError(f"{name} must not be negative, got {values[values < 0][0]}")
     return values
 
 
-def _numbers(name: str, values: Any, num_classes: int | None, wanted: str) -> Array:
-    array = _finite(name, _copied(name, values))
+def _check_shape(name: str, array: Array, num_classes: int | None, wanted: str) -> None:
     if array.ndim > 1 or (array.ndim == 1 and num_classes not in (None, array.size)):
         size = "C" if num_classes is None else num_classes
         raise ValueError(f"{name} must be {wanted}, shape ({size},), got shape {array.shape}")
-    return array
 
 
 def _copied(name: str, values: Any) -> Array:
@@ -86,9 +92,3 @@ def _finite(name: str, array: Array) -> Array:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
     return array
-
-
-def _not_negative(name: str, values: Array) -> Array:
-    if (values < 0).any():
-        raise ValueError(f"{name} must not be negative, got {values[values < 0][0]}")
-    return values

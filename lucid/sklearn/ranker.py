@@ -554,7 +554,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         indptr = np.cumsum(np.concatenate(lengths))
         return self._form.predicted(Labels(np.concatenate(indices), indptr, len(self.classes_)))
 
-    def predict_topk(self, X: Any, k: int = 5, *, sparse: bool = False) -> Any:
+    def predict_topk(self, X: Any, k: int | None = None, *, sparse: bool = False) -> Any:
         """Return the `k` best classes of each row and their scores.
 
         No array of all scores ``(N, C)`` is made: a few rows are scored at a time.
@@ -563,8 +563,8 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         ----------
         X : array_like, DataFrame, scipy.sparse matrix or array
             Features, shape ``(N, F)``, finite.
-        k : int, default 5
-            From 1 to ``C``.
+        k : int, optional
+            From 1 to ``C``; by default 5, or ``C`` if that is less.
         sparse : bool, default False
             Whether to return one sparse matrix, as the :doc:`metrics </api/metrics>` take it.
 
@@ -581,7 +581,9 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         ValueError
             If `k` is out of range.
         """
-        parts = [top_k(scores, k) for _, scores in self._decisions(self._features(X))]
+        x = self._features(X)
+        k = min(5, len(self.classes_)) if k is None else k
+        parts = [top_k(scores, k) for _, scores in self._decisions(x)]
         indices, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
         if not sparse:
             return indices, scores

@@ -318,6 +318,8 @@ class Trainer:
             If it is not finite.
         """
         weight = {} if batch.sample_weight is None else {"sample_weight": batch.sample_weight}
+        if weight and not np.any(batch.sample_weight):
+            return 0.0  # none of these rows is there
         with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
             loss = self.criterion(self.model(batch.features), batch.labels, **weight)
             value = float(loss.item())
