@@ -708,3 +708,17 @@ def test_a_model_of_few_classes_predicts_all_of_them_by_default(tmp_path, capsys
     assert cli.main(["predict", model, path]) == 0
     lines = capsysbinary.readouterr().out.splitlines()
     assert [len(line.split()) for line in lines] == [3, 3, 3, 3]
+
+
+def test_two_classes_of_one_name_are_refused(files, tmp_path, capsys):
+    names = tmp_path / "names.txt"
+    names.write_text("a\nb\nc\nd\ne\nf\ng\na\n")
+    assert cli.main(["train", files[0], "--class-names", str(names)]) == 2
+    assert "'a' is there twice" in capsys.readouterr().err
+
+
+def test_a_training_is_not_resumed_for_fewer_epochs_than_are_done(files, tmp_path, capsys):
+    checkpoint = str(tmp_path / "c.safetensors")
+    assert cli.main(["train", files[0], "--epochs", "3", "--checkpoint", checkpoint]) == 0
+    assert cli.main(["train", files[0], "--resume", checkpoint, "--epochs", "2"]) == 2
+    assert "--epochs 2: 3 are done already" in capsys.readouterr().err

@@ -40,6 +40,10 @@ def train(arguments: argparse.Namespace) -> int:
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
     fingerprint = data.fingerprint(split.train)
     begun.take_up(trainer, fingerprint)
+    if trainer.done > settings.epochs:
+        raise UsageError(
+            f"--epochs {settings.epochs}: {trainer.done:.3g} are done already in {arguments.resume}"
+        )
     listeners: list[Listener] = []
     checkpoint = arguments.checkpoint or arguments.resume
     if checkpoint is not None:
@@ -132,6 +136,9 @@ def _make_ranker(settings: Settings, split: data.Split, class_names: str | None)
     names = split.train.class_names if class_names is None else read_names(class_names)
     if names is not None and len(names) != num_classes:
         raise DataFileError(f"{class_names}: {len(names)} names, but {num_classes} classes")
+    if names is not None and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataFileError(f"{class_names}: names must be different, {twice!r} is there twice")
     try:
         ranker = training.Ranker(num_features, num_classes, settings.hidden, names)
     except ValueError as error:  # NumPy's, of sizes beyond any memory
