@@ -32,6 +32,11 @@ class Asked:
     reduction: str
     sample_weight: Array | None
 
+    def problem(self) -> Problem:
+        """Return what is wanted of the losses of the rows, whatever their scores."""
+        no_scores = np.empty((len(self.labels), 0))
+        return Problem(no_scores, self.labels, self.sample_weight, self.reduction)
+
 
 @primitive
 @rounded_once
@@ -54,9 +59,7 @@ def _solve(inputs: tuple[Tensor, ...], features: Any, asked: Asked, chunk: int) 
     """Compute the gradients along with the loss, to be only scaled in the backward pass."""
     weight, bias = inputs[0]._data, inputs[1]._data
     wanted = Wanted(*(t.requires_grad and grad_mode.enabled for t in inputs))
-    problem = Problem(
-        np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
-    )
+    problem = asked.problem()
 
     def compute(wanted: Wanted, upstream: Array | float = 1.0) -> tuple[Array, Gradients]:
         with np.errstate(divide="ignore", invalid="ignore"):  # a mean of no rows
@@ -129,9 +132,7 @@ def _step(
     step: Step,
     wanted: bool,
 ) -> tuple[Array, Array | None]:
-    problem = Problem(
-        np.empty((len(asked.labels), 0)), asked.labels, asked.sample_weight, asked.reduction
-    )
+    problem = asked.problem()
     with np.errstate(all="ignore"):  # a mean of no rows; what overflows
         losses, gradient = linear_step_of(
             features,
