@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lucid.losses import pairs
+from lucid.losses.solving import Terms
 
 #: On both sides of every border: of groups of 8 columns, of words of 64, of what is small.
 CLASSES = [2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33, 63, 64, 65, 100, 119, 120, 121, 127, 128, 129]
@@ -58,7 +59,7 @@ def same_bits(a, b):
 def terms_of(x, times):
     """The first class is unknown in each row, and named so many times."""
     columns, ends = np.zeros(times * len(x), np.int64), times * np.arange(len(x) + 1)
-    return pairs.Terms(base=pairs.BASES[None], unknown_indices=columns, unknown_indptr=ends)
+    return Terms(base=pairs.BASES[None], unknown_indices=columns, unknown_indptr=ends)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -124,8 +125,8 @@ def test_a_row_has_the_same_bits_whatever_form_its_labels_have(form, classes, dt
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_margins_of_classes_that_are_all_equal_give_the_bits_of_one(dtype, cpu_level):
     x, labels = draw(np.random.default_rng(1), 21, 7, dtype)
-    one = solve(x, padded(labels), pairs.Terms(margin=0.3))
-    each = solve(x, padded(labels), pairs.Terms(margins=np.full(21, 0.3)))
+    one = solve(x, padded(labels), Terms(margin=0.3))
+    each = solve(x, padded(labels), Terms(margins=np.full(21, 0.3)))
     assert same_bits(one[0], each[0])
     assert same_bits(one[1], each[1])
 
@@ -140,12 +141,11 @@ def test_unknown_columns_of_a_small_row_are_as_if_they_were_deleted(dtype, base,
     kept = np.delete(np.arange(24), unknown)
     columns = np.tile(unknown, len(x)), 3 * np.arange(len(x) + 1)
     weights = rng.choice([0.0, 1.0, 0.3], len(x))
-    terms = pairs.Terms(base=pairs.BASES[base], scale=weights)
-    loss, gradient = solve(
-        x, padded(labels), terms._replace(unknown_indices=columns[0], unknown_indptr=columns[1])
-    )
+    terms = {"base": pairs.BASES[base], "scale": weights}
+    unknown = {"unknown_indices": columns[0], "unknown_indptr": columns[1]}
+    loss, gradient = solve(x, padded(labels), Terms(**terms, **unknown))
     fewer = [np.searchsorted(kept, row).tolist() for row in labels]
-    expected, wanted = solve(np.ascontiguousarray(x[:, kept]), padded(fewer), terms)
+    expected, wanted = solve(np.ascontiguousarray(x[:, kept]), padded(fewer), Terms(**terms))
     np.testing.assert_allclose(loss, expected, rtol=1e-15)
     assert same_bits(np.ascontiguousarray(gradient[:, kept]), wanted)
     assert not gradient[:, unknown].any()

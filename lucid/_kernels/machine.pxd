@@ -6,3 +6,6 @@ cdef int startable(int threads) noexcept
 # Where a thread runs, and having another one run elsewhere.
 cdef int processor() noexcept nogil
 cdef void stay_apart(int from_processor) noexcept nogil
+
+# How many threads a kernel that is called now may use.
+cdef int current_threads() noexcept nogil

@@ -86,13 +86,17 @@ cdef extern from *:
     static void lucid_stay_apart(int from) { (void)from; }
     #endif
 
+    /* How many a kernel may use: what is set for the process, unless a thread has a number of its own. */
+    static int lucid_threads = 1;
+    static _Thread_local int lucid_threads_here;
+
     /* OpenMP has threads of its own for each thread that calls it. */
     static _Thread_local int lucid_wanted, lucid_had;
     """
     int lucid_max_threads() nogil
     int lucid_has_x86_64_v3() nogil
     int lucid_created_at_once(int threads) nogil
-    int lucid_wanted, lucid_had
+    int lucid_wanted, lucid_had, lucid_threads, lucid_threads_here
     int lucid_processor() noexcept nogil
     void lucid_stay_apart(int processor) noexcept nogil
 
@@ -126,3 +130,22 @@ def max_threads():
 def has_x86_64_v3():
     """Whether the processor runs code compiled for x86-64-v3 (AVX2, FMA, BMI)."""
     return lucid_has_x86_64_v3() != 0
+
+
+cdef int current_threads() noexcept nogil:
+    """How many threads a kernel that is called now may use."""
+    return lucid_threads_here if lucid_threads_here > 0 else lucid_threads
+
+
+def threads():
+    """How many threads a kernel that is called now may use."""
+    return current_threads()
+
+
+def set_threads(int threads, bint here=False):
+    """Set the number for the process, or only for this thread, where 0 means that of the process."""
+    global lucid_threads, lucid_threads_here
+    if here:
+        lucid_threads_here = threads
+    else:
+        lucid_threads = threads

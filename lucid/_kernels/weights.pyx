@@ -1,20 +1,25 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The sum of sample weights, by which a mean is divided, and whether they are any."""
+"""Weights: whether they are any, and their sum, by which a mean is divided."""
 
-from libc.math cimport INFINITY, NAN
+from libc.math cimport INFINITY
 
 from lucid._kernels.pairs.sums cimport Sum, add
 
 
+def are_weights(const double[::1] weight):
+    """Return whether all are finite and not negative."""
+    cdef Py_ssize_t n
+    cdef int good = 1
+    for n in range(weight.shape[0]):
+        good &= (weight[n] >= 0) & (weight[n] < INFINITY)
+    return good != 0
+
+
 def sum_of_weights(const double[::1] weight):
-    """Return the sum, rounded once; NaN where a weight is negative, infinite or NaN."""
+    """Return the sum, rounded once."""
     cdef Sum total
     cdef Py_ssize_t n
-    cdef bint good = True
     total.hi, total.lo = 0, 0
     for n in range(weight.shape[0]):
-        good &= 0 <= weight[n] < INFINITY
         add(&total, weight[n])
-    if not good:
-        return NAN
     return total.hi + total.lo if total.hi < INFINITY else total.hi     # inf: too large a sum

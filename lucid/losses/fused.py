@@ -19,8 +19,9 @@ from lucid.arrays.features import add_transposed_times, times_transposed
 from lucid.arrays.reduction import pairwise_sum
 from lucid.labels import Labels
 from lucid.losses.options import check_margin_fits
-from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, bases, call
-from lucid.losses.problem import Loss, Problem
+from lucid.losses.pairs import BASES, KERNELS, Kernel, bases
+from lucid.losses.problem import Loss
+from lucid.losses.solving import Problem, Terms, call
 from lucid.losses.warp import WARP, harmonic
 
 Array = npt.NDArray[Any]

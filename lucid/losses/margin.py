@@ -11,7 +11,8 @@ from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.options import as_class_weight, as_margin, as_power, check_normalize
 from lucid.losses.pairs import Kernel, bases, pairs_solver
-from lucid.losses.problem import Loss, Problem, Solver
+from lucid.losses.problem import Loss, Solver
+from lucid.losses.solving import Problem
 
 Array = npt.NDArray[Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid._kernels.weights import sum_of_weights
+from lucid._kernels.weights import are_weights
 from lucid.arrays.checks import as_array, as_int, kind_of
 
 Array = npt.NDArray[Any]
@@ -30,7 +30,7 @@ def as_margin(margin: Any, num_classes: int | None) -> float | Array:
     """Return a finite number, or one for each class."""
     if type(margin) is float and math.isfinite(margin):
         return margin
-    values = _finite("margin", _copied("margin", margin))
+    values = _finite("margin", _numbers("margin", margin))
     _check_shape("margin", values, num_classes, "a number, or one for each class")
     return float(values) if values.ndim == 0 else values
 
@@ -46,7 +46,7 @@ def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
     """Return a weight for each class that is not negative, or None."""
     if weight is None:
         return None
-    values = _copied("weight", weight)
+    values = _numbers("weight", weight)
     if values.ndim == 0:
         _finite("weight", values)
         raise ValueError(f"weight must be one number for each class, got the number {weight!r}")
@@ -56,7 +56,7 @@ def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
 
 def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
     """Return a weight for each row of scores of this shape, (N,), that is not negative."""
-    values = _copied("sample_weight", sample_weight)
+    values = _numbers("sample_weight", sample_weight).copy()
     if values.shape != shape[:-1]:
         wanted = "one number for each row of x" if len(shape) == 2 else "a number, as x is one row"
         raise ValueError(
@@ -67,7 +67,7 @@ def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
 
 def _as_weights(name: str, values: Array) -> Array:
     """Refuse weights that are negative or not finite; a kernel finds whether there are any."""
-    if math.isnan(sum_of_weights(values)):
+    if not are_weights(values):
         _finite(name, values)
         raise ValueError(f"{name} must not be negative, got {values[values < 0][0]}")
     return values
@@ -79,13 +79,13 @@ def _check_shape(name: str, array: Array, num_classes: int | None, wanted: str) 
         raise ValueError(f"{name} must be {wanted}, shape ({size},), got shape {array.shape}")
 
 
-def _copied(name: str, values: Any) -> Array:
-    """Return float64 numbers, in an array of their own: whoever has the other may write into it."""
+def _numbers(name: str, values: Any) -> Array:
+    """Return float64 numbers, in the array that was given if it is one of those."""
     array = as_array(name, values)
     if array.dtype.kind not in "iuf":
         got = f"{values!r}" if array.ndim == 0 else kind_of(array)
         raise TypeError(f"{name} must hold real numbers, got {got}")
-    return np.array(array, np.float64, order="C")
+    return np.asarray(array, np.float64, order="C")
 
 
 def _finite(name: str, array: Array) -> Array:

@@ -1,17 +1,15 @@
 """The losses of pairs that kernels find by ranks: from a problem to its kernel and back."""
 
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid import _kernels
-from lucid.arrays.buffers import empty_like
 from lucid.labels import Labels
 from lucid.losses.options import check_margin_fits
-from lucid.losses.problem import Problem, Solution, Solver
-from lucid.system import threads
+from lucid.losses.problem import Solver
+from lucid.losses.solving import PairsSolver, Terms
 
 Array = npt.NDArray[Any]
 
@@ -30,24 +28,6 @@ KERNELS: dict[str, dict[str, Any]] = {
 }
 
 
-class Terms(NamedTuple):
-    """What is asked for beside plain labels; see `_kernels/margin.pyi`."""
-
-    margin: float = 1.0
-    margins: Array | None = None
-    weights: Array | None = None
-    by_entry: bool = False
-    base: int = BASES["classes"]
-    scale: Array | None = None
-    worth_of_count: Array | None = None
-    unknown_indices: Array | None = None
-    unknown_indptr: Array | None = None
-
-
-#: Those of the plain loss, for which kernels take None.
-_PLAIN = Terms()
-
-
 def pairs_solver(
     kernel: Kernel,
     dtype: str,
@@ -58,30 +38,11 @@ def pairs_solver(
 ) -> Solver:
     """Return what has a kernel solve problems with scores of a `dtype.char`."""
     check_margin_fits(margin, np.dtype(dtype))
-    terms = Terms(
-        margin=margin if isinstance(margin, float) else 1.0,
-        margins=None if isinstance(margin, float) else margin,
-        weights=weights,
-        base=BASES[normalize],
-        worth_of_count=worth_of_count,
-    )
-    plain = weights is worth_of_count is None and terms.margins is None and terms == _PLAIN
-    return partial(_solve, KERNELS[kernel][dtype], None if plain else terms)
-
-
-def _solve(kernel: Any, terms: Terms | None, problem: Problem, want_gradient: bool) -> Solution:
-    target = problem.target
-    indices, indptr = target, None
-    if problem.scale is not None:
-        terms = (terms or _PLAIN)._replace(scale=problem.scale)
-    if isinstance(target, Labels):
-        indices, indptr = target.indices, target.indptr
-        if target.unknown_indptr is not None:
-            terms = (terms or _PLAIN)._replace(
-                unknown_indices=target.unknown_indices, unknown_indptr=target.unknown_indptr
-            )
-    x, divisor, rows = problem.x, problem.divisor, problem.rows
-    return call(kernel, x, indices, indptr, divisor, rows, want_gradient, terms)
+    number, margins = (margin, None) if isinstance(margin, float) else (1.0, margin)
+    terms = Terms(number, margins, weights, base=BASES[normalize], worth_of_count=worth_of_count)
+    arrays = (margins, weights, worth_of_count)
+    plain = number == 1 and normalize == "classes" and all(array is None for array in arrays)
+    return PairsSolver(KERNELS[kernel][dtype], None if plain else terms)
 
 
 def bases(labels: Labels, weights: Array | None, normalize: str | None) -> Array:
@@ -100,20 +61,3 @@ def bases(labels: Labels, weights: Array | None, normalize: str | None) -> Array
         total = np.bincount(row, weights, minlength=n)
         known = total * (known - labels.drop_duplicates().lengths())
     return np.where(known > 0, known, 1)
-
-
-def call(
-    kernel: Any,
-    x: Array,
-    indices: Array,
-    indptr: Array | None,
-    divisor: float,
-    rows: bool,
-    want_gradient: bool,
-    terms: Terms | None = None,
-) -> Solution:
-    """Call a kernel: all threads, and memory that is kept for large gradients."""
-    gradient = empty_like(x) if want_gradient else None
-    out = np.empty(len(x)) if rows else None
-    total = kernel(x, indices, indptr, divisor, out, gradient, threads.current(), terms)
-    return total if out is None else out, gradient

@@ -8,15 +8,12 @@ dtype and the shape that the user expects.
 import inspect
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import NoneType
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid._kernels.weights import sum_of_weights
 from lucid.arrays.checks import (
-    REDUCTIONS,
     Reduction,
     as_array,
     check_reduction,
@@ -25,63 +22,15 @@ from lucid.arrays.checks import (
 )
 from lucid.labels import Labels, as_labels, is_array_like, label_array, plain_labels
 from lucid.losses.options import as_sample_weight
+from lucid.losses.solving import Problem, ShortWay, are_constant
 
 Array = npt.NDArray[Any]
-
-#: Types of options that are checked once, and not again in the next call.
-_CONSTANT = (float, int, str, bool, NoneType)
-
-_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 #: The loss, or that of each row, in float64; and its gradient, unless it is not wanted.
 Solution = tuple[Any, Array | None]
 
 #: From a problem, and whether the gradient is wanted.
-Solver = Callable[["Problem", bool], Solution]
-
-
-class Problem:
-    """Rows of scores with their labels, and what of their losses is wanted.
-
-    Attributes
-    ----------
-    x : ndarray
-        Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order.
-    target : Labels, or what a loss's `read_target` makes of the user's
-        The labels of the rows.
-    scale : ndarray or None
-        Float64 (N,): what the loss of each row is multiplied by, its sample weight; None for 1.
-    rows : bool
-        Whether the loss of each row is wanted, rather than their sum.
-    divisor : float
-        What the losses are divided by: for a mean the number of rows, or the sum of the weights.
-    """
-
-    __slots__ = ("divisor", "rows", "scale", "target", "x")
-
-    def __init__(self, x: Array, target: Any, scale: Array | None, reduction: str) -> None:
-        self.x = x
-        self.target = target
-        self.scale = scale
-        self.rows = reduction == "none"
-        self.divisor = 1.0
-        if reduction == "mean":
-            self.divisor = float(len(x)) if scale is None else sum_of_weights(scale)
-
-    def gathered(self, losses: Array) -> Any:
-        """Make of the losses of the rows, in float64, what is wanted."""
-        if self.scale is not None:
-            # A row of weight 0 is not there, not even where its loss is NaN.
-            losses = np.where(self.scale == 0, 0, losses * self.scale)
-        return losses if self.rows else np.divide(losses.sum(), self.divisor)
-
-    def factors(self) -> Array | float:
-        """Return what the gradient of each row is multiplied by, (N, 1), or one number for all."""
-        if self.scale is None:
-            return float(np.divide(1.0, self.divisor))
-        # A row of weight 0 has a gradient of 0, also where all weights are, and their mean is nan.
-        factors = np.where(self.scale == 0, 0, self.scale / self.divisor)
-        return factors[:, np.newaxis]
+Solver = Callable[[Problem, bool], Solution]
 
 
 class Loss:
@@ -117,7 +66,7 @@ class Loss:
         self.solver = solver
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
-        self.padded = padded
+        self.at_once = ShortWay(self, padded)
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default
@@ -125,7 +74,7 @@ class Loss:
             if name not in ("x", "target", "reduction", "sample_weight")
         }
         self._checked_once = lru_cache(typed=True)(self._checked)
-        self._solver_once = lru_cache(typed=True)(self._solver)
+        self.solver_once = lru_cache(typed=True)(self.solver_of)
 
     def compute(
         self,
@@ -137,27 +86,11 @@ class Loss:
         want_gradient: bool,
     ) -> tuple[Array, Array | None]:
         """Return the loss of an array of scores and, if wanted, its gradient."""
-        if reduction in REDUCTIONS and self.is_ready(x.shape, target):
-            try:
-                scale = None if sample_weight is None else as_sample_weight(sample_weight, x.shape)
-                constant = not options or are_constant(options)
-                solver = self._solver_once if constant else self._solver
-                solve = solver(x.dtype.char, x.shape[1], **options)
-                loss, gradient = solve(Problem(x, target, scale, reduction), want_gradient)
-                return _in_dtype(loss, x.dtype), gradient
-            except (IndexError, KeyError, TypeError, ValueError):
-                pass  # and leave the block: its error is not the one for the user
+        solved = self.at_once.solve(x, target, reduction, sample_weight, options, want_gradient)
+        if solved is not None:
+            return solved
         problem = self.problem(x, target, reduction, sample_weight)
         return self.solved(problem, x, self.checked(x.shape[-1], options), want_gradient)
-
-    def is_ready(self, shape: tuple[int, ...], target: Any) -> bool:
-        """Whether kernels may be handed labels as they are, for scores of a shape.
-
-        They refuse what they do not understand, so that good arguments pay for no closer look.
-        """
-        if type(target) is np.ndarray:
-            return self.padded and target.dtype.char in "bhilq"
-        return type(target) is Labels and (len(target), target.num_classes) == shape
 
     def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
         """Check the scores, their sample weights and the reduction, and read the labels."""
@@ -176,9 +109,9 @@ class Loss:
         solve = self.solver(problem.x.dtype.char, problem.x.shape[1], **checked)
         loss, gradient = solve(problem, want_gradient)
         dtype = x.dtype.newbyteorder("=")
-        loss = _in_dtype(loss, dtype)
-        if gradient is not None:
-            with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # inf and nan are results
+            loss = np.asarray(loss).astype(dtype, copy=False)
+            if gradient is not None:
                 gradient = gradient.astype(dtype, copy=False)
         if x.ndim == 1:
             loss = loss.reshape(())
@@ -191,7 +124,7 @@ class Loss:
         checked = self._checked_once if are_constant(options) else self._checked
         return checked(num_classes, **options)
 
-    def _solver(self, dtype: str, num_classes: int, **options: Any) -> Solver:
+    def solver_of(self, dtype: str, num_classes: int, **options: Any) -> Solver:
         return self.solver(dtype, num_classes, **self._checked(num_classes, **options))
 
     def _checked(self, num_classes: int | None, **options: Any) -> dict[str, Any]:
@@ -219,18 +152,6 @@ class Loss:
         options = self.changed(options)
         loss = self.compute(scores, target, reduction, sample_weight, options, True)
         return cast(tuple[Array, Array], loss)
-
-
-def are_constant(options: Mapping[str, Any]) -> bool:
-    """Whether options are such as cannot change: they are looked at once, not in each call."""
-    return all(type(value) in _CONSTANT for value in options.values())
-
-
-def _in_dtype(loss: Any, dtype: Any) -> Array:
-    if type(loss) is float and abs(loss) <= _LARGEST_FLOAT32 and dtype.char != "e":
-        return np.array(loss, dtype)
-    with np.errstate(over="ignore", invalid="ignore"):  # inf and nan are results
-        return np.asarray(loss).astype(dtype, copy=False)
 
 
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:

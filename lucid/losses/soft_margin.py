@@ -9,7 +9,8 @@ from lucid._kernels import soft_margin as _kernel
 from lucid.arrays.checks import Reduction, as_array, check_probabilities, check_weight
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses import docs
-from lucid.losses.problem import Loss, Problem, Solution, Solver
+from lucid.losses.problem import Loss, Solution, Solver
+from lucid.losses.solving import Problem
 from lucid.losses.sums import solve_sums
 
 Array = npt.NDArray[Any]

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from lucid.arrays.buffers import empty_like
 from lucid.labels import Labels
-from lucid.losses.problem import Problem, Solution
+from lucid.losses.problem import Solution
+from lucid.losses.solving import Problem
 from lucid.system import threads
 
 Array = npt.NDArray[Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, cast
 
 import numpy as np
@@ -17,11 +17,27 @@ from lucid.losses.problem import Loss
 
 P = ParamSpec("P")
 
+#: By a loss's name: from scores, target, reduction, sample weights and options to the loss.
+CALLS: dict[str, Callable[[TensorLike, Any, str, Any, Mapping[str, Any]], Tensor]] = {}
+
 
 def of_tensors(
     loss: Loss, arrays: Callable[P, Any], again: Again, example: str
 ) -> Callable[P, Tensor]:
     """Return the function of tensors of a loss, with the parameters of the function of arrays."""
+
+    def call(
+        x: TensorLike, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        if isinstance(target, Tensor):
+            target = values("target", target)
+        if options:
+            options = constants(options)
+        if sample_weight is not None:
+            sample_weight = constant("sample_weight", sample_weight)
+        if not isinstance(x, Tensor):
+            x = real("x", x)
+        return loss_of(x, loss, target, reduction, sample_weight, options, again)
 
     def function(
         x: TensorLike,
@@ -31,14 +47,9 @@ def of_tensors(
         sample_weight: Any = None,
         **options: Any,
     ) -> Tensor:
-        if isinstance(target, Tensor):
-            target = values("target", target)
-        if options or sample_weight is not None:
-            options = {name: constant(name, value) for name, value in options.items()}
-            sample_weight = constant("sample_weight", sample_weight)
-        x = x if isinstance(x, Tensor) else real("x", x)
-        return loss_of(x, loss, target, reduction, sample_weight, options, again)
+        return call(x, target, reduction, sample_weight, options)
 
+    CALLS[loss.name] = call
     function.__name__ = function.__qualname__ = loss.name
     function.__doc__ = docs.of_tensors(arrays, example)
     signature = inspect.signature(arrays).replace(return_annotation="Tensor")
@@ -59,6 +70,14 @@ def real(name: str, x: TensorLike) -> Tensor:
 def constant(name: str, x: Any) -> Any:
     """Return an argument that is not differentiated: the array of a tensor, and else as it is."""
     return values(name, x) if isinstance(x, Tensor) else x
+
+
+def constants(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return options with the arrays of tensors; where there are none, the same mapping."""
+    for value in options.values():
+        if isinstance(value, Tensor):
+            return {name: constant(name, value) for name, value in options.items()}
+    return options
 
 
 def values(name: str, x: TensorLike) -> Array:

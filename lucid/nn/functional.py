@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
@@ -408,7 +409,7 @@ def _read_layer(
     shape = (*features.shape[:-1], len(weight))
     asked = fused.Asked(
         of,
-        of.checked(len(weight), options),
+        of.checked(len(weight), deepcopy(options)),
         _again,
         labels_for(shape, constant("target", target)),
         reduction,

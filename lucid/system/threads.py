@@ -2,7 +2,6 @@
 
 import operator
 import os
-import threading
 from contextlib import AbstractContextManager
 from typing import Any, SupportsIndex
 
@@ -16,7 +15,7 @@ __all__ = ["get_num_threads", "one_blas_thread", "set_num_threads"]
 _MOST_THREADS = 1024
 
 # OpenMP's own default, so that OMP_NUM_THREADS holds.
-_num_threads = min(machine.max_threads(), _MOST_THREADS)
+machine.set_threads(min(machine.max_threads(), _MOST_THREADS))
 
 # OpenMP's threads do not survive a fork: a child that enters a parallel region would hang.
 _forked = False
@@ -42,7 +41,7 @@ def get_num_threads() -> int:
     >>> lucid.get_num_threads()
     1
     """
-    return _num_threads
+    return machine.threads()
 
 
 def set_num_threads(n: SupportsIndex) -> None:
@@ -91,7 +90,6 @@ def set_num_threads(n: SupportsIndex) -> None:
     Traceback (most recent call last):
     ValueError: n must be from 1 to 1024, got 0
     """
-    global _num_threads
     threads = operator.index(n)
     if not 1 <= threads <= _MOST_THREADS:
         raise ValueError(f"n must be from 1 to {_MOST_THREADS}, got {threads}")
@@ -101,7 +99,7 @@ def set_num_threads(n: SupportsIndex) -> None:
             f"{threads}; processes started with 'spawn' or 'forkserver' can have more"
         )
         threads = 1
-    _num_threads = threads
+    machine.set_threads(threads)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -148,13 +146,6 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return blas.one_thread()
 
 
-class _Override(threading.local):
-    num_threads: int | None = None
-
-
-_override = _Override()
-
-
 class using:
     """Let what this thread calls meanwhile use another number of threads than the one that is set.
 
@@ -167,20 +158,22 @@ class using:
         self._threads = 1 if _forked else min(threads, _MOST_THREADS)
 
     def __enter__(self) -> None:
-        _override.num_threads = self._threads
+        machine.set_threads(self._threads, here=True)
 
     def __exit__(self, *error: object) -> None:
-        _override.num_threads = None
+        machine.set_threads(0, here=True)
 
 
 def current() -> int:
     """Return how many threads a kernel that is called now may use."""
-    return _override.num_threads or _num_threads
+    return machine.threads()
 
 
 def _after_fork() -> None:
-    global _forked, _num_threads
-    _forked, _num_threads = True, 1
+    global _forked
+    _forked = True
+    machine.set_threads(1)
+    machine.set_threads(0, here=True)
 
 
 if hasattr(os, "register_at_fork"):

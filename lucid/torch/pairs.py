@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lucid.losses.margin import MARGIN
-from lucid.losses.pairs import BASES, KERNELS, Kernel, Terms, call
+from lucid.losses.pairs import BASES, KERNELS, Kernel
 from lucid.losses.problem import labels_for
+from lucid.losses.solving import Terms, call
 from lucid.losses.warp import WARP
 from lucid.system import threads
 from lucid.torch.ranks import Ranks, Slopes, harmonic, sum_dtype

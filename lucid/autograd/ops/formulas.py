@@ -16,7 +16,7 @@ from lucid.autograd.ops.elementwise import exp, log, sigmoid
 from lucid.autograd.primitive import Result, primitive
 from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels
-from lucid.losses.problem import Problem
+from lucid.losses.solving import Problem
 
 
 def lsep(x: Tensor, problem: Problem, *, per_label: bool) -> Tensor:

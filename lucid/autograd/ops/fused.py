@@ -17,7 +17,8 @@ from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels
 from lucid.losses.fused import Gradients, Wanted, linear_loss_of
-from lucid.losses.problem import Loss, Problem
+from lucid.losses.problem import Loss
+from lucid.losses.solving import Problem
 from lucid.losses.stepping import Step, linear_step_of
 
 

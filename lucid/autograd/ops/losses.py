@@ -22,7 +22,8 @@ from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.primitive import Result, primitive, record
 from lucid.autograd.tensor import Array, Tensor
 from lucid.labels import Labels
-from lucid.losses.problem import Loss, Problem
+from lucid.losses.problem import Loss
+from lucid.losses.solving import Problem
 
 #: From the upstream gradient and the scores to the gradient of the scores, differentiable.
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -126,14 +127,14 @@ def _differentiable(
     def problem() -> Problem:
         return loss.problem(x._data, target, reduction, sample_weight)
 
-    if loss.is_ready(x.shape, target):  # what is read again must be our own
+    if loss.at_once.is_ready(x._data, target):  # what is read again must be our own
         target = target if isinstance(target, Labels) else target.copy()
         sample_weight, options = deepcopy(sample_weight), deepcopy(options)
         value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
         checked = loss.checked(x.shape[-1], options)
     else:
         given = problem()
-        checked = loss.checked(x.shape[-1], options)
+        checked = deepcopy(loss.checked(x.shape[-1], options))
         value, gradient = loss.solved(given, x._data, checked, True)
     assert gradient is not None
     return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from lucid.arrays.checks import Reduction, check_reduction
 from lucid.autograd.tensor import Tensor, TensorLike
 from lucid.losses.problem import Loss
+from lucid.nn.doors import CALLS
 from lucid.nn.module import Module
 
 
@@ -15,7 +15,6 @@ class Criterion(Module):
     """A loss with its options."""
 
     _loss: ClassVar[Loss]
-    _function: ClassVar[Callable[..., Tensor]]
     _given: dict[str, Any]
 
     def __init__(self, reduction: Reduction, **options: Any) -> None:
@@ -42,6 +41,11 @@ class Criterion(Module):
                 if each in given and given[each] is not defaults[each]
             }
 
+    def __call__(
+        self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
+    ) -> Tensor:
+        return self.forward(x, target, sample_weight)
+
     def forward(
         self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
     ) -> Tensor:
@@ -61,14 +65,8 @@ class Criterion(Module):
         Tensor
             Scalar loss, or the loss of each sample, as `reduction` says.
         """
-        function = type(self)._function
-        return function(
-            x,
-            target,
-            reduction=self.reduction,
-            sample_weight=sample_weight,
-            **self._given,
-        )
+        call = CALLS[self._loss.name]
+        return call(x, target, self.reduction, sample_weight, self._given)
 
     def extra_repr(self) -> str:
         """Return a string representation of the layer's configuration.

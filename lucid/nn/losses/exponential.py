@@ -5,7 +5,6 @@ from __future__ import annotations
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.exponential import BPMLL, LSEP, ZLPR
-from lucid.nn import functional as F
 from lucid.nn.losses.criterion import Criterion
 
 _NOTES = {
@@ -85,7 +84,6 @@ class LSEPLoss(Criterion):
     """
 
     _loss = LSEP
-    _function = F.lsep_loss
 
     def __init__(self, reduction: Reduction = "mean", *, per_label: bool = False) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -147,7 +145,6 @@ class ZLPRLoss(Criterion):
     """
 
     _loss = ZLPR
-    _function = F.zlpr_loss
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
@@ -208,7 +205,6 @@ class BPMLLLoss(Criterion):
     """
 
     _loss = BPMLL
-    _function = F.bpmll_loss
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""

@@ -8,7 +8,6 @@ from lucid.arrays.checks import Reduction
 from lucid.autograd.tensor import TensorLike
 from lucid.losses import docs
 from lucid.losses.margin import MARGIN
-from lucid.nn import functional as F
 from lucid.nn.losses.criterion import Criterion
 
 
@@ -143,7 +142,6 @@ class MultilabelMarginLoss(Criterion):
     """
 
     _loss = MARGIN
-    _function = F.multilabel_margin_loss
 
     def __init__(
         self,

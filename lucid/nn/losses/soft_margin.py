@@ -6,7 +6,6 @@ from lucid.arrays.checks import Reduction
 from lucid.autograd.tensor import TensorLike
 from lucid.losses import docs
 from lucid.losses.soft_margin import SOFT_MARGIN
-from lucid.nn import functional as F
 from lucid.nn.losses.criterion import Criterion
 
 
@@ -76,7 +75,6 @@ class MultiLabelSoftMarginLoss(Criterion):
     """
 
     _loss = SOFT_MARGIN
-    _function = F.multilabel_soft_margin_loss
 
     def __init__(self, weight: TensorLike | None = None, reduction: Reduction = "mean") -> None:
         """Initialise the module. See the class docstring for parameter semantics."""

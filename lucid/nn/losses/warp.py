@@ -6,7 +6,6 @@ from lucid.arrays.checks import Reduction
 from lucid.autograd.tensor import TensorLike
 from lucid.losses import docs
 from lucid.losses.warp import WARP
-from lucid.nn import functional as F
 from lucid.nn.losses.criterion import Criterion
 
 
@@ -84,7 +83,6 @@ class WARPLoss(Criterion):
     """
 
     _loss = WARP
-    _function = F.warp_loss
 
     def __init__(self, reduction: Reduction = "mean", *, margin: float | TensorLike = 1.0) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""

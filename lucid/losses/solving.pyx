@@ -1,0 +1,197 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""Problems, and the short way from the arguments of a user to a kernel and back.
+
+It is compiled, for a small problem takes its kernel less time than a few lines of Python. Nothing is
+checked here for the words of an error: what is not plainly good goes the careful way of `Loss`.
+"""
+
+cimport numpy as cnp
+import numpy as np
+
+from lucid._kernels.machine cimport current_threads
+from lucid._kernels.weights import sum_of_weights
+from lucid.arrays import buffers
+from lucid.labels import Labels
+from lucid.losses.options import as_sample_weight
+
+cnp.import_array()
+
+cdef Py_ssize_t LARGE = buffers.LARGE
+# Types of options that cannot change: they are looked at once, not in each call.
+cdef tuple CONSTANT = (float, int, str, bool, type(None))
+
+
+cdef class Problem:
+    """Rows of scores with their labels, and what of their losses is wanted; see the `.pyi`."""
+
+    cdef readonly object x, target, scale
+    cdef readonly bint rows
+    cdef readonly double divisor
+
+    def __init__(self, x, target, scale, reduction):
+        self.x, self.target, self.scale = x, target, scale
+        self.rows = reduction == "none"
+        self.divisor = 1
+        if reduction == "mean":
+            self.divisor = len(x) if scale is None else sum_of_weights(scale)
+
+    def gathered(self, losses):
+        """Make of the losses of the rows, in float64, what is wanted."""
+        if self.scale is not None:
+            # A row of weight 0 is not there, not even where its loss is NaN.
+            losses = np.where(self.scale == 0, 0, losses * self.scale)
+        return losses if self.rows else np.divide(losses.sum(), self.divisor)
+
+    def factors(self):
+        """Return what the gradient of each row is multiplied by, (N, 1), or one number for all."""
+        if self.scale is None:
+            return float(np.divide(1.0, self.divisor))
+        # A row of weight 0 has a gradient of 0, also where all weights are, and their mean is nan.
+        return np.where(self.scale == 0, 0, self.scale / self.divisor)[:, np.newaxis]
+
+
+cdef class Terms:
+    """What is asked of a kernel of pairs beside plain labels; see `_kernels/margin.pyi`."""
+
+    cdef readonly double margin
+    cdef readonly object margins, weights, scale, worth_of_count, unknown_indices, unknown_indptr
+    cdef readonly bint by_entry
+    cdef readonly int base
+
+    def __init__(self, margin=1.0, margins=None, weights=None, by_entry=False, base=0, scale=None,
+                 worth_of_count=None, unknown_indices=None, unknown_indptr=None):
+        self.margin, self.margins, self.weights, self.by_entry = margin, margins, weights, by_entry
+        self.base, self.scale, self.worth_of_count = base, scale, worth_of_count
+        self.unknown_indices, self.unknown_indptr = unknown_indices, unknown_indptr
+
+    cdef Terms of(self, scale, unknown_indices, unknown_indptr):
+        """The same for rows with these scales and unknown columns."""
+        return Terms(self.margin, self.margins, self.weights, self.by_entry, self.base, scale,
+                     self.worth_of_count, unknown_indices, unknown_indptr)
+
+
+cdef Terms PLAIN = Terms()
+
+
+cdef class PairsSolver:
+    """A kernel of pairs with the options of a loss: from a `Problem` to its solution."""
+
+    cdef object kernel
+    cdef Terms terms            # None for those of the plain loss
+
+    def __init__(self, kernel, Terms terms):
+        self.kernel, self.terms = kernel, terms
+
+    def __call__(self, problem, want_gradient):
+        return self.solve(problem, want_gradient)
+
+    cdef tuple solve(self, Problem problem, bint want_gradient):
+        cdef Terms terms = self.terms
+        indices, indptr, unknown_indices, unknown_indptr = problem.target, None, None, None
+        if not cnp.PyArray_CheckExact(indices):
+            labels = indices
+            indices, indptr = labels.indices, labels.indptr
+            unknown_indices, unknown_indptr = labels.unknown_indices, labels.unknown_indptr
+        if problem.scale is not None or unknown_indptr is not None:
+            terms = PLAIN if terms is None else terms
+            terms = terms.of(problem.scale, unknown_indices, unknown_indptr)
+        return solution(self.kernel, problem.x, indices, indptr, problem.divisor, problem.rows, want_gradient,
+                    terms)
+
+
+def call(kernel, x, indices, indptr, double divisor, bint rows, bint want_gradient, terms=None):
+    """Call a kernel: all threads, and memory that is kept for large gradients."""
+    return solution(kernel, x, indices, indptr, divisor, rows, want_gradient, terms)
+
+
+cdef tuple solution(kernel, cnp.ndarray x, indices, indptr, double divisor, bint rows, bint want_gradient,
+                    terms):
+    gradient = None
+    if want_gradient:
+        if cnp.PyArray_NBYTES(x) < LARGE:
+            gradient = cnp.PyArray_EMPTY(x.ndim, x.shape, cnp.PyArray_TYPE(x), 0)
+        else:
+            gradient = buffers.empty_like(x)
+    out = cnp.PyArray_EMPTY(1, x.shape, cnp.NPY_DOUBLE, 0) if rows else None
+    total = kernel(x, indices, indptr, divisor, out, gradient, current_threads(), terms)
+    return total if out is None else out, gradient
+
+
+cdef class ShortWay:
+    """What a loss does with arguments that are plainly good; see the `.pyi`."""
+
+    cdef object loss
+    cdef bint padded
+    # The last solver, for a training asks for the same again and again.
+    cdef int dtype
+    cdef Py_ssize_t num_classes
+    cdef object options, solver
+
+    def __init__(self, loss, bint padded):
+        self.loss, self.padded, self.solver = loss, padded, None
+
+    def solve(self, cnp.ndarray x, target, reduction, sample_weight, options, bint want_gradient):
+        """Return the loss and its gradient or None; None if the arguments take a closer look."""
+        cdef int dtype = cnp.PyArray_TYPE(x)
+        if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or x.ndim != 2
+                or reduction not in ("mean", "sum", "none") or not self.is_ready(x, target)):
+            return None
+        try:
+            options, solve = options or None, self.solver
+            if solve is None or dtype != self.dtype or x.shape[1] != self.num_classes or (
+                    options is not self.options):
+                solve = self.find_solver(dtype, x.shape[1], options)
+            scale = None
+            if sample_weight is not None:
+                scale = as_sample_weight(sample_weight, (x.shape[0], x.shape[1]))
+            problem = Problem(x, target, scale, reduction)
+            if type(solve) is PairsSolver:
+                result, gradient = (<PairsSolver>solve).solve(problem, want_gradient)
+            else:
+                result, gradient = solve(problem, want_gradient)
+            return rounded(result, dtype), gradient
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None             # its error is not the one for the user
+
+    cpdef bint is_ready(self, cnp.ndarray x, target):
+        """Whether kernels may be handed labels as they are."""
+        if cnp.PyArray_CheckExact(target):
+            return self.padded and cnp.PyArray_ISSIGNED(<cnp.ndarray>target)
+        return type(target) is Labels and len(target) == x.shape[0] and target.num_classes == x.shape[1]
+
+    cdef find_solver(self, int dtype, Py_ssize_t num_classes, options):
+        char = "f" if dtype == cnp.NPY_FLOAT else "d"
+        given = options or {}
+        if not are_constant(given):
+            return self.loss.solver_of(char, num_classes, **given)
+        solver = self.loss.solver_once(char, num_classes, **given)
+        self.dtype, self.num_classes, self.options, self.solver = dtype, num_classes, options, solver
+        return solver
+
+
+cpdef bint are_constant(options):
+    """Whether options are such as cannot change."""
+    for value in options.values():
+        if type(value) not in CONSTANT:
+            return False
+    return True
+
+
+cdef cnp.ndarray rounded(result, int dtype):
+    """A number of Python or an array of float64, as an array of float32 or float64."""
+    cdef cnp.ndarray losses, wanted
+    cdef Py_ssize_t n
+    if type(result) is float:
+        wanted = cnp.PyArray_EMPTY(0, NULL, dtype, 0)
+        if dtype == cnp.NPY_FLOAT:
+            (<float*>wanted.data)[0] = <float><double>result
+        else:
+            (<double*>wanted.data)[0] = <double>result
+        return wanted
+    losses = result
+    if dtype == cnp.NPY_DOUBLE:
+        return losses
+    wanted = cnp.PyArray_EMPTY(1, losses.shape, dtype, 0)
+    for n in range(losses.shape[0]):
+        (<float*>wanted.data)[n] = <float>(<double*>losses.data)[n]
+    return wanted

@@ -1,0 +1,29 @@
+"""What weights are, and the sum of sample weights, by which a mean is divided."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lucid._kernels.weights import are_weights, sum_of_weights
+
+
+@given(st.lists(st.floats(0, 1e300), max_size=50))
+def test_the_sum_is_rounded_once(weights):
+    found = sum_of_weights(np.array(weights))
+    assert abs(found - math.fsum(weights)) <= math.ulp(found)
+
+
+@pytest.mark.parametrize("bad", [-1.0, -5e-324, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("place", [0, 6, 12])
+def test_what_is_negative_or_not_finite_is_not_a_weight(bad, place):
+    weights = np.linspace(0, 1, 13)
+    assert are_weights(weights)
+    weights[place] = bad
+    assert not are_weights(weights)
+
+
+def test_a_sum_too_large_is_inf():
+    assert sum_of_weights(np.array([1e308, 1e308])) == math.inf
