@@ -142,8 +142,8 @@ def test_unknown_columns_of_a_small_row_are_as_if_they_were_deleted(dtype, base,
     columns = np.tile(unknown, len(x)), 3 * np.arange(len(x) + 1)
     weights = rng.choice([0.0, 1.0, 0.3], len(x))
     terms = {"base": pairs.BASES[base], "scale": weights}
-    unknown = {"unknown_indices": columns[0], "unknown_indptr": columns[1]}
-    loss, gradient = solve(x, padded(labels), Terms(**terms, **unknown))
+    left_out = {"unknown_indices": columns[0], "unknown_indptr": columns[1]}
+    loss, gradient = solve(x, padded(labels), Terms(**terms, **left_out))
     fewer = [np.searchsorted(kept, row).tolist() for row in labels]
     expected, wanted = solve(np.ascontiguousarray(x[:, kept]), padded(fewer), Terms(**terms))
     np.testing.assert_allclose(loss, expected, rtol=1e-15)

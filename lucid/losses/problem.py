@@ -66,7 +66,7 @@ class Loss:
         self.solver = solver
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
-        self.at_once = ShortWay(self, padded)
+        self.at_once = ShortWay(self, padded, lists=read_target is None)
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default
@@ -74,7 +74,7 @@ class Loss:
             if name not in ("x", "target", "reduction", "sample_weight")
         }
         self._checked_once = lru_cache(typed=True)(self._checked)
-        self.solver_once = lru_cache(typed=True)(self.solver_of)
+        self._solver_once = lru_cache(typed=True)(self._solver)
 
     def compute(
         self,
@@ -90,7 +90,7 @@ class Loss:
         if solved is not None:
             return solved
         problem = self.problem(x, target, reduction, sample_weight)
-        return self.solved(problem, x, self.checked(x.shape[-1], options), want_gradient)
+        return self.solved(problem, x, options, want_gradient)
 
     def problem(self, x: Array, target: Any, reduction: str, sample_weight: Any) -> Problem:
         """Check the scores, their sample weights and the reduction, and read the labels."""
@@ -103,10 +103,10 @@ class Loss:
         return Problem(rows, self.read_target(target, x), scale, reduction)
 
     def solved(
-        self, problem: Problem, x: Array, checked: Mapping[str, Any], want_gradient: bool
+        self, problem: Problem, x: Array, options: Mapping[str, Any], want_gradient: bool
     ) -> tuple[Array, Array | None]:
         """Solve the problem of the scores `x`, in their dtype and shape."""
-        solve = self.solver(problem.x.dtype.char, problem.x.shape[1], **checked)
+        solve = self.solver_for(problem.x.dtype.char, problem.x.shape[1], options)
         loss, gradient = solve(problem, want_gradient)
         dtype = x.dtype.newbyteorder("=")
         with np.errstate(over="ignore", invalid="ignore"):  # inf and nan are results
@@ -124,7 +124,12 @@ class Loss:
         checked = self._checked_once if are_constant(options) else self._checked
         return checked(num_classes, **options)
 
-    def solver_of(self, dtype: str, num_classes: int, **options: Any) -> Solver:
+    def solver_for(self, dtype: str, num_classes: int, options: Mapping[str, Any]) -> Solver:
+        """Return what solves problems with scores of a `dtype.char`, or say what is wrong."""
+        solver = self._solver_once if are_constant(options) else self._solver
+        return solver(dtype, num_classes, **options)
+
+    def _solver(self, dtype: str, num_classes: int, **options: Any) -> Solver:
         return self.solver(dtype, num_classes, **self._checked(num_classes, **options))
 
     def _checked(self, num_classes: int | None, **options: Any) -> dict[str, Any]:

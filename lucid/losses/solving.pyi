@@ -88,9 +88,11 @@ class ShortWay:
     loss : Loss
     padded : bool
         Whether its kernels read padded labels as they are.
+    lists : bool
+        Whether lists of ints are labels, rather than numbers for all classes.
     """
 
-    def __init__(self, loss: Loss, padded: bool) -> None: ...
+    def __init__(self, loss: Loss, padded: bool, lists: bool) -> None: ...
     def solve(
         self,
         x: Array,

@@ -11,7 +11,7 @@ import numpy as np
 from lucid._kernels.machine cimport current_threads
 from lucid._kernels.weights import sum_of_weights
 from lucid.arrays import buffers
-from lucid.labels import Labels
+from lucid.labels import Labels, plain_labels
 from lucid.losses.options import as_sample_weight
 
 cnp.import_array()
@@ -121,20 +121,24 @@ cdef class ShortWay:
     """What a loss does with arguments that are plainly good; see the `.pyi`."""
 
     cdef object loss
-    cdef bint padded
+    cdef bint padded, lists
     # The last solver, for a training asks for the same again and again.
     cdef int dtype
     cdef Py_ssize_t num_classes
     cdef object options, solver
 
-    def __init__(self, loss, bint padded):
-        self.loss, self.padded, self.solver = loss, padded, None
+    def __init__(self, loss, bint padded, bint lists):
+        self.loss, self.padded, self.lists, self.solver = loss, padded, lists, None
 
     def solve(self, cnp.ndarray x, target, reduction, sample_weight, options, bint want_gradient):
         """Return the loss and its gradient or None; None if the arguments take a closer look."""
         cdef int dtype = cnp.PyArray_TYPE(x)
         if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or x.ndim != 2
-                or reduction not in ("mean", "sum", "none") or not self.is_ready(x, target)):
+                or reduction not in ("mean", "sum", "none")):
+            return None
+        if type(target) is list and self.lists:
+            target = plain_labels(target, (x.shape[0], x.shape[1]))
+        if not self.is_ready(x, target):
             return None
         try:
             options, solve = options or None, self.solver
@@ -161,11 +165,11 @@ cdef class ShortWay:
 
     cdef find_solver(self, int dtype, Py_ssize_t num_classes, options):
         char = "f" if dtype == cnp.NPY_FLOAT else "d"
-        given = options or {}
-        if not are_constant(given):
-            return self.loss.solver_of(char, num_classes, **given)
-        solver = self.loss.solver_once(char, num_classes, **given)
-        self.dtype, self.num_classes, self.options, self.solver = dtype, num_classes, options, solver
+        options_or_none, options = options, options or {}
+        solver = self.loss.solver_for(char, num_classes, options)
+        if are_constant(options):
+            self.dtype, self.num_classes, self.options = dtype, num_classes, options_or_none
+            self.solver = solver
         return solver
 
 

@@ -131,12 +131,11 @@ def _differentiable(
         target = target if isinstance(target, Labels) else target.copy()
         sample_weight, options = deepcopy(sample_weight), deepcopy(options)
         value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
-        checked = loss.checked(x.shape[-1], options)
     else:
-        given = problem()
-        checked = deepcopy(loss.checked(x.shape[-1], options))
-        value, gradient = loss.solved(given, x._data, checked, True)
+        value, gradient = loss.solved(problem(), x._data, options, True)
+        options = deepcopy(options)
     assert gradient is not None
+    checked = loss.checked(x.shape[-1], options)
     return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
 
 
