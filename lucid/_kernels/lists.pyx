@@ -3,6 +3,8 @@
 
 from libc.stdint cimport int64_t
 
+from lucid._kernels.buffers cimport Buffers, hold_vector, release
+
 cdef extern from "Python.h":
     bint PyList_CheckExact(object)
     bint PyTuple_CheckExact(object)
@@ -10,35 +12,48 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object, int* overflow) except? -1
 
 
-def count(list rows, int64_t[::1] indptr):
-    """Write where each row begins; False where one is neither a list nor a tuple."""
-    cdef Py_ssize_t n = 0
-    if indptr.shape[0] != len(rows) + 1:
-        return False
-    indptr[0] = 0
-    for row in rows:
-        if PyList_CheckExact(row):
-            indptr[n + 1] = indptr[n] + len(<list>row)
-        elif PyTuple_CheckExact(row):
-            indptr[n + 1] = indptr[n] + len(<tuple>row)
-        else:
-            return False
-        n += 1
-    return True
+def count(list rows, indptr):
+    """Write where each row begins, and return how many entries there are; -1 where one is not a list or tuple."""
+    cdef Py_ssize_t n = 0, total = 0
+    cdef Buffers buffers
+    cdef int64_t* starts
+    buffers.count = 0
+    try:
+        starts = <int64_t*>hold_vector(indptr, c"l", len(rows) + 1, True, &buffers)
+        starts[0] = 0
+        for row in rows:
+            if PyList_CheckExact(row):
+                total += len(<list>row)
+            elif PyTuple_CheckExact(row):
+                total += len(<tuple>row)
+            else:
+                return -1
+            n += 1
+            starts[n] = total
+        return total
+    finally:
+        release(&buffers)
 
 
-def fill(list rows, int64_t num_classes, int64_t[::1] indices):
+def fill(list rows, int64_t num_classes, Py_ssize_t total, indices):
     """Write the entries of all rows; False where one is not an integer, or not of a class."""
     cdef Py_ssize_t k = 0
+    cdef Buffers buffers
+    cdef int64_t* entries
     cdef int64_t entry
     cdef int overflow
-    for row in rows:
-        for number in row:
-            if not PyLong_CheckExact(number) or k == indices.shape[0]:
-                return False
-            entry = PyLong_AsLongLongAndOverflow(number, &overflow)
-            if overflow != 0 or not 0 <= entry < num_classes:
-                return False
-            indices[k] = entry
-            k += 1
-    return k == indices.shape[0]
+    buffers.count = 0
+    try:
+        entries = <int64_t*>hold_vector(indices, c"l", total, True, &buffers)
+        for row in rows:
+            for number in row:
+                if not PyLong_CheckExact(number) or k == total:
+                    return False
+                entry = PyLong_AsLongLongAndOverflow(number, &overflow)
+                if overflow != 0 or not 0 <= entry < num_classes:
+                    return False
+                entries[k] = entry
+                k += 1
+        return k == total
+    finally:
+        release(&buffers)

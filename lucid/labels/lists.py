@@ -57,10 +57,13 @@ def of_plain_lists(rows: list[Any], num_classes: int) -> tuple[Int64Array, Int64
     If all are as long as there are classes, they may be meant as zeros and ones.
     """
     indptr = np.empty(len(rows) + 1, np.int64)
-    if not kernel.count(rows, indptr) or indptr[-1] == len(rows) * num_classes:
+    total = kernel.count(rows, indptr)
+    if total < 0 or total == len(rows) * num_classes:
         return None
-    indices = np.empty(indptr[-1], np.int64)
-    return (indices, indptr, num_classes) if kernel.fill(rows, num_classes, indices) else None
+    indices = np.empty(total, np.int64)
+    if not kernel.fill(rows, num_classes, total, indices):
+        return None
+    return indices, indptr, num_classes
 
 
 def are_lists(rows: Any) -> bool:
