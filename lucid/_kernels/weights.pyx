@@ -2,6 +2,7 @@
 """Weights: whether they are any, and their sum, by which a mean is divided."""
 
 from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
 
 from lucid._kernels.pairs.sums cimport Sum, add
 
@@ -9,9 +10,9 @@ from lucid._kernels.pairs.sums cimport Sum, add
 def are_weights(const double[::1] weight):
     """Return whether all are finite and not negative."""
     cdef Py_ssize_t n
-    cdef int good = 1
+    cdef int64_t good = 1               # as wide as a weight: several are looked at at once
     for n in range(weight.shape[0]):
-        good &= (weight[n] >= 0) & (weight[n] < INFINITY)
+        good &= <int64_t>(weight[n] >= 0) & <int64_t>(weight[n] < INFINITY)
     return good != 0
 
 

@@ -95,17 +95,13 @@ cdef class PairsSolver:
         if problem.scale is not None or unknown_indptr is not None:
             terms = PLAIN if terms is None else terms
             terms = terms.of(problem.scale, unknown_indices, unknown_indptr)
-        return solution(self.kernel, problem.x, indices, indptr, problem.divisor, problem.rows, want_gradient,
+        return call(self.kernel, problem.x, indices, indptr, problem.divisor, problem.rows, want_gradient,
                     terms)
 
 
-def call(kernel, x, indices, indptr, double divisor, bint rows, bint want_gradient, terms=None):
+cpdef tuple call(kernel, cnp.ndarray x, indices, indptr, double divisor, bint rows, bint want_gradient,
+                 terms=None):
     """Call a kernel: all threads, and memory that is kept for large gradients."""
-    return solution(kernel, x, indices, indptr, divisor, rows, want_gradient, terms)
-
-
-cdef tuple solution(kernel, cnp.ndarray x, indices, indptr, double divisor, bint rows, bint want_gradient,
-                    terms):
     gradient = None
     if want_gradient:
         if cnp.PyArray_NBYTES(x) < LARGE:
@@ -130,7 +126,7 @@ cdef class ShortWay:
     def __init__(self, loss, bint padded, bint lists):
         self.loss, self.padded, self.lists, self.solver = loss, padded, lists, None
 
-    def solve(self, cnp.ndarray x, target, reduction, sample_weight, options, bint want_gradient):
+    def solve(self, cnp.ndarray x not None, target, reduction, sample_weight, options, bint want_gradient):
         """Return the loss and its gradient or None; None if the arguments take a closer look."""
         cdef int dtype = cnp.PyArray_TYPE(x)
         if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or x.ndim != 2
