@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lucid
+from lucid._kernels import padded
 from lucid.labels import Labels, as_labels, plain_labels
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -87,6 +89,42 @@ def test_padded_form_takes_every_signed_dtype_and_byte_order(dtype):
 @pytest.mark.parametrize("dtype", ["u1", "u8"])
 def test_padded_form_takes_unsigned_dtypes(dtype):
     assert rows_of(Labels.from_padded(np.array([[3, 0]], dtype=dtype), NUM_CLASSES)) == [[3, 0]]
+
+
+@given(st.data())
+def test_padded_rows_that_are_plain_are_what_a_closer_look_finds(data):
+    classes, width = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 6))
+    entry = st.integers(-2, classes) if data.draw(st.booleans()) else st.integers(-1, classes - 1)
+    rows = data.draw(st.lists(st.lists(entry, min_size=width, max_size=width), max_size=4))
+    array = np.array(rows, data.draw(st.sampled_from(["i1", "i2", "i4", "i8"])))
+    array = array.reshape(len(rows), width)
+    plain = plain_labels(array, (len(rows), classes))
+    if plain is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert plain == as_labels(array, (len(rows), classes))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [[0, -1, 3]],  # goes on after its -1
+        [[0, 5, -1]],  # out of range
+        [[0, -2, -1]],
+        [[3, 1, 0, 2, 4]],  # as long as the classes
+        [[0, 1, -1, -1, -1]],  # zeros, ones and unknown?
+    ],
+)
+def test_padded_rows_that_are_odd_are_not_plain(odd):
+    assert plain_labels(np.array(odd), (1, 5)) is None
+    assert plain_labels(np.array([[0, 3, -1, -1]]), (1, 5)) == Labels.from_lists([[0, 3]], 5)
+
+
+def test_padded_rows_that_change_after_they_were_counted_are_found_out():
+    rows, indptr = np.array([[0, 1], [2, -1]]), np.empty(3, np.int64)
+    total = padded.count(rows, 5, indptr)
+    rows[0, 1] = 7
+    assert not padded.fill(rows, 5, indptr, total, np.empty(total, np.int64))
 
 
 def test_padded_form_may_be_strided():

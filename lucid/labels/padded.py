@@ -5,6 +5,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from lucid._kernels import padded as kernel
 from lucid.arrays.checks import guess_of
 from lucid.labels.entries import abbreviated, class_count, in_range, integers
 from lucid.labels.rows import Int64Array, indptr_of
@@ -27,6 +28,23 @@ def of_padded(
     if width == classes > 1:
         refuse_other_forms(name, rows, lengths)
     return in_range(name, flat, indptr, classes, padded=True), indptr, classes
+
+
+def of_plain_padded(
+    rows: npt.NDArray[np.signedinteger[Any]], num_classes: int
+) -> tuple[Int64Array, Int64Array, int] | None:
+    """Read rows that cannot be mistaken; None where they need a closer look."""
+    indptr = np.empty(len(rows) + 1, np.int64)
+    try:
+        total = kernel.count(rows, num_classes, indptr)
+    except (TypeError, ValueError):  # not contiguous, or of another byte order
+        return None
+    if total < 0:
+        return None
+    indices = np.empty(total, np.int64)
+    if not kernel.fill(rows, num_classes, indptr, total, indices):
+        return None
+    return indices, indptr, num_classes
 
 
 def refuse_other_forms(name: str, rows: npt.NDArray[np.integer[Any]], lengths: Int64Array) -> None:

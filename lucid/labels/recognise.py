@@ -7,6 +7,7 @@ import numpy as np
 from lucid.labels.forms import label_array, of_any_form
 from lucid.labels.labels import Labels
 from lucid.labels.lists import are_lists, of_plain_lists
+from lucid.labels.padded import of_plain_padded
 from lucid.system.optional import is_sparse
 
 
@@ -64,10 +65,12 @@ def any_form(name: str, labels: Any, num_classes: int | None) -> Labels:
 
 
 def plain_labels(labels: Any, shape: tuple[int, ...]) -> Labels | None:
-    """Bring lists of ints into `Labels`, if nothing about them needs a closer look."""
-    if type(labels) is not list or shape[:-1] != (len(labels),):
-        return None
-    known = of_plain_lists(labels, shape[1])
+    """Bring lists of ints or padded rows into `Labels`, if nothing needs a closer look."""
+    known = None
+    if type(labels) is list and shape[:-1] == (len(labels),):
+        known = of_plain_lists(labels, shape[1])
+    elif type(labels) is np.ndarray and labels.dtype.kind == "i" and labels.ndim == len(shape) == 2:
+        known = of_plain_padded(labels, shape[1]) if len(labels) == shape[0] else None
     return None if known is None else Labels._checked(*known)
 
 

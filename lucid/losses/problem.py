@@ -66,7 +66,7 @@ class Loss:
         self.solver = solver
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
-        self.at_once = ShortWay(self, padded, lists=read_target is None)
+        self.at_once = ShortWay(self, padded, reads_labels=read_target is None)
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default

@@ -88,11 +88,11 @@ class ShortWay:
     loss : Loss
     padded : bool
         Whether its kernels read padded labels as they are.
-    lists : bool
-        Whether lists of ints are labels, rather than numbers for all classes.
+    reads_labels : bool
+        Whether lists and arrays of ints are labels, rather than numbers for all classes.
     """
 
-    def __init__(self, loss: Loss, padded: bool, lists: bool) -> None: ...
+    def __init__(self, loss: Loss, padded: bool, reads_labels: bool) -> None: ...
     def solve(
         self,
         x: Array,

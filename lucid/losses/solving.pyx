@@ -117,14 +117,14 @@ cdef class ShortWay:
     """What a loss does with arguments that are plainly good; see the `.pyi`."""
 
     cdef object loss
-    cdef bint padded, lists
+    cdef bint padded, reads_labels
     # The last solver, for a training asks for the same again and again.
     cdef int dtype
     cdef Py_ssize_t num_classes
     cdef object options, solver
 
-    def __init__(self, loss, bint padded, bint lists):
-        self.loss, self.padded, self.lists, self.solver = loss, padded, lists, None
+    def __init__(self, loss, bint padded, bint reads_labels):
+        self.loss, self.padded, self.reads_labels, self.solver = loss, padded, reads_labels, None
 
     def solve(self, cnp.ndarray x not None, target, reduction, sample_weight, options, bint want_gradient):
         """Return the loss and its gradient or None; None if the arguments take a closer look."""
@@ -132,10 +132,10 @@ cdef class ShortWay:
         if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or x.ndim != 2
                 or reduction not in ("mean", "sum", "none")):
             return None
-        if type(target) is list and self.lists:
-            target = plain_labels(target, (x.shape[0], x.shape[1]))
         if not self.is_ready(x, target):
-            return None
+            target = plain_labels(target, (x.shape[0], x.shape[1])) if self.reads_labels else None
+            if target is None:
+                return None
         try:
             options, solve = options or None, self.solver
             if solve is None or dtype != self.dtype or x.shape[1] != self.num_classes or (
