@@ -1,9 +1,11 @@
 # The interface of margin_baseline and margin_x86_64_v3, which are compiled from margin.pyx.
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Real = TypeVar("Real", np.float32, np.float64, contravariant=True)
 
 class Terms(Protocol):
     """What is asked for beside plain labels. Arrays are C-contiguous, float64 and int64."""
@@ -26,33 +28,28 @@ class Terms(Protocol):
     unknown_indptr: npt.NDArray[np.int64] | None
     """(N + 1,)."""
 
-def margin_float32(
-    x: npt.NDArray[np.float32],
-    indices: npt.NDArray[np.signedinteger[Any]],
-    indptr: npt.NDArray[np.int64] | None,
-    divisor: float,
-    out: npt.NDArray[np.float64] | None,
-    grad: npt.NDArray[np.float32] | None,
-    threads: int,
-    terms: Terms | None = None,
-) -> float:
-    """Return the sum over rows of their losses, over ``divisor``.
+class PairsKernel(Protocol[Real]):
+    """A kernel of a loss of pairs."""
 
-    Scores ``x`` (N, C). Labels, of any signed integer type: without ``indptr``, ``indices`` (N, K),
-    each row ended by its first -1 or by its end; with ``indptr`` (N + 1,), all that there are, in
-    CSR form. Each row's loss goes to ``out`` (N,) and the gradient to ``grad`` (N, C), unless these
-    are None. All arrays C-contiguous and aligned; ValueError or TypeError, with no word for users,
-    where they are not, or where the labels need another look.
-    """
+    def __call__(
+        self,
+        x: npt.NDArray[Real],
+        indices: npt.NDArray[np.signedinteger[Any]],
+        indptr: npt.NDArray[np.int64] | None,
+        divisor: float,
+        out: npt.NDArray[np.float64] | None,
+        grad: npt.NDArray[Real] | None,
+        threads: int,
+        terms: Terms | None = None,
+    ) -> float:
+        """Return the sum over rows of their losses, over ``divisor``.
 
-def margin_float64(
-    x: npt.NDArray[np.float64],
-    indices: npt.NDArray[np.signedinteger[Any]],
-    indptr: npt.NDArray[np.int64] | None,
-    divisor: float,
-    out: npt.NDArray[np.float64] | None,
-    grad: npt.NDArray[np.float64] | None,
-    threads: int,
-    terms: Terms | None = None,
-) -> float:
-    """Return the same of float64 scores."""
+        Scores ``x`` (N, C). Labels, of any signed integer type: without ``indptr``, ``indices``
+        (N, K), each row ended by its first -1 or by its end; with ``indptr`` (N + 1,), all that
+        there are, in CSR form. Each row's loss goes to ``out`` (N,) and the gradient to ``grad``
+        (N, C), unless these are None. All arrays C-contiguous and aligned; ValueError or TypeError,
+        with no word for users, where they are not, or where the labels need another look.
+        """
+
+margin_float32: PairsKernel[np.float32]
+margin_float64: PairsKernel[np.float64]
