@@ -1,7 +1,7 @@
 """What is timed: shapes, distributions of the scores, and the goals set for each."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,9 +89,13 @@ TABLE = [
 ]
 
 
+#: The small ones again, with both kinds of scores: for `run.py targets`.
+TARGETS = [replace(case, scores=scores) for case in TABLE[:6] for scores in ("randn", "trained")]
+
+
 def find(name: str) -> Case:
-    """Return the case of the table with this name, or any other ``NxCxP-scores``."""
-    for case in TABLE:
+    """Return the case of a table with this name, or any other ``NxCxP-scores``."""
+    for case in [*TABLE, *TARGETS]:
         if case.name == name:
             return case
     match = re.fullmatch(r"(\d+)x(\d+)x(\d+)-(randn|trained)", name)

@@ -3,29 +3,36 @@
     python benchmarks/compare.py BASE         # with the commit that is checked out
     python benchmarks/compare.py BASE OTHER --threads 1 --dtype float64 --case 128x10x3-randn
 
-Builds each in an environment of its own in a temporary folder, which takes minutes, checks its
-answers and times both in turns. Prints how many times faster the second is, as the median over
-rounds of the ratio within a round, with the lowest and the highest, and a verdict.
+Builds each in an environment of its own in a temporary folder, which takes minutes and leaves
+nothing behind, checks its answers and times both in turns, in fresh processes a few times. Prints
+how many times faster the second is, as the median over these runs, with the lowest and the highest,
+and a verdict.
 """
 
 import argparse
+import contextlib
+import os
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import cases
 from cases import MODES
 from contenders import Contender
-from machine import cores, machine
-from measure import measure
+from machine import Bystanders, cores, machine
+from measure import measure_runs
 from pool import Pool
 from run import QUICK_PAIRS
-from summary import Ratio, ratio
+from summary import Ratio, over_runs, seconds
 
 ROOT = Path(__file__).parents[1]
 
-#: A median so near to 1 is no difference; nor is one where rounds do not agree on its side.
+#: A median so near to 1 is no difference; nor is one where runs do not agree on its side.
 NOISE = 0.03
 
 
@@ -38,50 +45,95 @@ def verdict(times_faster: Ratio) -> str:
     return "same"
 
 
-def build(commit: str, folder: Path, dtype: str) -> Contender:
+def build(name: str, commit: str, folder: Path, dtype: str) -> Contender:
     """Install a commit into an environment of its own."""
-    source, environment = folder / "source", folder / "environment"
-    git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--quiet", "--detach", str(source), commit], check=True)
+    folder.mkdir()
+    archive, source = folder / "source.zip", folder / "source"
+    environment, scratch = folder / "environment", folder / "scratch"
+    _run(["git", "-C", str(ROOT), "archive", "--output", str(archive), commit])
+    shutil.unpack_archive(archive, source)
+    scratch.mkdir()
+    _run([sys.executable, "-m", "venv", str(environment)])
+    python = str(environment / "bin" / "python")
+    _run([python, "-m", "pip", "install", "-q", str(source)], TMPDIR=str(scratch))
+    return Contender(f"{name} {commit}", "lucid_loss", dtype=dtype, python=python)
+
+
+def _run(command: list[str], **environment: str) -> None:
+    """Run a command; whoever stops the wait for it stops it too, with all that it has started."""
+    process = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)
     try:
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        python = str(environment / "bin" / "python")
-        subprocess.run([python, "-m", "pip", "install", "-q", str(source)], check=True)
-    finally:
-        subprocess.run([*git, "remove", "--force", str(source)], check=True)
-    return Contender(commit, "lucid_loss", dtype=dtype, python=python)
+        returned = process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):  # when all are gone
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            for _ in range(1000):
+                os.killpg(process.pid, 0)
+                time.sleep(0.01)
+        raise
+    if returned:
+        raise SystemExit(f"{shlex.join(command)} failed")
 
 
 def main() -> None:
     arguments = _arguments()
     wanted = arguments.case or [case for case in cases.TABLE if case.pairs <= QUICK_PAIRS]
-    pool = Pool(arguments.threads)
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    with tempfile.TemporaryDirectory() as folder:
-        base, other = (
-            build(commit, Path(folder, str(number)), arguments.dtype)
-            for number, commit in enumerate((arguments.base, arguments.other))
-        )
-        print(f"| case | pass | {base.name}, µs | {other.name}, µs | times faster | |")
-        print("|---|---|--:|--:|--:|---|", flush=True)
+    commits = {"base": arguments.base, "other": arguments.other}
+    pool = Pool(arguments.threads)
+    with tempfile.TemporaryDirectory(prefix="lucid-compare-") as folder:
         try:
+            base, other = (
+                build(name, commit, Path(folder, name), arguments.dtype)
+                for name, commit in commits.items()
+            )
+            bystanders = Bystanders()
+            print(f"| case | pass | {base.name}, µs | {other.name}, µs | times faster | |")
+            print("|---|---|--:|--:|--:|---|", flush=True)
             for case in wanted:
-                result = measure(pool, case, [base, other], arguments.rounds)
+                runs = measure_runs(pool, case, [base, other], arguments.rounds, arguments.runs)
                 for mode in MODES:
-                    least = [1e6 * min(result["seconds"][c.name][mode]) for c in (base, other)]
-                    found = ratio(result, mode, base.name, other.name)
+                    least = [
+                        1e6 * min(seconds(run, mode, each.name) for run in runs)
+                        for each in (base, other)
+                    ]
+                    found = over_runs(runs, mode, base.name, other.name)
                     cells = [case.name, mode, *(f"{time:,.1f}" for time in least), found]
                     print(f"| {' | '.join(map(str, cells))} | {verdict(found)} |", flush=True)
         finally:
             pool.close()
+    if (busy := bystanders.busyness()) is not None:
+        print(f"\n{busy}: where a verdict matters, ask again with more --runs, or when it is idle")
+
+
+def _commit(name: str) -> str:
+    """Return the short hash of a commit."""
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "--verify", f"{name}^{{commit}}"],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a commit of this repository")
+    return done.stdout.strip()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Two commits of lucid, one against the other.")
-    parser.add_argument("base", help="a commit")
-    parser.add_argument("other", nargs="?", default="HEAD", help="another; default: HEAD")
-    parser.add_argument("--case", action="append", type=cases.find, metavar="NxCxP-randn")
-    parser.add_argument("--rounds", type=int, default=9, help="default: 9")
+    parser.add_argument("base", type=_commit, help="a commit")
+    parser.add_argument(
+        "other", type=_commit, nargs="?", default="HEAD", help="another; default: HEAD"
+    )
+    parser.add_argument(
+        "--case",
+        action="append",
+        type=cases.find,
+        metavar="NxCxP-randn",
+        help="may be repeated; default: those of run.py --quick",
+    )
+    parser.add_argument("--runs", type=int, default=5, help="in fresh processes; default: 5")
+    parser.add_argument("--rounds", type=int, default=3, help="timings in each run; default: 3")
     parser.add_argument("--threads", type=int, default=min(2, cores()), help="default: 2")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     return parser.parse_args()

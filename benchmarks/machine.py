@@ -3,11 +3,15 @@
 import importlib.metadata
 import os
 import platform
+import time
 from pathlib import Path
 
 from lucid import _kernels
 
-PACKAGES = ("lucid-losses", "numpy", "torch", "paddlepaddle")
+#: From so many cores on, others are felt by who needs all.
+BUSY = 0.2
+
+PACKAGES = ("lucid-losses", "numpy", "torch", "paddlepaddle", "scikit-learn")
 
 
 def machine() -> dict[str, str | int]:
@@ -37,12 +41,54 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def busyness() -> str | None:
-    """Say how busy the machine is, where other programs would share its cores with a benchmark."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load < 0.5 * cores():
+class Bystanders:
+    """The programs that share the cores with a benchmark, watched from now on (Linux alone tells).
+
+    What processes of the benchmark use counts as others' until they have ended and been waited for.
+    """
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter(), self._seconds()
+
+    def cores(self) -> float:
+        """Return how many cores they have used so far, on average."""
+        start, before = self._start
+        return max(0.0, (self._seconds() - before) / (time.perf_counter() - start))
+
+    @staticmethod
+    def _seconds() -> float:
+        """Return the seconds that all programs but this one have used of this one's cores."""
+        try:
+            stat = Path("/proc/stat").read_text()
+        except OSError:
+            return 0.0
+        used = ticks_used(stat, os.sched_getaffinity(0))
+        return used / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
+
+
+def ticks_used(stat: str, cpus: set[int]) -> int:
+    """Return what has been used of some processors, from the text of /proc/stat."""
+    total = 0
+    for line in stat.splitlines():
+        name, *ticks = line.split()
+        if name in {f"cpu{number}" for number in cpus}:
+            user, nice, system, _idle, _wait, irq, soft_irq, stolen = map(int, ticks[:8])
+            total += user + nice + system + irq + soft_irq + stolen
+    return total
+
+
+def busyness(used: float) -> str | None:
+    """Say that the machine is busy, where others use so many cores that a benchmark feels it."""
+    if used < BUSY:
         return None
-    return f"this machine is busy: a load of {load:.1f} on {cores()} cores"
+    return f"this machine is busy: other programs use {used:.1f} of {cores()} cores"
+
+
+def busy_now() -> str | None:
+    """Look for half a second whether the machine is busy."""
+    bystanders = Bystanders()
+    time.sleep(0.5)
+    return busyness(bystanders.cores())
 
 
 def _processor() -> str:

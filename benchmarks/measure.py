@@ -67,6 +67,17 @@ def measure(
     }
 
 
+def measure_runs(
+    pool: Pool, case: Case, contenders: list[Contender], rounds: int, runs: int
+) -> list[dict[str, Any]]:
+    """Measure a case several times, in fresh processes: where memory lies differs between them."""
+    results = []
+    for _ in range(runs):
+        pool.close()
+        results.append(measure(pool, case, contenders, rounds))
+    return results
+
+
 def peak_memory(pool: Pool, case: Case, contenders: list[Contender]) -> dict[str, Any]:
     """Return the bytes that forward and backward add at their peak, each in a fresh process."""
     with tempfile.TemporaryDirectory() as folder:

@@ -6,13 +6,13 @@
 The values are first asserted to be equal. Then both are timed in turns, and a ratio is that within
 a turn; what is printed is the median, and the lowest and highest. lucid is given the labels in two
 forms: as `Labels`, made beforehand, and as the bool matrix that scikit-learn is given as well.
-(Needs scikit-learn: pip install '.[test]'.)
+(Needs scikit-learn: pip install '.[bench]'.)
 """
 
 import argparse
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
@@ -20,6 +20,8 @@ from sklearn import metrics as sklearn_metrics
 import lucid
 from lucid import Labels, metrics
 from machine import cores, machine
+from summary import Result
+from table import BOOL_FORM, LABELS_FORM, PEER, metrics_table
 
 ROWS, CLASSES, LABELS, K = 5314, 983, 19, 5
 
@@ -47,46 +49,42 @@ def draw(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     return (rng.standard_normal((ROWS, CLASSES)) + multi_hot).astype(dtype), multi_hot
 
 
-def seconds(call: Callable[[], float]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def in_turns(calls: list[Callable[[], float]], rounds: int) -> list[list[float]]:
     """Time each call once a round, and begin each round with another one."""
     times: list[list[float]] = [[] for _ in calls]
     for turn in range(rounds):
         for number in range(turn, turn + len(calls)):
-            times[number % len(calls)].append(seconds(calls[number % len(calls)]))
+            start = time.perf_counter()
+            calls[number % len(calls)]()
+            times[number % len(calls)].append(time.perf_counter() - start)
     return times
 
 
-def row(name: str, dtype: str, threads: int, rounds: int) -> str:
-    """Return a line of the table: milliseconds, and how many times longer scikit-learn takes."""
-    ours, theirs = METRICS[name]
+def measure(
+    rounds: int, threads: int, dtype: str = "float32", wanted: Iterable[str] = METRICS
+) -> Result:
+    """Return seconds a call for each form of the labels, and for scikit-learn, by metric."""
     scores, multi_hot = draw(dtype)
     labels = Labels.from_multi_hot(multi_hot)
+    seconds: dict[str, dict[str, list[float]]] = {PEER: {}, LABELS_FORM: {}, BOOL_FORM: {}}
+    threads_before = lucid.get_num_threads()
     lucid.set_num_threads(threads)
-    expected = theirs(multi_hot, scores)
-    for form in (labels, multi_hot):
-        assert abs(ours(scores, form) - expected) <= 1e-12, f"{name}: not scikit-learn's value"
-    peer, *times = in_turns(
-        [
-            lambda: theirs(multi_hot, scores),
-            lambda: ours(scores, labels),
-            lambda: ours(scores, multi_hot),
-        ],
-        rounds,
-    )
-    cells = [name, dtype, str(threads), f"{1e3 * statistics.median(peer):.0f}"]
-    for form in times:
-        ratios = [a / b for a, b in zip(peer, form, strict=True)]
-        cells += [
-            f"{1e3 * statistics.median(form):.1f}",
-            f"{statistics.median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})",
-        ]
-    return "| " + " | ".join(cells) + " |"
+    try:
+        for name in wanted:
+            ours, theirs = METRICS[name]
+            calls: dict[str, Callable[[], float]] = {
+                PEER: partial(theirs, multi_hot, scores),
+                LABELS_FORM: partial(ours, scores, labels),
+                BOOL_FORM: partial(ours, scores, multi_hot),
+            }
+            values = [call() for call in calls.values()]
+            assert np.ptp(values) <= 1e-12, f"{name}: not scikit-learn's value"
+            times = in_turns([*calls.values()], rounds)
+            for form, each in zip(calls, times, strict=True):
+                seconds[form][name] = each
+    finally:
+        lucid.set_num_threads(threads_before)
+    return {"n": ROWS, "c": CLASSES, "p": LABELS, "dtype": dtype, "seconds": seconds}
 
 
 def main() -> None:
@@ -94,13 +92,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--metric", choices=METRICS, action="append", help="this one only")
     arguments = parser.parse_args()
-    print(f"{machine()['processor']}, scores ({ROWS}, {CLASSES}), {LABELS} labels a row\n")
-    print("| metric | scores | threads | scikit-learn, ms | Labels, ms | × | bool matrix, ms | × |")
-    print("|---|---|--:|--:|--:|--:|--:|--:|")
-    for name in arguments.metric or METRICS:
-        for dtype in ("float32", "float64"):
-            for threads in sorted({1, cores()}, reverse=True):
-                print(row(name, dtype, threads, arguments.rounds), flush=True)
+    print(f"{machine()['processor']}, scores ({ROWS}, {CLASSES}), {LABELS} labels a row")
+    for dtype in ("float32", "float64"):
+        for threads in sorted({1, cores()}, reverse=True):
+            wanted = arguments.metric or METRICS
+            result = measure(arguments.rounds, threads, dtype, wanted)
+            print(f"\n{dtype}, threads: {threads}\n{metrics_table(result)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
-"""Run the benchmark: python benchmarks/run.py [--quick | --case NAME] [--rounds R] [--json FILE]
+"""Run the benchmark: python benchmarks/run.py [targets | --quick | --case NAME] [--json FILE]
 
 Everything takes less than ten minutes on two cores, --quick less than one, and
---case 256x1000x10-randn reruns one line.
+--case 256x1000x10-randn reruns one line. What it measures is in results.json then.
+
+`targets` are the small cells alone: on one thread and on two, at both CPU levels, in three runs of
+fresh processes. They take five minutes, and are in targets.json then.
 """
 
 import argparse
+import importlib.util
 import json
 import statistics
 import time
@@ -16,14 +20,20 @@ import cases
 import contenders
 import epoch
 from cases import BOTH, MODES, Case
-from contenders import LUCID, LUCID_FLOAT64, NUMPY, PADDLE, PYTORCH, Contender
-from machine import busyness, cores, machine, versions
+from contenders import (
+    LUCID,
+    LUCID_BASELINE,
+    LUCID_FLOAT64,
+    NUMPY,
+    PADDLE,
+    PYTORCH,
+    Contender,
+)
+from machine import Bystanders, busy_now, busyness, cores, machine, versions
 from measure import measure, peak_memory
 from pool import Pool
 from summary import verdicts
-from table import WIDE_HEAD, wide_row
-
-RESULTS = Path(__file__).with_name("results.json")
+from table import RESULTS, TARGETS, WIDE_HEAD, targets_table, wide_row
 
 #: What --quick leaves out: PyTorch takes a second and more for each call.
 QUICK_PAIRS = 6e7
@@ -31,12 +41,16 @@ QUICK_PAIRS = 6e7
 #: What PyTorch is spared in the sweeps.
 SWEEP_PAIRS = 2.5e8
 
+#: How often targets are measured in fresh processes.
+RUNS = 3
+
 
 def main() -> None:
     arguments = _arguments()
     start = time.perf_counter()
-    if (busy := busyness()) is not None:
+    if (busy := busy_now()) is not None:
         print(f"{busy}: wait until it is idle, or trust the ratios alone, with their spread")
+    bystanders = Bystanders()
     pool = Pool(arguments.threads)
     results: dict[str, Any] = {
         "machine": machine(),
@@ -46,21 +60,29 @@ def main() -> None:
             "rounds": arguments.rounds,
             "environment": pool.environment,
         },
-        "cases": [],
     }
     for group in ("machine", "versions", "settings"):
         print(f"{group}: " + ", ".join(f"{k} {v}" for k, v in results[group].items()))
     try:
-        _run_table(pool, arguments, results)
-        if not (arguments.quick or arguments.case):
+        if arguments.targets:
+            _run_targets(pool, arguments, results)
+        else:
+            _run_table(pool, arguments, results)
+        if arguments.whole:
             _run_rest(pool, arguments, results)
     finally:
         pool.close()
     print()
-    if (busy := busyness()) is not None:
-        print(f"{busy}: what follows may say more of that than of lucid\n")
-    for line in (*verdicts(results), *_asides(results)):
-        print(line)
+    used = results["settings"]["others' cores"] = bystanders.cores()
+    if (busy := busyness(used)) is not None:
+        print(f"{busy}: nothing is said to fail\n")
+    if arguments.targets:
+        print(targets_table(results))
+    else:
+        for verdict in verdicts(results):
+            print(verdict.told(busy is not None))
+        for line in _asides(results):
+            print(line)
     print(f"\n{time.perf_counter() - start:.0f} s")
     if arguments.json:
         arguments.json.write_text(json.dumps(_rounded(results), indent=1) + "\n")
@@ -69,6 +91,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="lucid's loss against what else there is.")
     what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "targets", nargs="?", choices=["targets"], help="the small cells, in all settings"
+    )
     what.add_argument("--quick", action="store_true", help="the smaller cases, in few rounds")
     what.add_argument(
         "--case", type=_case, metavar="NAME", help="one line: NxCxP-randn or -trained"
@@ -78,13 +103,17 @@ def _arguments() -> argparse.Namespace:
     optional = [PYTORCH.name, PADDLE.name]
     parser.add_argument("--without", action="append", default=[], choices=optional)
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="default: results.json here, for a whole run"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="default: results.json here for a whole run, targets.json for targets",
     )
     arguments = parser.parse_args()
+    arguments.whole = not (arguments.targets or arguments.quick or arguments.case)
     if arguments.rounds is None:
         arguments.rounds = 2 if arguments.quick else 5
     if arguments.json is None and not (arguments.quick or arguments.case):
-        arguments.json = RESULTS
+        arguments.json = TARGETS if arguments.targets else RESULTS
     return arguments
 
 
@@ -104,12 +133,31 @@ def _run_table(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any
     if arguments.quick:
         wanted = [case for case in wanted if case.pairs <= QUICK_PAIRS]
     present = _present(contenders.TABLE, arguments)
+    results["cases"] = []
     print(f"\n{WIDE_HEAD}", flush=True)
     for case in wanted:
         result = measure(pool, case, present, arguments.rounds)
         results["cases"].append(result)
         for mode in MODES:
             print(wide_row(result, mode), flush=True)
+
+
+def _run_targets(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    """The small cells, on each number of threads and at both CPU levels."""
+    threads = list(range(1, arguments.threads + 1))
+    who = [
+        contenders.on_threads(t, each) for t in threads for each in (LUCID, LUCID_BASELINE, PYTORCH)
+    ]
+    results["settings"]["threads"] = threads
+    results["runs"] = []
+    for number in range(RUNS):
+        pool.close()  # where memory lies differs between processes
+        print(f"\nrun {number + 1}:", end="", flush=True)
+        results["runs"].append([])
+        for case in cases.TARGETS:
+            results["runs"][-1].append(measure(pool, case, who, arguments.rounds))
+            print(f" {case.name}", end="", flush=True)
+    print()
 
 
 def _run_rest(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]) -> None:
@@ -131,6 +179,10 @@ def _run_rest(pool: Pool, arguments: argparse.Namespace, results: dict[str, Any]
             spared = [each for each in who if each is not PYTORCH or case.pairs <= SWEEP_PAIRS]
             results[name].append(measure(pool, case, spared, arguments.rounds, modes))
             print(f" {case.name}", end="", flush=True)
+    if importlib.util.find_spec("sklearn") is not None:
+        import metrics
+
+        results["metrics"] = metrics.measure(arguments.rounds, arguments.threads)
     results["extreme"] = measure(pool, cases.EXTREME, [LUCID], arguments.rounds)
     results["memory"] = peak_memory(pool, cases.MEMORY, _present([LUCID, PYTORCH], arguments))
     if PYTORCH in rivals:

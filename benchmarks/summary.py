@@ -19,6 +19,9 @@ from contenders import (
 
 Result = dict[str, Any]
 
+#: Where the rounds of a ratio differ by more than this factor, its median alone says little.
+FAR_APART = 1.5
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -41,6 +44,7 @@ class Verdict:
     floor: float
     aim: float | None = None
     lower_is_better: bool = False
+    rounds: Ratio | None = None  # where the value is the median of one
 
     @property
     def holds(self) -> bool:
@@ -49,14 +53,23 @@ class Verdict:
     def reaches(self, goal: float) -> bool:
         return self.value <= goal if self.lower_is_better else self.value >= goal
 
-    def __str__(self) -> str:
+    @property
+    def unclear(self) -> bool:
+        """Whether rounds are far apart, and on both sides of the floor."""
+        if self.rounds is None or self.rounds.high <= FAR_APART * self.rounds.low:
+            return False
+        return self.rounds.low < self.floor < self.rounds.high
+
+    def told(self, busy: bool = False) -> str:
+        """Say it in a line; on a busy machine it is not said that something fails."""
         sign = "at most" if self.lower_is_better else "at least"
         aim = "" if self.aim is None else f", aim {digits(self.aim)}"
         reached = " (reached)" if self.aim is not None and self.reaches(self.aim) else ""
-        state = "holds" if self.holds else "FAILS"
-        return (
-            f"{state}: {self.what} {digits(self.value)}, {sign} {digits(self.floor)}{aim}{reached}"
-        )
+        state = "holds" if self.holds else "busy" if busy else "FAILS"
+        value = digits(self.value)
+        if self.unclear:
+            state, value = "unclear", f"{self.rounds}"
+        return f"{state}: {self.what} {value}, {sign} {digits(self.floor)}{aim}{reached}"
 
 
 def digits(value: float) -> str:
@@ -82,6 +95,12 @@ def ratio(result: Result, mode: str, of: str, to: str = LUCID.name) -> Ratio:
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 
+def over_runs(runs: list[Result], mode: str, of: str, to: str = LUCID.name) -> Ratio:
+    """Return the ratio of a case that was measured several times: of the medians of these runs."""
+    medians = [ratio(run, mode, of, to).median for run in runs]
+    return Ratio(statistics.median(medians), min(medians), max(medians))
+
+
 def best_numpy(result: Result, mode: str) -> str:
     """Return the name of the NumPy form that is fastest here."""
     names = [contender.name for contender in NUMPY if has(result, contender.name)]
@@ -97,16 +116,15 @@ def verdicts(results: dict[str, Any]) -> Iterable[Verdict]:
         yield from _against_the_limit(result)
     for result in results.get("soft margin", []):
         if has(result, PYTORCH_BCE.name):
-            value = ratio(result, BOTH, PYTORCH_BCE.name, SOFT_MARGIN.name).median
-            yield Verdict(f"soft margin, {result['case']}, {BOTH}: times PyTorch's BCE", value, 1.5)
+            value = ratio(result, BOTH, PYTORCH_BCE.name, SOFT_MARGIN.name)
+            what = f"soft margin, {result['case']}, {BOTH}: times PyTorch's BCE"
+            yield _verdict(what, value, 1.5)
     for result in results.get("large", []):
         for mode in MODES:
             if has(result, LUCID_FLOAT64.name):
-                value = ratio(result, mode, LUCID_FLOAT64.name).median
-                yield Verdict(
-                    f"{result['case']}, {mode}: float64's time in float32's",
-                    value, 2, lower_is_better=True,
-                )  # fmt: skip
+                value = ratio(result, mode, LUCID_FLOAT64.name)
+                what = f"{result['case']}, {mode}: float64's time in float32's"
+                yield _verdict(what, value, 2, lower_is_better=True)
     if "labels" in results:
         yield _flatness(results["labels"])
     if "extreme" in results:
@@ -120,25 +138,31 @@ def verdicts(results: dict[str, Any]) -> Iterable[Verdict]:
         yield Verdict(what, value, 1.3, lower_is_better=True)
 
 
+def _verdict(
+    what: str, value: Ratio, floor: float, aim: float | None = None, lower_is_better: bool = False
+) -> Verdict:
+    return Verdict(what, value.median, floor, aim, lower_is_better, rounds=value)
+
+
 def _against_pytorch(result: Result) -> Iterable[Verdict]:
     for mode in MODES:
         goal = find(result["case"]).goal(mode)
         if goal is not None and has(result, PYTORCH.name):
-            value = ratio(result, mode, PYTORCH.name).median
-            yield Verdict(f"{result['case']}, {mode}: times PyTorch", value, goal.floor, goal.aim)
+            value = ratio(result, mode, PYTORCH.name)
+            yield _verdict(f"{result['case']}, {mode}: times PyTorch", value, goal.floor, goal.aim)
 
 
 def _against_numpy(cases: list[Result], mode: str) -> Iterable[Verdict]:
     ratios = {
-        result["case"]: ratio(result, mode, best_numpy(result, mode)).median
+        result["case"]: ratio(result, mode, best_numpy(result, mode))
         for result in cases
         if result["c"] >= 100 and any(has(result, contender.name) for contender in NUMPY)
     }
     if ratios:
-        worst = min(ratios, key=lambda name: ratios[name])
-        yield Verdict(f"{worst}, {mode}: times the best NumPy, at its least", ratios[worst], 1.5)
+        worst = min(ratios, key=lambda name: ratios[name].median)
+        yield _verdict(f"{worst}, {mode}: times the best NumPy, at its least", ratios[worst], 1.5)
     if len(ratios) > 1:
-        mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
+        mean = math.exp(statistics.fmean(math.log(each.median) for each in ratios.values()))
         yield Verdict(f"{mode}: times the best NumPy, geometric mean", mean, 5, 10)
 
 
@@ -147,9 +171,9 @@ def _against_the_limit(result: Result) -> Iterable[Verdict]:
         return
     goals = {FORWARD: ("a max of the scores", 20, 4), BOTH: ("a copy of the scores", 12, 2.5)}
     for mode, (limit, floor, aim) in goals.items():
-        value = ratio(result, mode, LUCID.name, LIMIT.name).median
+        value = ratio(result, mode, LUCID.name, LIMIT.name)
         what = f"{result['case']}, {mode}: time in those of {limit}"
-        yield Verdict(what, value, floor, aim, lower_is_better=True)
+        yield _verdict(what, value, floor, aim, lower_is_better=True)
 
 
 def _flatness(results: list[Result]) -> Verdict:

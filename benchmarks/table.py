@@ -1,7 +1,7 @@
-"""The tables from results.json: write them between their markers, or check them.
+"""The tables from results.json and targets.json: write them between their markers, or check them.
 
-The README has a short one, and one of small batches; that of benchmarks/README.md has all
-contenders and the spread.
+The README has a short one, and one of small batches; those of benchmarks/README.md have all
+contenders and the spread, the soft margin loss, the metrics, and the targets of small cells.
 
 python benchmarks/table.py            print them
 python benchmarks/table.py --write    put them into their files
@@ -11,14 +11,26 @@ python benchmarks/table.py --check    fail when a file has another one
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cases import BOTH, FORWARD, MODES, find
-from contenders import LIMIT, LUCID, LUCID_BASELINE, PADDLE, PYTORCH
-from summary import Result, best_numpy, digits, has, ratio, seconds
+from contenders import (
+    LIMIT,
+    LUCID,
+    LUCID_BASELINE,
+    PADDLE,
+    PYTORCH,
+    PYTORCH_BCE,
+    SOFT_MARGIN,
+    on_threads,
+)
+from machine import BUSY
+from summary import Result, best_numpy, digits, has, over_runs, ratio, seconds
 
 RESULTS = Path(__file__).with_name("results.json")
+TARGETS = Path(__file__).with_name("targets.json")
 SHORT = Path(__file__).parents[1] / "README.md"
 WIDE = Path(__file__).with_name("README.md")
 NAME = "benchmark"
@@ -81,6 +93,76 @@ def small_table(results: dict[str, Any]) -> str:
         lines.append([name, *(_time(seconds(case, mode, LUCID.name)) for case in cases)])
         lines.append(["× PyTorch", *(_times(case, mode, PYTORCH.name) for case in cases)])
     lines.insert(1, ["---", *["--:"] * len(cases)])
+    return _markdown(lines)
+
+
+def soft_margin_table(results: dict[str, Any]) -> str:
+    """Return the Markdown table of the soft margin loss, of labels alone."""
+    head = ["case", "forward", "× PyTorch's BCE", "with gradient", "× PyTorch's BCE"]
+    lines = [head, ["---", *["--:"] * 4]]
+    for result in results["soft margin"]:
+        cells = [result["case"]]
+        for mode in MODES:
+            cells.append(_time(seconds(result, mode, SOFT_MARGIN.name)))
+            known = has(result, PYTORCH_BCE.name)
+            times = ratio(result, mode, PYTORCH_BCE.name, SOFT_MARGIN.name) if known else "–"
+            cells.append(str(times))
+        lines.append(cells)
+    return _markdown(lines)
+
+
+#: The forms of labels that the metrics are timed with, and whom against.
+LABELS_FORM, BOOL_FORM, PEER = "Labels", "bool matrix", "scikit-learn"
+
+
+def metrics_table(result: Result) -> str:
+    """Return the Markdown table of the ranking metrics."""
+    n, c, p = result["n"], result["c"], result["p"]
+    head = [f"scores ({n:,}, {c:,}), {p} labels a row", PEER]
+    for form in (LABELS_FORM, BOOL_FORM):
+        head += [form, f"× {PEER}"]
+    lines = [head, ["---", *["--:"] * 5]]
+    for name in result["seconds"][PEER]:
+        cells = [f"`{name}`", _time(seconds(result, name, PEER))]
+        for form in (LABELS_FORM, BOOL_FORM):
+            cells += [_time(seconds(result, name, form)), str(ratio(result, name, PEER, form))]
+        lines.append(cells)
+    return _markdown(lines)
+
+
+def targets_table(results: dict[str, Any]) -> str:
+    """Return the Markdown table of the small cells against their goals, in each setting."""
+    level, threads = results["machine"]["level"], results["settings"]["threads"]
+    settings = {
+        f"{name}, {on_threads(t).name.split(', ')[-1]}": (on_threads(t, of), on_threads(t, PYTORCH))
+        for name, of in ((level, LUCID), ("baseline", LUCID_BASELINE))
+        for t in threads
+    }
+    lines = [["case", "pass", "floor / aim", *settings], ["---"] * 3 + ["--:"] * len(settings)]
+    for runs in zip(*results["runs"], strict=True):
+        for mode in MODES:
+            goal = find(runs[0]["case"]).goal(mode)
+            assert goal is not None
+            cells = [runs[0]["case"], mode, f"{goal.floor:g} / {goal.aim:g}"]
+            for ours, theirs in settings.values():
+                found = over_runs(list(runs), mode, theirs.name, ours.name)
+                reached = (found.median >= goal.floor) + (found.median >= goal.aim)
+                cells.append(f"{found} {'✓' * reached}".rstrip())
+            lines.append(cells)
+    return f"{_markdown(lines)}\n\n{_targets_caption(results)}"
+
+
+def _targets_caption(results: dict[str, Any]) -> str:
+    settings = results["settings"]
+    return (
+        f"{_processor(results)}, float32; {_versions(results)}. How many times longer PyTorch "
+        "takes on as many threads: medians of "
+        f"{len(results['runs'])} runs in fresh processes, of {settings['rounds']} rounds each, "
+        "with the lowest and the highest run. ✓: at least the floor; ✓✓: at least the aim."
+    )
+
+
+def _markdown(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -105,13 +187,23 @@ def _time(value: float) -> str:
 
 def _caption(results: dict[str, Any]) -> str:
     machine, settings = results["machine"], results["settings"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return (
-        f"{machine['processor']}, {settings['threads']} threads, float32, CPU level "
-        f"{machine['level']}; {versions}. × is how many times longer "
+        f"{_processor(results)}, {settings['threads']} threads, float32, CPU level "
+        f"{machine['level']}; {_versions(results)}. × is how many times longer "
         "the other takes. NumPy is the fastest of four forms, on one thread. "
         f"Medians of {settings['rounds']} rounds."
     )
+
+
+def _processor(results: dict[str, Any]) -> str:
+    """Return the processor, and how busy it was if it was."""
+    machine, used = results["machine"], results["settings"].get("others' cores", 0.0)
+    busy = f" (other programs used {used:.1f} of {machine['cores']} cores)" if used >= BUSY else ""
+    return f"{machine['processor']}{busy}"
+
+
+def _versions(results: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in results["versions"].items())
 
 
 def insert(readme: str, text: str, name: str = NAME) -> str:
@@ -124,17 +216,28 @@ def insert(readme: str, text: str, name: str = NAME) -> str:
     return f"{before}{first}\n{text}\n{last}{after}"
 
 
+def tables() -> Iterator[tuple[Path, str, str]]:
+    """Yield all that there are figures for: the file, the name of the markers, the table."""
+    results = json.loads(RESULTS.read_text())
+    yield SHORT, NAME, table(results)
+    yield WIDE, NAME, wide_table(results)
+    if "small" in results:
+        yield SHORT, "small", small_table(results)
+    if "soft margin" in results:
+        yield WIDE, "soft margin", soft_margin_table(results)
+    if "metrics" in results:
+        yield WIDE, "metrics", metrics_table(results["metrics"])
+    if TARGETS.exists():
+        yield WIDE, "targets", targets_table(json.loads(TARGETS.read_text()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The tables, from results.json.")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--write", action="store_true", help="put them into their files")
     action.add_argument("--check", action="store_true", help="fail when a file differs")
     arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text())
-    tables = [(SHORT, NAME, table(results)), (WIDE, NAME, wide_table(results))]
-    if "small" in results:
-        tables.append((SHORT, "small", small_table(results)))
-    for file, name, text in tables:
+    for file, name, text in tables():
         if not (arguments.write or arguments.check):
             print(f"{text}\n")
             continue

@@ -2,8 +2,12 @@
 
 import json
 import math
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +25,7 @@ import compare  # noqa: E402
 import contenders  # noqa: E402
 import epochs  # noqa: E402
 import exact  # noqa: E402
+import machine  # noqa: E402
 import quality  # noqa: E402
 import quality_table  # noqa: E402
 import ranker_table  # noqa: E402
@@ -179,6 +184,81 @@ def test_where_less_is_better_the_floor_is_a_ceiling(value, holds):
     assert summary.Verdict("memory", value, 1.3, lower_is_better=True).holds is holds
 
 
+def test_beside_other_programs_nothing_is_said_to_fail():
+    missed, held = summary.Verdict("speed", 1.9, 2), summary.Verdict("speed", 2.1, 2)
+    assert missed.told() == "FAILS: speed 1.90, at least 2.00"
+    assert missed.told(busy=True) == "busy: speed 1.90, at least 2.00"
+    assert held.told(busy=True) == held.told() == "holds: speed 2.10, at least 2.00"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "state"),
+    [
+        ((1.9, 1.5, 3.0), "unclear"),  # far apart, and on both sides
+        ((1.9, 1.8, 2.1), "FAILS"),  # near each other
+        ((0.9, 0.5, 1.9), "FAILS"),  # far apart, but on one side
+        ((5.0, 2.1, 9.0), "holds"),
+    ],
+)
+def test_rounds_that_are_far_apart_around_the_floor_give_no_verdict(rounds, state):
+    ratio = summary.Ratio(*rounds)
+    assert summary.Verdict("speed", ratio.median, 2, rounds=ratio).told().startswith(f"{state}: ")
+
+
+def test_what_is_unclear_shows_its_rounds():
+    ratio = summary.Ratio(1.9, 1.5, 3.0)
+    verdict = summary.Verdict("speed", ratio.median, 2, rounds=ratio)
+    assert verdict.told() == "unclear: speed 1.90 (1.50–3.00), at least 2.00"
+
+
+def test_what_is_used_of_processors_is_all_but_idle_and_waiting():
+    stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 8 16 32 64 128 1 1\ncpu1 5 0 0 7 0 0 0 0 0 0\n"
+    assert machine.ticks_used(stat, {0}) == 1 + 2 + 4 + 32 + 64 + 128
+    assert machine.ticks_used(stat, {0, 1}) == 231 + 5
+
+
+@pytest.mark.parametrize(("used", "busy"), [(0.1, False), (0.5, True)])
+def test_a_machine_is_busy_where_others_use_much_of_a_core(used, busy):
+    assert (machine.busyness(used) is not None) is busy
+
+
+def test_several_runs_are_compared_by_their_medians():
+    runs = [
+        {"seconds": {"lucid": {FORWARD: [1.0, 1.0, 1.0]}, "PyTorch": {FORWARD: times}}}
+        for times in ([1.0, 2.0, 9.0], [4.0, 4.0, 4.0], [3.0, 3.0, 1.0])
+    ]
+    assert summary.over_runs(runs, FORWARD, "PyTorch") == summary.Ratio(3.0, 2.0, 4.0)
+
+
+def test_the_table_of_targets_marks_floors_and_aims_in_each_setting():
+    names = ["lucid", "lucid, baseline", "PyTorch"]
+    times = dict(zip(names, (1.0, 2.0, 5.0), strict=True))  # 5 times as fast, and 2.5 times
+    seconds = {
+        f"{name}, {threads}": {FORWARD: [time], BOTH: [time]}
+        for name, time in times.items()
+        for threads in ("1 thread", "2 threads")
+    }
+    text = table.targets_table(
+        {
+            "machine": {"processor": "some", "cores": 2, "level": "x86_64_v3"},
+            "versions": {"numpy": "2"},
+            "settings": {"rounds": 1, "threads": [1, 2], "others' cores": 0.0},
+            "runs": [[{"case": "128x10x3-trained", "seconds": seconds}]] * 3,
+        }
+    )
+    head, _, forward, both, *_ = text.splitlines()
+    assert head.endswith(
+        "| x86_64_v3, 1 thread | x86_64_v3, 2 threads | baseline, 1 thread | baseline, 2 threads |"
+    )
+    fast, slow = "5.00 (5.00–5.00)", "2.50 (2.50–2.50)"
+    assert forward == (
+        f"| 128x10x3-trained | forward | 2.5 / 4 | {fast} ✓✓ | {fast} ✓✓ | {slow} ✓ | {slow} ✓ |"
+    )
+    assert both == (
+        f"| 128x10x3-trained | forward+backward | 6 / 9 | {fast} | {fast} | {slow} | {slow} |"
+    )
+
+
 def test_the_table_replaces_only_what_is_between_its_markers():
     readme = "<!-- other -->\n<!-- some -->\nold\n<!-- /some -->\nafter"
     wanted = "<!-- other -->\n<!-- some -->\nnew\n<!-- /some -->\nafter"
@@ -191,11 +271,11 @@ def test_a_readme_without_markers_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("file", "text"), [(table.SHORT, table.table), (table.WIDE, table.wide_table)]
+    ("file", "name", "text"), [pytest.param(*each, id=each[1]) for each in table.tables()]
 )
-def test_the_tables_are_those_of_the_results(file, text):
+def test_the_tables_are_those_of_the_results(file, name, text):
     present = file.read_text()
-    assert table.insert(present, text(json.loads(table.RESULTS.read_text()))) == present
+    assert table.insert(present, text, name) == present
 
 
 @pytest.mark.parametrize("of", [quality_table, ranker_table], ids=lambda of: of.NAME)
@@ -261,6 +341,40 @@ def test_a_class_that_was_never_seen_has_no_chance_in_logistic_regression():
 )
 def test_two_commits_differ_where_all_rounds_say_so(ratio, verdict):
     assert compare.verdict(summary.Ratio(*ratio)) == verdict
+
+
+def test_a_commit_and_itself_are_told_apart(monkeypatch, tmp_path):
+    monkeypatch.setattr(compare, "_run", lambda command, **environment: None)
+    monkeypatch.setattr(shutil, "unpack_archive", lambda archive, folder: None)
+    names = {compare.build(each, "HEAD", tmp_path / each, "float32").name for each in ("a", "b")}
+    assert len(names) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_who_stops_a_comparison_stops_what_it_has_started(tmp_path):
+    """As Ctrl-C does in the middle of a build, whose processes would go on writing."""
+    started = tmp_path / "started"
+    script = f"echo $$ > {started}.new; mv {started}.new {started}; sleep 60; true"
+
+    def interrupt():
+        wait_for(started.exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        compare._run(["sh", "-c", script])
+    thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(started.read_text()), 0)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_name_that_is_no_commit_is_answered_in_one_line():
+    command = [sys.executable, str(BENCHMARKS / "compare.py"), "no-such-commit"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "'no-such-commit' is not a commit of this repository" in done.stderr
 
 
 @pytest.mark.parametrize("variant", ablation.VARIANTS)

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cases import Array, Case
@@ -73,7 +73,10 @@ LIMIT = Contender("max / copy", "limit", checked=False)
 TABLE = [LUCID, PYTORCH, *NUMPY, PADDLE, LUCID_BASELINE, LIMIT]
 
 
-def on_threads(threads: int) -> Contender:
-    """Return lucid on ``threads`` threads, whatever the others get."""
-    name = f"lucid, {threads} thread{'s' if threads > 1 else ''}"
-    return Contender(name, "lucid_loss", environment={"OMP_NUM_THREADS": str(threads)})
+def on_threads(threads: int, contender: Contender = LUCID) -> Contender:
+    """Return a contender on ``threads`` threads, whatever the others get."""
+    return replace(
+        contender,
+        name=f"{contender.name}, {threads} thread{'s' if threads > 1 else ''}",
+        environment=contender.environment | {"OMP_NUM_THREADS": str(threads)},
+    )
