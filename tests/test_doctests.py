@@ -47,7 +47,7 @@ def test_examples_are_found_in_functions_classes_methods_and_ops():
     assert {
         "lucid.losses.margin.multilabel_margin_loss",
         "lucid.labels.labels.Labels",
-        "lucid.labels.labels.Labels.to_csr",
+        "lucid.labels.conversions.Conversions.to_csr",
         "lucid.autograd.ops.elementwise.exp",
         "lucid.nn.losses.margin.MultilabelMarginLoss",
     } <= EXAMPLES.keys()

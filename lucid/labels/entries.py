@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.arrays.checks import as_array, as_int, kind_of, refuse_masked
-from lucid.labels.rows import Int64Array
+from lucid.labels.rows import Int64Array, Rows, contains, row_of_each
 from lucid.system.optional import is_sparse
 
 _INT64_MAX = 2**63 - 1
@@ -98,3 +98,17 @@ def in_range(
 def abbreviated(array: npt.NDArray[Any]) -> str:
     """Return an array on one line, its middle left out if it is long."""
     return np.array2string(array, threshold=6, edgeitems=3, separator=", ")
+
+
+def apart(labels: Rows, unknown: Rows) -> Rows:
+    """Return unknown entries, ascending sets, none of which is a label."""
+    indices, indptr = labels
+    row = row_of_each(indptr)
+    both = contains(*unknown, row, indices)
+    if both.any():
+        place = int(np.argmax(both))
+        raise ValueError(
+            f"class {indices[place]} is both a label and unknown in row {row[place]}: an entry is "
+            "a label, unknown, or neither"
+        )
+    return unknown
