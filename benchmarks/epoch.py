@@ -25,11 +25,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from cases import Array
+from contenders import environment
 from contenders.padding import pad
 from lucid import Labels, metrics
 from lucid.io import Dataset, read_xmc
 from lucid.training import Trainer
-from pool import environment
 
 LIBRARIES = ("lucid", "torch")
 BATCH = 128

@@ -14,20 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from contenders import Contender
+from contenders import Contender, environment
 
 
 class WorkerFailed(RuntimeError):
     """A worker's process ended; the message has what it wrote last."""
-
-
-def environment(threads: int) -> dict[str, str]:
-    """Return what is the same for every contender."""
-    return {
-        "OMP_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-    }
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,10 @@ import numpy as np
 
 import lucid
 import machine
+from contenders import environment
 from lucid import Labels, metrics, nn, optim
 from lucid.io import Dataset, read_xmc
 from lucid.training import Diverged, Trainer, linear_decay
-from pool import environment
 
 RESULTS = Path(__file__).with_name("quality.json")
 SEEDS = (0, 1, 2)

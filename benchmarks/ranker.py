@@ -33,9 +33,9 @@ import numpy as np
 import lucid
 import machine
 import quality
+from contenders import environment
 from lucid import Labels, metrics
 from lucid.io import Dataset
-from pool import environment
 from quality import DATA_SETS, LOGISTIC, LOSSES
 
 RESULTS = Path(__file__).with_name("ranker.json")

@@ -230,6 +230,17 @@ def test_several_runs_are_compared_by_their_medians():
     assert summary.over_runs(runs, FORWARD, "PyTorch") == summary.Ratio(3.0, 2.0, 4.0)
 
 
+def test_a_contender_on_one_thread_has_one_in_every_library():
+    contender = contenders.on_threads(1, contenders.LUCID_BASELINE)
+    assert contender.name == "lucid, baseline, 1 thread"
+    assert contender.environment == {
+        "LUCID_CPU_LEVEL": "baseline",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
 def test_the_table_of_targets_marks_floors_and_aims_in_each_setting():
     names = ["lucid", "lucid, baseline", "PyTorch"]
     times = dict(zip(names, (1.0, 2.0, 5.0), strict=True))  # 5 times as fast, and 2.5 times

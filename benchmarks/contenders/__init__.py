@@ -73,10 +73,19 @@ LIMIT = Contender("max / copy", "limit", checked=False)
 TABLE = [LUCID, PYTORCH, *NUMPY, PADDLE, LUCID_BASELINE, LIMIT]
 
 
+def environment(threads: int) -> dict[str, str]:
+    """Return what has every library use so many threads; PyTorch asks MKL, whatever OpenMP says."""
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+    }
+
+
 def on_threads(threads: int, contender: Contender = LUCID) -> Contender:
     """Return a contender on ``threads`` threads, whatever the others get."""
     return replace(
         contender,
         name=f"{contender.name}, {threads} thread{'s' if threads > 1 else ''}",
-        environment=contender.environment | {"OMP_NUM_THREADS": str(threads)},
+        environment=contender.environment | environment(threads),
     )
