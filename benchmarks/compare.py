@@ -24,7 +24,7 @@ from pathlib import Path
 import cases
 from cases import MODES
 from contenders import Contender
-from machine import Bystanders, cores, machine
+from machine import Bystanders, busyness, cores, machine
 from measure import measure_runs
 from pool import Pool
 from run import QUICK_PAIRS
@@ -103,7 +103,7 @@ def main() -> None:
                     print(f"| {' | '.join(map(str, cells))} | {verdict(found)} |", flush=True)
         finally:
             pool.close()
-    if (busy := bystanders.busyness()) is not None:
+    if (busy := busyness(bystanders.cores())) is not None:
         print(f"\n{busy}: where a verdict matters, ask again with more --runs, or when it is idle")
 
 

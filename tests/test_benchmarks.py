@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -359,6 +360,20 @@ def test_a_commit_and_itself_are_told_apart(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "unpack_archive", lambda archive, folder: None)
     names = {compare.build(each, "HEAD", tmp_path / each, "float32").name for each in ("a", "b")}
     assert len(names) == 2
+
+
+def test_a_comparison_runs_to_its_end(monkeypatch, capsys):
+    def installed_here(name, commit, folder, dtype):
+        return replace(contenders.LUCID, name=f"{name} {commit}", dtype=dtype)
+
+    monkeypatch.setattr(compare, "build", installed_here)
+    monkeypatch.setattr(compare, "_commit", lambda name: name)
+    wanted = ["--case", "2x50x3-randn", "--runs", "2", "--rounds", "1", "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["compare.py", "old", "new", *wanted])
+    compare.main()
+    printed = capsys.readouterr().out
+    assert "| case | pass | base old, µs | other new, µs | times faster | |" in printed
+    assert "| 2x50x3-randn | forward+backward |" in printed
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
