@@ -111,6 +111,16 @@ def soft_margin_table(results: dict[str, Any]) -> str:
     return _markdown(lines)
 
 
+#: What the tables of benchmarks/README.md that stand alone are of; it is there where they are.
+INTRODUCTIONS = {
+    "soft margin": "The soft margin loss of labels alone, against PyTorch's `BCEWithLogitsLoss` of "
+    "a dense target (`run.py`):",
+    "metrics": "The ranking metrics, of labels in two forms, against scikit-learn's (`run.py`; in "
+    "float64 and on one thread too by `metrics.py`):",
+    "targets": "The small cells against their goals, on one thread and on two, at both CPU levels, "
+    "for scores before training and after it (`run.py targets`):",
+}
+
 #: The forms of labels that the metrics are timed with, and whom against.
 LABELS_FORM, BOOL_FORM, PEER = "Labels", "bool matrix", "scikit-learn"
 
@@ -224,11 +234,15 @@ def tables() -> Iterator[tuple[Path, str, str]]:
     if "small" in results:
         yield SHORT, "small", small_table(results)
     if "soft margin" in results:
-        yield WIDE, "soft margin", soft_margin_table(results)
+        yield _introduced("soft margin", soft_margin_table(results))
     if "metrics" in results:
-        yield WIDE, "metrics", metrics_table(results["metrics"])
+        yield _introduced("metrics", metrics_table(results["metrics"]))
     if TARGETS.exists():
-        yield WIDE, "targets", targets_table(json.loads(TARGETS.read_text()))
+        yield _introduced("targets", targets_table(json.loads(TARGETS.read_text())))
+
+
+def _introduced(name: str, text: str) -> tuple[Path, str, str]:
+    return WIDE, name, f"{INTRODUCTIONS[name]}\n\n{text}"
 
 
 def main() -> None:
