@@ -11,6 +11,7 @@ and a verdict.
 
 import argparse
 import contextlib
+import math
 import os
 import shlex
 import shutil
@@ -32,17 +33,18 @@ from summary import Ratio, over_runs, seconds
 
 ROOT = Path(__file__).parents[1]
 
-#: A median so near to 1 is no difference; nor is one where runs do not agree on its side.
+#: A median so near to 1 is no difference.
 NOISE = 0.03
 
 
 def verdict(times_faster: Ratio) -> str:
-    """Say in a word what a ratio of times means."""
-    if times_faster.low > 1 and times_faster.median > 1 + NOISE:
-        return "faster"
-    if times_faster.high < 1 and times_faster.median < 1 - NOISE:
-        return "SLOWER"
-    return "same"
+    """Say in a word what a ratio of times means, of which there is one for each run."""
+    if abs(times_faster.median - 1) <= NOISE:
+        return "same"
+    distance = abs(math.log(times_faster.median))
+    if distance <= math.log(times_faster.high / times_faster.low):
+        return "unclear"  # runs are not nearer to each other than to 1
+    return "faster" if times_faster.median > 1 else "SLOWER"
 
 
 def build(name: str, commit: str, folder: Path, dtype: str) -> Contender:
@@ -104,7 +106,7 @@ def main() -> None:
         finally:
             pool.close()
     if (busy := busyness(bystanders.cores())) is not None:
-        print(f"\n{busy}: where a verdict matters, ask again with more --runs, or when it is idle")
+        print(f"\n{busy}: runs are further apart than on an idle one")
 
 
 def _commit(name: str) -> str:

@@ -75,7 +75,7 @@ def main() -> None:
     print()
     used = results["settings"]["others' cores"] = bystanders.cores()
     if (busy := busyness(used)) is not None:
-        print(f"{busy}: nothing is said to fail\n")
+        print(f"{busy}: no verdicts\n")
     if arguments.targets:
         print(targets_table(results))
     else:

@@ -61,15 +61,14 @@ class Verdict:
         return self.rounds.low < self.floor < self.rounds.high
 
     def told(self, busy: bool = False) -> str:
-        """Say it in a line; on a busy machine it is not said that something fails."""
+        """Say it in a line, on a busy machine without a verdict: it slows some down, not all."""
         sign = "at most" if self.lower_is_better else "at least"
         aim = "" if self.aim is None else f", aim {digits(self.aim)}"
-        reached = " (reached)" if self.aim is not None and self.reaches(self.aim) else ""
-        state = "holds" if self.holds else "busy" if busy else "FAILS"
-        value = digits(self.value)
-        if self.unclear:
-            state, value = "unclear", f"{self.rounds}"
-        return f"{state}: {self.what} {value}, {sign} {digits(self.floor)}{aim}{reached}"
+        state = "unclear" if self.unclear else "holds" if self.holds else "FAILS"
+        if self.holds and self.aim is not None and self.reaches(self.aim):
+            aim += " (reached)"
+        value = f"{self.rounds}" if self.unclear else digits(self.value)
+        return f"{'busy' if busy else state}: {self.what} {value}, {sign} {digits(self.floor)}{aim}"
 
 
 def digits(value: float) -> str:
