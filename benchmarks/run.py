@@ -4,7 +4,7 @@ Everything takes less than ten minutes on two cores, --quick less than one, and
 --case 256x1000x10-randn reruns one line. What it measures is in results.json then.
 
 `targets` are the small cells alone: on one thread and on two, at both CPU levels, in three runs of
-fresh processes. They take five minutes, and are in targets.json then.
+fresh processes. They take less than five minutes, and are in targets.json then.
 """
 
 import argparse
@@ -109,6 +109,8 @@ def _arguments() -> argparse.Namespace:
         help="default: results.json here for a whole run, targets.json for targets",
     )
     arguments = parser.parse_args()
+    if arguments.targets and not PYTORCH.installed:
+        parser.error("targets are in times of PyTorch, which is not installed")
     arguments.whole = not (arguments.targets or arguments.quick or arguments.case)
     if arguments.rounds is None:
         arguments.rounds = 2 if arguments.quick else 5
