@@ -31,21 +31,18 @@ from lucid._kernels.pairs.sums cimport Sum, add_products
 from lucid._kernels.reals cimport real
 
 
-cdef inline void add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
-                     const Row* row, Part* part) noexcept nogil:
-    add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
-
-
-cdef inline void put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
-                     real* gradient) noexcept nogil:
+cdef inline void weigh(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                       const Row* row, real* gradient, Part* part) noexcept nogil:
     cdef Py_ssize_t j
-    for j in range(m):
-        put_label(gradient + j, rank[j], row.divisor, row.inverse)
+    add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
+    if gradient != NULL:
+        for j in range(m):
+            put_label(gradient + j, rank[j], row.divisor, row.inverse)
 
 
 cdef inline void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
                              real* grad, Part* part) noexcept nogil:
-    scan(x, start, stop, row, grad, part, add[real], put[real])
+    scan(x, start, stop, row, grad, part, weigh[real])
 
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,

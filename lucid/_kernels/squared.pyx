@@ -3,47 +3,53 @@
 
 An active pair of label i and negative j, x_j > tau_i, costs w_i (x_j - tau_i)**2. So the gradient of a
 negative is a line in x_j for each rank, 2 sum_i w_i (x_j - tau_i) over the thresholds below it, and that
-of a label is -2 w_i E_i. The sums are those of `pairs/moments.pxd`.
+of a label is -2 w_i E_i. How they are summed up is told in `pairs/worth.pxd`.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from lucid._kernels.pairs.labels cimport put_labels
-from lucid._kernels.pairs.moments cimport (
-    find_taus, gather_weights, moments_add, put_line, sum_moments, weigh_ranks, weighted_excess,
-)
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
 from lucid._kernels.pairs.scan cimport scan
 from lucid._kernels.pairs.sums cimport Sum
+from lucid._kernels.pairs.worth cimport (
+    add_weighted, gather_weights, number, sum_excess, weigh_ranks, weigh_scores, weight_of,
+)
 from lucid._kernels.reals cimport real
+
+
+cdef inline void weigh(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                       const Row* row, real* gradient, Part* part) noexcept nogil:
+    weigh_scores(2, v, rank, m, row, gradient, part, part.excess if gradient != NULL else NULL)
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
                       Part* part) noexcept nogil:
-    scan(x, start, stop, row, grad, part, moments_add[real], put_line[real])
+    scan(x, start, stop, row, grad, part, weigh[real])
 
 
 cdef void prepare(const real* x, Row* row) noexcept nogil:
-    find_taus(x, row)
     gather_weights(x, row)
-    if row.has_gradient:
-        weigh_ranks(x, row, 2)
+    weigh_ranks(x, row, 2)
 
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
                             const Part* part) noexcept nogil:
-    return 0 - 2 * weighted_excess(tau, i, place, row, part)     # no negative zero
+    cdef Sum total = number(0)
+    add_weighted(&total, weight_of(i, row), &part.excess[min(place + 1, row.P)], tau)   # NaN has any place
+    return 0 - 2 * (total.hi + total.lo)        # no negative zero
 
 
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     close_counts(&row.thresholds, part.count)
-    sum_moments(x, row, part, 2, loss)
+    loss[0] = part.total
     if is_doubtful(row, loss):
         settle(x, row, loss)
     if grad != NULL:
+        sum_excess(x, row, part)
         put_labels(grad, row, part, loss, of_label[real])
 
 

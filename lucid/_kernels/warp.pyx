@@ -13,27 +13,29 @@ score's rank where its gradient goes, to be looked up when the row is closed.
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
-from lucid._kernels.pairs.labels cimport put_labels
-from lucid._kernels.pairs.moments cimport (
-    find_taus, gather_weights, moments_add, sum_moments, weigh_ranks,
-)
+from lucid._kernels.pairs.labels cimport put_label, put_labels
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
-from lucid._kernels.pairs.row cimport BLOCK, WORD, WORDS, Part, Row
+from lucid._kernels.pairs.row cimport BLOCK, MOST_NOTED, WORD, WORDS, Part, Row
 from lucid._kernels.pairs.scan cimport MANY, count_trailing_zeros, mark_active, scan
 from lucid._kernels.pairs.sums cimport Sum
+from lucid._kernels.pairs.worth cimport (
+    add_number, add_weighted, gather_weights, number, sum_excess, weigh_ranks, weigh_scores,
+)
 from lucid._kernels.reals cimport real
 
 cdef enum:
     ABOVE = 1 << 30         # rank 1 is the float32 just above 2 then
 
 
-cdef inline void put_rank(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
-                          real* gradient) noexcept nogil:
+cdef inline void weigh(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                       const Row* row, real* gradient, Part* part) noexcept nogil:
     cdef Py_ssize_t j
-    for j in range(m):
-        put_number(gradient + j, rank[j])
+    weigh_scores(0, v, rank, m, row, NULL, part, part.excess)
+    if gradient != NULL:
+        for j in range(m):
+            put_number(gradient + j, rank[j])
 
 
 cdef inline void put_number(real* place, int32_t rank) noexcept nogil:
@@ -54,11 +56,15 @@ cdef inline int32_t take_number(const real* place) noexcept nogil:
         return <int32_t>place[0]
 
 
-cdef inline void look_up(real* grad, const Row* row) noexcept nogil:
+cdef inline void look_up(real* grad, const Row* row, const Part* part) noexcept nogil:
     """Put what the ranks are worth in their place; mostly nearly all are 0, as their gradient is."""
     cdef uint64_t marks[WORDS]
     cdef uint64_t word
     cdef Py_ssize_t first, m, active, w, j
+    if part.noted <= MOST_NOTED:
+        for j in range(part.noted):
+            look_up_one(grad + part.note[j], row)
+        return
     for first from 0 <= first < row.C by BLOCK:
         m = min(BLOCK, row.C - first)
         active = mark_active(grad + first, m, <real>0, marks)
@@ -74,17 +80,17 @@ cdef inline void look_up(real* grad, const Row* row) noexcept nogil:
 
 
 cdef inline void look_up_one(real* place, const Row* row) noexcept nogil:
-    place[0] = <real>row.worth[take_number(place)].offset
+    place[0] = <real>row.worth[take_number(place)].w0
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
                       Part* part) noexcept nogil:
-    scan(x, start, stop, row, grad, part, moments_add[real], put_rank[real])
+    scan(x, start, stop, row, grad, part, weigh[real])
 
 
 cdef void prepare(const real* x, Row* row) noexcept nogil:
-    find_taus(x, row)
     gather_weights(x, row)
+    weigh_ranks(x, row, 0)
 
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
@@ -93,17 +99,26 @@ cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, con
 
 
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
+    cdef const real* tau = <const real*>row.thresholds.tau
+    cdef Sum w = number(0)
+    cdef real worth
     cdef Py_ssize_t k
     close_counts(&row.thresholds, part.count)
+    sum_excess(x, row, part)
+    loss[0] = number(part.excess[0].sum)        # 0, or NaN
     for k in range(row.P):
         if part.count[k] > 0:
             row.weight_at[k] *= row.worth_of_count[part.count[k]] / part.count[k]
-    sum_moments(x, row, part, 1, loss)
+        if row.weight_at[k] > 0:
+            add_weighted(loss, row.weight_at[k], &part.excess[k + 1], tau)
     if is_doubtful(row, loss):
         settle(x, row, loss)
     if grad != NULL:
-        weigh_ranks(x, row, 1)
-        look_up(grad, row)
+        for k in range(row.P):
+            add_number(&w, row.weight_at[k], tau)
+            put_label(&worth, w.hi + w.lo, row.divisor, row.inverse)
+            row.worth[k + 1].w0 = worth
+        look_up(grad, row, part)
         put_labels(grad, row, part, loss, of_label[real])
 
 

@@ -3,34 +3,35 @@
 
 A label i is in the pairs that are active with a negative j, x_j > tau_i, w_i (x_j - tau_i) each. So the
 gradient of a negative is the sum of the weights of the thresholds below it, and that of a label is
--w_i times the number of negatives above its threshold. The sums are those of `pairs/moments.pxd`.
+-w_i times the number of negatives above its threshold. How they are summed up is told in `pairs/worth.pxd`.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from lucid._kernels.pairs.labels cimport put_labels
-from lucid._kernels.pairs.moments cimport (
-    find_taus, gather_weights, moments_add, put_offset, sum_moments, weigh_ranks, weight_of,
-)
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
 from lucid._kernels.pairs.scan cimport scan
 from lucid._kernels.pairs.sums cimport Sum
+from lucid._kernels.pairs.worth cimport gather_weights, weigh_ranks, weigh_scores, weight_of
 from lucid._kernels.reals cimport real
+
+
+cdef inline void weigh(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                       const Row* row, real* gradient, Part* part) noexcept nogil:
+    weigh_scores(1, v, rank, m, row, gradient, part, NULL)
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
                       Part* part) noexcept nogil:
-    scan(x, start, stop, row, grad, part, moments_add[real], put_offset[real])
+    scan(x, start, stop, row, grad, part, weigh[real])
 
 
 cdef void prepare(const real* x, Row* row) noexcept nogil:
-    find_taus(x, row)
     gather_weights(x, row)
-    if row.has_gradient:
-        weigh_ranks(x, row, 1)
+    weigh_ranks(x, row, 1)
 
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,
@@ -40,7 +41,7 @@ cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, con
 
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     close_counts(&row.thresholds, part.count)
-    sum_moments(x, row, part, 1, loss)
+    loss[0] = part.total
     if is_doubtful(row, loss):
         settle(x, row, loss)
     if grad != NULL:

@@ -52,9 +52,13 @@ cdef extern from *:
     const double SCALE "0x1p-64"
 
 
-cdef inline void hinge_add(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
-                           const Row* row, Part* part) noexcept nogil:
+cdef inline void hinge_weigh(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                             const Row* row, real* gradient, Part* part) noexcept nogil:
+    cdef Py_ssize_t j
     add_products(v, rank, m, sum_of_ranks, row.a, row.P, &part.total)
+    if gradient != NULL:
+        for j in range(m):
+            put_gradient(gradient + j, rank[j], row.divisor, row.inverse)
 
 
 cdef inline void put_gradient(real* out, double count, double divisor, double inverse) noexcept nogil:
@@ -65,16 +69,9 @@ cdef inline void put_gradient(real* out, double count, double divisor, double in
         out[0] = rounded_quotient(count, divisor, inverse)
 
 
-cdef inline void hinge_put(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
-                           real* gradient) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(m):
-        put_gradient(gradient + j, rank[j], row.divisor, row.inverse)
-
-
 cdef inline void hinge_scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
                             real* grad, Part* part) noexcept nogil:
-    scan(x, start, stop, row, grad, part, hinge_add[real], hinge_put[real])
+    scan(x, start, stop, row, grad, part, hinge_weigh[real])
 
 
 cdef inline double hinge_of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,

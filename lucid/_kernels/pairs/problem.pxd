@@ -290,7 +290,6 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
         memory = <char*>(problem.parts + slots)
         for n in range(workspaces):
             place_row(&problem.rows[n], memory, K, unknowns, C, differ)
-            problem.rows[n].has_gradient = problem.grad != NULL
             problem.rows[n].worth_of_count = problem.worth_of_count
             memory += size_of_row
         for n in range(slots):

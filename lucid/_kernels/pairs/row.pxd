@@ -24,6 +24,7 @@ cdef enum:
     SMALL_SCORES = 128      # of a row that `small.pxd` solves,
     SMALL_WORDS = 2         # of bits,
     SMALL_LABELS = 7        # with so many labels
+    MOST_NOTED = BLOCK      # columns whose rank is not 0
 
 cdef enum Base:             # what the sum over the pairs of a row is divided by
     CLASSES                 # the number of known classes
@@ -50,17 +51,14 @@ cdef struct Terms:          # what is asked for of a row, beside its labels
     Py_ssize_t unknowns
 
 
-cdef struct Worth:          # what a rank is worth to the gradient of a score x
+cdef struct Worth:          # what a rank is worth to a score: see `worth.pxd`
     double tau              # the highest threshold of the rank, the lowest of all for rank 0
-    double slope            # slope * (x - tau) + offset
-    double offset
+    double w0, w1, w2
 
 
-cdef struct Moment:         # sums over scores of one rank, of how far they are above its threshold
+cdef struct Excess:         # a sum over scores of one rank, of how far they are above its threshold
     double sum
-    double squares
-    double lost             # what rounding has taken from the two
-    double lost_squares
+    double lost             # what rounding has taken from it
 
 
 cdef struct Row:            # what is known of a row before its scores are ranked
@@ -73,7 +71,6 @@ cdef struct Row:            # what is known of a row before its scores are ranke
     double divisor          # of the gradient: base, times N for a mean over N rows
     double inverse          # 1 / divisor
     bint finite             # whether every threshold is
-    bint has_gradient       # whether one is wanted
     double a                # the lowest threshold
     Thresholds thresholds
     Columns labels
@@ -81,7 +78,7 @@ cdef struct Row:            # what is known of a row before its scores are ranke
     # Where labels differ in what they are worth:
     double* weight          # [P]: of each label
     Worth* worth            # [P + 1]: what each rank is worth
-    double* weight_at       # [P + 1]: of the labels at each threshold
+    double* weight_at       # [P]: of the labels at each threshold
     const double* worth_of_count    # [C + 1]: by how many negatives it is weighed, or NULL
     char apart[APART]
 
@@ -89,9 +86,11 @@ cdef struct Row:            # what is known of a row before its scores are ranke
 cdef struct Part:           # what scanning a segment of a row finds
     Sum total               # what the scores add to the loss
     int32_t* count          # [P + SLACK]: see rank_scores
-    Moment* moment          # [P + 1]: of the scores of each rank, or NULL
-    Moment* moments         # [P + 1]: of the segments before
+    Excess* excess          # [P + 1]: of each rank, or NULL
+    Excess* before          # [P + 1]: of the segments before
     bint repeated           # whether a label may occur twice
+    int32_t* note           # [MOST_NOTED]: the columns whose rank is not 0, or NULL
+    Py_ssize_t noted        # how many they are; more than there is room for: they were not noted
     char apart[APART]
 
 
@@ -290,7 +289,7 @@ cdef inline void place_row(Row* row, char* memory, Py_ssize_t K, Py_ssize_t unkn
     cdef Py_ssize_t blocks = count_blocks(C), left_out = unknowns + (K if differ else 0)
     cdef Thresholds* t = &row.thresholds
     row.terms = plain_terms()
-    row.has_gradient, row.worth_of_count = False, NULL
+    row.worth_of_count = NULL
     row.room, row.room_left_out = K, left_out
     row.labels.start = <int64_t*>memory
     row.left_out.start = row.labels.start + blocks + 1
@@ -311,10 +310,11 @@ cdef inline void place_row(Row* row, char* memory, Py_ssize_t K, Py_ssize_t unkn
 
 cdef inline Py_ssize_t bytes_of_part(Py_ssize_t K, bint differ) noexcept nogil:
     return (whole_words((K + SLACK) * sizeof(int32_t)) + APART
-            + (2 * (K + 1) * sizeof(Moment) if differ else 0))
+            + (2 * (K + 1) * sizeof(Excess) + MOST_NOTED * sizeof(int32_t) if differ else 0))
 
 
 cdef inline void place_part(Part* part, char* memory, Py_ssize_t K, bint differ) noexcept nogil:
     part.count = <int32_t*>memory
-    part.moment = <Moment*>(memory + whole_words((K + SLACK) * sizeof(int32_t))) if differ else NULL
-    part.moments = part.moment + K + 1 if differ else NULL
+    part.excess = <Excess*>(memory + whole_words((K + SLACK) * sizeof(int32_t))) if differ else NULL
+    part.before = part.excess + K + 1 if differ else NULL
+    part.note = <int32_t*>(part.before + K + 1) if differ else NULL

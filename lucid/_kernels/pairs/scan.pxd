@@ -7,7 +7,7 @@ none above is done, and the active scores of a block with few wait in a queue un
 block. A block with many is ranked where it is. Labels, and columns that are left out, lose their mark or, in
 a copy of their block, are set to a: they have rank 0 then.
 
-What a rank is worth is handed in as two functions, which the compiler puts in their places.
+What a rank is worth is handed in as a function, which the compiler puts in its place.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -15,7 +15,9 @@ from libc.string cimport memcpy, memset
 
 from lucid._kernels.pairs.marking cimport mark_double, mark_float
 from lucid._kernels.pairs.ranks cimport LANES, rank_scores
-from lucid._kernels.pairs.row cimport BLOCK, SMALL_LABELS, SMALL_SCORES, WORD, WORDS, Columns, Part, Row
+from lucid._kernels.pairs.row cimport (
+    BLOCK, MOST_NOTED, SMALL_LABELS, SMALL_SCORES, WORD, WORDS, Columns, Part, Row,
+)
 from lucid._kernels.reals cimport real
 
 cdef extern from *:
@@ -26,12 +28,10 @@ cdef enum:
     MANY = 4                # a block is ranked whole where more than 1 / MANY of it are active
     QUEUE = 1024            # 2 * BLOCK
 
-# Adds to ``part`` what m scores with these ranks add to the loss; m is a multiple of LANES.
-ctypedef void (*AddBlock)(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
-                          const Row* row, Part* part) noexcept nogil
-# Writes the gradient of m scores.
-ctypedef void (*PutGradient)(const real* v, const int32_t* rank, Py_ssize_t m, const Row* row,
-                             real* gradient) noexcept nogil
+# Adds to ``part`` what m scores with these ranks add to the loss and, unless it is NULL, writes their
+# ``gradient``; m is a multiple of LANES.
+ctypedef void (*Weigh)(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
+                       const Row* row, real* gradient, Part* part) noexcept nogil
 
 
 cdef inline Py_ssize_t pad(real* v, Py_ssize_t m, real a) noexcept nogil:
@@ -80,17 +80,18 @@ cdef inline Py_ssize_t enqueue(const real* v, Py_ssize_t m, Py_ssize_t first, co
 
 
 cdef inline void rank_queue(real* queue, const int32_t* column, Py_ssize_t queued, int32_t* rank,
-                            const Row* row, real* grad, Part* part, AddBlock add,
-                            PutGradient put) noexcept nogil:
+                            const Row* row, real* grad, Part* part, Weigh weigh) noexcept nogil:
     """Rank the queued scores."""
     cdef real gradient[QUEUE]
     cdef Py_ssize_t k, m = pad(queue, queued, <real>row.a)
     cdef int64_t sum_of_ranks = rank_scores(queue, m, &row.thresholds, rank, part.count)
-    add(queue, rank, m, sum_of_ranks, row, part)
+    weigh(queue, rank, m, sum_of_ranks, row, gradient if grad != NULL else NULL, part)
     if grad != NULL:
-        put(queue, rank, m, row, gradient)
         for k in range(queued):
             grad[column[k]] = gradient[k]
+    if part.note != NULL and part.noted + queued <= MOST_NOTED:
+        memcpy(part.note + part.noted, column, queued * sizeof(int32_t))
+    part.noted += queued
 
 
 cdef inline bint set_to(real a, const Columns* columns, Py_ssize_t first, real* block) noexcept nogil:
@@ -105,13 +106,14 @@ cdef inline bint set_to(real a, const Columns* columns, Py_ssize_t first, real* 
 
 
 cdef inline void rank_block(const real* v, Py_ssize_t first, Py_ssize_t width, real* block,
-                            int32_t* rank, const Row* row, real* grad, Part* part, AddBlock add,
-                            PutGradient put) noexcept nogil:
+                            int32_t* rank, const Row* row, real* grad, Part* part,
+                            Weigh weigh) noexcept nogil:
     """Rank the whole block of ``width`` scores v, which begins with column ``first``."""
     cdef real a = <real>row.a
     cdef Py_ssize_t m = width, b = first // BLOCK
     cdef bint leave_out = row.left_out.count > 0 and row.left_out.start[b] != row.left_out.start[b + 1]
     cdef int64_t sum_of_ranks
+    cdef real gradient[BLOCK]
     if row.labels.start[b] != row.labels.start[b + 1] or leave_out or m % LANES != 0:
         memcpy(block, v, m * sizeof(real))
         m = pad(block, m, a)
@@ -120,9 +122,12 @@ cdef inline void rank_block(const real* v, Py_ssize_t first, Py_ssize_t width, r
         if leave_out:
             set_to(a, &row.left_out, first, block)
     sum_of_ranks = rank_scores(v, m, &row.thresholds, rank, part.count)
-    add(v, rank, m, sum_of_ranks, row, part)
-    if grad != NULL:
-        put(v, rank, width, row, grad + first)
+    part.noted = MOST_NOTED + 1
+    if grad == NULL or m == width:
+        weigh(v, rank, m, sum_of_ranks, row, grad + first if grad != NULL else NULL, part)
+    else:
+        weigh(v, rank, m, sum_of_ranks, row, gradient, part)
+        memcpy(grad + first, gradient, width * sizeof(real))
 
 
 cdef inline bint is_whole(Py_ssize_t m, const Row* row) noexcept nogil:
@@ -134,7 +139,7 @@ cdef inline bint is_whole(Py_ssize_t m, const Row* row) noexcept nogil:
 
 
 cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
-                      Part* part, AddBlock add, PutGradient put) noexcept nogil:
+                      Part* part, Weigh weigh) noexcept nogil:
     """Rank the scores x[start:stop]; write their gradient unless ``grad`` is NULL."""
     cdef real block[BLOCK]              # a copy of a block with labels
     cdef real queue[QUEUE]              # active scores of blocks that had few
@@ -151,7 +156,7 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         m = min(BLOCK, stop - first)
         active = m if is_whole(m, row) else mark_active(x + first, m, <real>row.a, marks)
         if MANY * active > m:
-            rank_block(x + first, first, m, block, rank, row, grad, part, add, put)
+            rank_block(x + first, first, m, block, rank, row, grad, part, weigh)
             continue
         if grad != NULL:
             memset(grad + first, 0, m * sizeof(real))
@@ -161,8 +166,8 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
         if active > 0:
             queued += enqueue(x + first, m, first, marks, queue + queued, column + queued)
         if queued >= BLOCK:
-            rank_queue(queue, column, queued, rank, row, grad, part, add, put)
+            rank_queue(queue, column, queued, rank, row, grad, part, weigh)
             queued = 0
     if queued > 0:
-        rank_queue(queue, column, queued, rank, row, grad, part, add, put)
+        rank_queue(queue, column, queued, rank, row, grad, part, weigh)
     part.repeated |= repeated

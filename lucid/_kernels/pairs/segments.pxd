@@ -5,9 +5,8 @@ from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from lucid._kernels.pairs.ranks cimport SLACK
-from lucid._kernels.pairs.moments cimport merge_moments
-from lucid._kernels.pairs.row cimport BLOCK, Moment, Part, Row
-from lucid._kernels.pairs.sums cimport Sum, merge
+from lucid._kernels.pairs.row cimport BLOCK, MOST_NOTED, Excess, Part, Row
+from lucid._kernels.pairs.sums cimport Sum, add, merge
 from lucid._kernels.reals cimport real
 
 cdef enum:
@@ -29,14 +28,14 @@ cdef inline Py_ssize_t count_segments(const Row* row) noexcept nogil:
 
 cdef inline void clear(const Row* row, Part* part) noexcept nogil:
     memset(part.count, 0, (row.P + SLACK) * sizeof(int32_t))
-    part.repeated = False
+    part.repeated, part.noted = False, 0
     clear_sums(row, part)
 
 
 cdef inline void clear_sums(const Row* row, Part* part) noexcept nogil:
     part.total.hi, part.total.lo = 0, 0
-    if part.moment != NULL:
-        memset(part.moment, 0, (row.P + 1) * sizeof(Moment))
+    if part.excess != NULL:
+        memset(part.excess, 0, (row.P + 1) * sizeof(Excess))
 
 
 cdef inline void scan_segment(const real* x, Py_ssize_t s, const Row* row, real* grad, Part* part,
@@ -55,14 +54,26 @@ cdef inline void scan_row(const real* x, const Row* row, real* grad, Part* part,
     if row.C <= size:
         return
     total = part.total
-    part.moment, part.moments = part.moments, part.moment
+    part.excess, part.before = part.before, part.excess
     for start from size <= start < row.C by size:
         clear_sums(row, part)
         scan(x, start, min(row.C, start + size), row, grad, part)
         merge(&total, &part.total)
-        merge_moments(part.moments, part.moment, row)
+        merge_excess(part.before, part.excess, row)
     part.total = total
-    part.moment, part.moments = part.moments, part.moment
+    part.excess, part.before = part.before, part.excess
+
+
+cdef inline void merge_excess(Excess* total, const Excess* part, const Row* row) noexcept nogil:
+    """Add the sums of a segment to those of the segments before; nothing if there are none."""
+    cdef Sum sum
+    cdef Py_ssize_t r
+    if part == NULL:
+        return
+    for r in range(row.P + 1):
+        sum.hi, sum.lo = total[r].sum, total[r].lost
+        add(&sum, part[r].sum)
+        total[r].sum, total[r].lost = sum.hi, sum.lo + part[r].lost
 
 
 cdef inline void merge_parts(Part* parts, const Row* row) noexcept nogil:
@@ -74,7 +85,8 @@ cdef inline void merge_parts(Part* parts, const Row* row) noexcept nogil:
         merge(&total, &parts[s].total)
         if s > 0:
             parts[0].repeated |= parts[s].repeated
+            parts[0].noted = MOST_NOTED + 1
             for i in range(row.P + 1):
                 parts[0].count[i] += parts[s].count[i]
-            merge_moments(parts[0].moment, parts[s].moment, row)
+            merge_excess(parts[0].excess, parts[s].excess, row)
     parts[0].total = total
