@@ -227,3 +227,25 @@ def test_what_cannot_be_meant_is_refused(change, error, message):
     arguments = {"input": torch.zeros(1, 5), "weight": torch.zeros(3, 5), "target": [[0]]}
     with pytest.raises(error, match=message):
         fused(**{**arguments, **change})
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_in_the_transforms_of_torch_func_it_is_the_two_steps(loss):
+    input, weight, bias = (part.detach() for part in layer())
+    labels = lt.tensor_labels(UNKNOWN, C)
+
+    def of(function, reduction="mean"):
+        return lambda input, weight, bias: function(
+            input, weight, labels, bias, reduction, loss=loss
+        )
+
+    grad = torch.func.grad(of(fused), (0, 1, 2))(input, weight, bias)
+    torch.testing.assert_close(grad, torch.func.grad(of(two_steps), (0, 1, 2))(input, weight, bias))
+    jacobian, expected = (
+        torch.func.jacrev(of(function, "none"))(input, weight, bias)
+        for function in (fused, two_steps)
+    )
+    torch.testing.assert_close(jacobian, expected)
+    biases = torch.stack([bias, 2 * bias])
+    each = torch.func.vmap(of(fused), (None, None, 0))(input, weight, biases)
+    torch.testing.assert_close(each, torch.stack([of(fused)(input, weight, b) for b in biases]))

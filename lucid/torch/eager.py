@@ -29,6 +29,11 @@ _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 #: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
 #: its compiler reuses memory; where it is not to be had, every graph counts as kept.
+def is_transformed() -> bool:
+    """Whether this runs within one of the transforms of `torch.func`."""
+    return _transforms() is not None
+
+
 _graph_is_kept: Callable[[], bool] = getattr(
     getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
 )

@@ -9,7 +9,8 @@ from torch import Tensor
 from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
-from lucid.torch.functions import multilabel_margin_loss, warp_loss
+from lucid.torch.eager import is_transformed
+from lucid.torch.functions import CALLS, multilabel_margin_loss, warp_loss
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import TensorLabels, constant, parts_of
@@ -93,7 +94,7 @@ def linear_multilabel_margin_loss(
       are in float32.
     * A loss of NaN makes the whole gradient NaN.
     * With ``create_graph=True`` the backward pass goes through the two separate steps, and holds
-      all scores.
+      all scores. So does everything within the transforms of `torch.func`.
 
     Examples
     --------
@@ -115,6 +116,9 @@ def linear_multilabel_margin_loss(
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     dtype = _check_layer(input, weight, bias)
     name, options = options_of(loss)
+    if not torch.compiler.is_compiling() and is_transformed():
+        scores = torch.nn.functional.linear(input, weight, bias)
+        return CALLS[name](scores, target, reduction, sample_weight, options)
     asked = Asked.of(name, options)
     rows = input.unsqueeze(0) if input.ndim == 1 else input
     n, classes = len(rows), len(weight)

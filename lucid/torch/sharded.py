@@ -97,7 +97,8 @@ def sharded_multilabel_margin_loss(
       ``examples/torch_sharded_classes.py``.
     * Counts are integers, so that the gradient for ``p=1`` without weights has the same bits for
       every number of processes.
-    * float16 and bfloat16 are computed in float32. A second derivative is refused.
+    * float16 and bfloat16 are computed in float32. A second derivative is refused, and so is
+      `torch.func.vmap`; `grad` and `jacrev` of `torch.func` work, where every process calls them.
 
     Examples
     --------
@@ -197,7 +198,7 @@ def _sharded(
     scores = exact.new_empty(n, 1).expand(n, classes)  # of their shape, on their device
     asked = Asked.of(loss.name, checked_options(loss, options, scores))
     rows = Rows.read(parts_of(loss, target, scores), (n, classes))
-    losses: Tensor = _Sharded.apply(exact, asked, rows, shard, classes, group)
+    losses: Tensor = _Sharded.apply(exact, asked, rows, shard, classes, group)[0]
     scale = None
     if sample_weight is not None:
         checked = as_sample_weight(constant("sample_weight", sample_weight), (n, classes))
@@ -234,8 +235,8 @@ class _Sharded(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, asked: Asked, rows: Rows, shard: slice, classes: int, group: Any
-    ) -> Tensor:
+        x: Tensor, asked: Asked, rows: Rows, shard: slice, classes: int, group: Any
+    ) -> tuple[Tensor, Tensor]:
         labels = rows.labels
 
         def total(values: Tensor) -> Tensor:
@@ -268,11 +269,23 @@ class _Sharded(torch.autograd.Function):
         if x.shape[1]:
             gradient.scatter_add_(1, column, of_labels.masked_fill(~here, 0))
         gradient.masked_fill_(losses.isnan()[:, None], torch.nan)
+        return losses.to(x.dtype), gradient
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        gradient = output[1]
+        ctx.mark_non_differentiable(gradient)
         ctx.save_for_backward(gradient)
-        return losses.to(x.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+    def backward(ctx: Any, g: Tensor, _: Any) -> tuple[Tensor, None, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * g[:, None], None, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        raise NotImplementedError(
+            "torch.func.vmap cannot be used with a sharded loss: give it the rows of all in one "
+            "call, with reduction='none'"
+        )
