@@ -186,5 +186,6 @@ def test_a_sparse_tensor_that_cannot_be_labels_is_refused(target, error, message
 
 def test_tensors_of_labels_keep_what_is_unknown():
     labels = Labels.from_lists([[0], [3]], 5).with_unknown([[1, 2], []])
-    parts = tensor_labels(labels, 5)
+    *parts, num_classes = tensor_labels(labels, 5)
+    assert num_classes == 5
     assert [part.tolist() for part in parts] == [[0, 3], [0, 1, 2], [1, 2], [0, 2, 2]]

@@ -43,7 +43,7 @@ def weights(size):
 #: After the scores: labels, weights of rows, reduction.
 PLAIN = (TARGET, None, None, None, None, "mean")
 FULL = (*lt.tensor_labels(lucid.Labels.from_lists([[0, 1], [], [2, 2], [5]], 6)
-        .with_unknown([[3], [4], [], [0]]), 6), weights(4), "none")  # fmt: skip
+        .with_unknown([[3], [4], [], [0]]), 6)[:4], weights(4), "none")  # fmt: skip
 NUMBERS = (torch.rand(4, 6), None, None, None, None, "sum")
 
 #: Operators, with what they are given.
@@ -280,6 +280,23 @@ def test_inference_mode_and_hooks():
         loss = criterion(torch.zeros(4, 6), TARGET)
     assert loss.is_inference()
     assert seen == [loss.item()]
+
+
+LABELS_OF_7 = lt.tensor_labels(lucid.Labels.from_lists([[0], [1], [], [5]], 7), 7)
+DO_NOT_FIT = "labels of 7 classes do not fit|labels of shape .4, 7."
+
+
+@pytest.mark.parametrize("mode", ["direct", "grad", "batch"])
+def test_labels_of_another_number_of_classes_are_an_error(mode, x):
+    loss = MODES[mode](lambda x: lt.multilabel_margin_loss(x, LABELS_OF_7))
+    with pytest.raises(ValueError, match=DO_NOT_FIT):
+        loss(x.detach())
+
+
+def test_labels_of_another_number_of_classes_are_an_error_compiled(x):
+    loss = torch.compile(lt.multilabel_margin_loss, fullgraph=True, backend="eager")
+    with pytest.raises(Exception, match=DO_NOT_FIT):
+        loss(x, LABELS_OF_7)
 
 
 BAD = torch.tensor([[0, 6], [1, -1], [2, -1], [3, -1]])

@@ -133,7 +133,7 @@ class Rows(NamedTuple):
         """Take what there are `Labels` of to a device."""
         indices, indptr, unknown_indices, unknown_indptr = of_labels(
             labels_for(shape, known), device
-        )
+        )[:4]
         unknown = None
         if unknown_indices is not None and unknown_indptr is not None:
             unknown = Padded.of(unknown_indices, unknown_indptr)

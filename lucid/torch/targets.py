@@ -28,6 +28,8 @@ class TensorLabels(NamedTuple):
     unknown_indices, unknown_indptr : torch.Tensor, optional
         The same for the classes of which nothing is known.
 
+    num_classes : int, optional
+        The number of classes, which that of the scores must be; by default any that holds them.
     See Also
     --------
     tensor_labels : Makes them of labels in any form.
@@ -46,6 +48,7 @@ class TensorLabels(NamedTuple):
     unknown_indices: torch.Tensor | None = None
     unknown_indptr: torch.Tensor | None = None
 
+    num_classes: int | None = None
 
 def tensor_labels(
     labels: Any, num_classes: SupportsIndex, device: torch.device | str | None = None
@@ -92,7 +95,8 @@ def of_labels(labels: Labels, device: torch.device | str) -> TensorLabels:
     """Return the arrays of labels as tensors."""
     parts = (labels.indices, labels.indptr, labels.unknown_indices, labels.unknown_indptr)
     # A copy, for the arrays are read-only, which tensors cannot be.
-    return TensorLabels(*(p if p is None else torch.tensor(p, device=device) for p in parts))
+    tensors = [p if p is None else torch.tensor(p, device=device) for p in parts]
+    return TensorLabels._make([*tensors, labels.num_classes])
 
 
 def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
@@ -102,9 +106,10 @@ def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
             return _of_sparse(name, target)
         return array_of(name, target)
     if isinstance(target, TensorLabels):
-        unknown = (p if p is None else array_of(name, p) for p in target[2:])
+        unknown = (p if p is None else array_of(name, p) for p in target[2:4])
         indices, indptr = array_of(name, target.indices), array_of(name, target.indptr)
-        return Labels(indices, indptr, num_classes, *unknown)
+        classes = num_classes if target.num_classes is None else target.num_classes
+        return Labels(indices, indptr, classes, *unknown)
     return target
 
 
@@ -164,11 +169,16 @@ def _of_sparse(name: str, target: torch.Tensor) -> Labels:
 def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
     """Return a target as operators take it, for scores ``x`` of shape (N, C).
 
-    The four parts of `TensorLabels`; or a dense target, whose form the operator finds out, and
+    The four tensors of `TensorLabels`; or a dense target, whose form the operator finds out, and
     three times None.
     """
     if isinstance(target, TensorLabels):
-        return tuple(target)
+        if target.num_classes is not None and target.num_classes != x.shape[1]:
+            raise ValueError(
+                f"target: labels of {target.num_classes} classes do not fit scores of shape "
+                f"{tuple(x.shape)}"
+            )
+        return target[:4]
     if isinstance(target, torch.Tensor) and target.layout is torch.strided:
         return (target.unsqueeze(0) if target.ndim == 1 else target), None, None, None
     parts: Parts = _outside_of_graphs(loss, target, tuple(x.shape), x.device)
@@ -184,7 +194,7 @@ def _outside_of_graphs(
 ) -> Parts:
     known = loss.read_target(readable("target", target, shape[-1]), scores_of(shape))
     if isinstance(known, Labels):
-        return tuple(of_labels(known, device))
+        return of_labels(known, device)[:4]
     return torch.tensor(known, device=device), None, None, None
 
 
