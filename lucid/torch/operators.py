@@ -347,7 +347,8 @@ def _saved_arguments(ctx: Any) -> tuple[tuple[Any, ...], Tensor]:
 
 
 def _batch(op: Any, rule: Callable[..., tuple[Any, Any]]) -> None:
-    torch.library.register_vmap(op, rule, lib=_LIBRARY)
+    if hasattr(torch.library, "register_vmap"):  # from 2.5 on: before, vmap calls it for each
+        torch.library.register_vmap(op, rule, lib=_LIBRARY)
 
 
 def _are_rows(in_dims: Sequence[Any], args: Sequence[Any]) -> bool:
