@@ -232,6 +232,68 @@ def test_tensors_with_the_negative_bit_are_read_rightly():
     assert multilabel_margin_loss(negative, TARGET) == multilabel_margin_loss(plain, TARGET)
 
 
+MEMORY = torch.arange(30, dtype=torch.float32)
+LAID_OUT = {
+    "transposed": MEMORY.view(5, 6).t()[:3],
+    "every other column": MEMORY.view(3, 10)[:, ::2],
+    "from the middle": MEMORY[7:22].view(3, 5),
+    "one row for all": MEMORY[:5].expand(3, 5),
+    "negated": torch._neg_view(MEMORY[:15].view(3, 5)),
+    "between two numbers": torch.frombuffer(bytearray(62), dtype=torch.float32, offset=2).view(
+        3, 5
+    ),
+    "a parameter": torch.nn.Parameter(MEMORY[:15].view(3, 5)),
+}
+
+
+@pytest.mark.parametrize("name", LAID_OUT)
+def test_scores_are_read_however_they_lie_in_memory(name):
+    x = LAID_OUT[name]
+    with torch.no_grad():
+        copy = torch.tensor(x.tolist())
+        assert multilabel_margin_loss(x, TARGET) == multilabel_margin_loss(copy, TARGET)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_labels_have_any_dtype_of_integers(x, dtype):
+    target = TARGET[:2, :1]
+    assert multilabel_margin_loss(x[:2], target.to(dtype)) == multilabel_margin_loss(x[:2], target)
+
+
+@pytest.mark.parametrize("name", ["x", "target"])
+def test_tensors_whose_memory_was_given_back_are_refused(name):
+    arguments = {"x": torch.zeros(3, 5), "target": TARGET.clone()}
+    arguments[name].untyped_storage().resize_(0)
+    with pytest.raises(TypeError, match=f"{name} cannot be read as an array: its storage is empty"):
+        multilabel_margin_loss(**arguments)
+
+
+def test_tensors_of_zeros_without_memory_are_refused():
+    with pytest.raises(TypeError, match="x cannot be read as an array"):
+        multilabel_margin_loss(torch._efficientzerotensor((3, 5)), TARGET)
+
+
+def test_a_gradient_outlives_what_it_was_made_with(x):
+    loss = multilabel_margin_loss(x, TARGET)
+    (gradient,) = torch.autograd.grad(loss, x)
+    expected = gradient.tolist()
+    del loss
+    for _ in range(100):
+        multilabel_margin_loss(x + 1, TARGET).backward()
+    assert gradient.tolist() == expected
+
+
+def test_a_loss_and_a_gradient_can_be_written_into_and_kept_in_a_file(x, tmp_path):
+    loss = multilabel_margin_loss(x, TARGET)
+    loss.backward()
+    expected = 2 * x.grad
+    x.grad.mul_(2)
+    torch.save({"loss": loss.detach(), "grad": x.grad}, tmp_path / "file")
+    found = torch.load(tmp_path / "file")
+    assert torch.equal(found["grad"], expected)
+    assert found["loss"] == loss
+
+
 def test_a_scaled_loss_keeps_the_small_gradients_of_half_precision():
     x = torch.zeros(64, 3000, dtype=torch.float16, requires_grad=True)
     loss = multilabel_margin_loss(x, torch.zeros(64, 1, dtype=torch.int64))

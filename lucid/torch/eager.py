@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from lucid.losses.problem import Loss
+from lucid.torch.exchange import array_at, is_unwatched, solved_at_once
 from lucid.torch.solving import HALVES, on_cpu
 from lucid.torch.targets import array_of, constant, readable, scores_of
 
@@ -21,35 +21,25 @@ from lucid.torch.targets import array_of, constant, readable, scores_of
 Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
 
 _transforms = torch._C._functorch.peek_interpreter_stack
-_modes = torch._C._len_torch_dispatch_stack
-_jit_traces = torch._C._is_tracing
-
-#: Tensors without a behaviour of their own.
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 #: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
 #: its compiler reuses memory; where it is not to be had, every graph counts as kept.
-def is_transformed() -> bool:
-    """Whether this runs within one of the transforms of `torch.func`."""
-    return _transforms() is not None
-
-
 _graph_is_kept: Callable[[], bool] = getattr(
     getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
 )
 
 
+def is_transformed() -> bool:
+    """Whether this runs within one of the transforms of `torch.func`."""
+    return _transforms() is not None
+
+
 def is_plain(x: Any) -> bool:
-    """Whether scores are on the CPU, and nobody watches what becomes of them but autograd."""
-    return (
-        not torch.compiler.is_compiling()
-        and type(x) in _PLAIN
-        and x.is_cpu
-        and _transforms() is None
-        and not _modes()
-        and forward_ad._current_level < 0
-        and not _jit_traces()
-    )
+    """Whether scores are on the CPU, and nobody watches what becomes of them but autograd.
+
+    It is Python, for the compiler to see where it has left the callers alone.
+    """
+    return not torch.compiler.is_compiling() and is_unwatched(x)
 
 
 def result_dtype(x: Tensor) -> torch.dtype:
@@ -70,6 +60,10 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
+    if sample_weight is None:
+        solved = solved_at_once(loss, x, target, reduction, options, again is not None)
+        if solved is not None:
+            return solved[0] if solved[1] is None else _apply(x, (*solved, (), None))
     if options or sample_weight is not None:
         options = {name: constant(name, value) for name, value in options.items()}
         sample_weight = constant("sample_weight", sample_weight)
@@ -112,6 +106,14 @@ def _solved(
     return value.to(result_dtype(x)), gradient
 
 
+def _is_one(g: Tensor) -> bool:
+    """Whether an upstream gradient is a single 1, without a wait for another device."""
+    if g.ndim or not g.is_cpu:
+        return False
+    array = array_at(g)  # sooner than the tensor's own `item`
+    return bool((g if array is None else array).item() == 1)
+
+
 class _Loss(torch.autograd.Function):
     """A loss that is found already, and its gradient; they come in a tuple, past autograd."""
 
@@ -128,9 +130,11 @@ class _Loss(torch.autograd.Function):
         recorded = torch.is_grad_enabled()
         if kept and recorded:
             (result,) = torch.autograd.grad(ctx.once_more(*kept), kept[0], g, create_graph=True)
-        elif not recorded and g.ndim == 0 and g.is_cpu and g.item() == 1:
+        elif not recorded and _is_one(g):
             # Where another backward pass needs it, it gets its own, whatever becomes of this one.
-            result = (gradient.clone() if _graph_is_kept() else gradient).to(ctx.dtype)
+            result = gradient.clone() if _graph_is_kept() else gradient
+            if result.dtype is not ctx.dtype:
+                result = result.to(ctx.dtype)
         else:
             # The gradient is constant in steps, so that this product has all derivatives. Rounded
             # to half precision behind it, so that scaling the loss keeps small gradients.

@@ -11,6 +11,7 @@ from lucid.losses.margin import squared_curvature
 from lucid.losses.problem import Loss
 from lucid.system import threads
 from lucid.torch import anywhere
+from lucid.torch.exchange import tensor_at
 from lucid.torch.targets import Parts, array_of, constant, known_of
 
 #: Computed in float32.
@@ -62,7 +63,7 @@ def on_cpu(
             value, gradient = loss.compute(
                 scores, target, reduction, sample_weight, options, want_gradient
             )
-    return torch.from_numpy(value), None if gradient is None else torch.from_numpy(gradient)
+    return tensor_at(value), None if gradient is None else tensor_at(gradient)
 
 
 def curvature(
@@ -80,4 +81,4 @@ def curvature(
     scores, weights = array_of("x", x), constant("sample_weight", sample_weight)
     checked = loss.checked(x.shape[1], {k: constant(k, value) for k, value in options.items()})
     problem = loss.problem(scores, known_of(parts, x.shape[1]), reduction, weights)
-    return torch.from_numpy(squared_curvature(problem, array_of("v", v), **checked))
+    return tensor_at(squared_curvature(problem, array_of("v", v), **checked))

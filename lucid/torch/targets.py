@@ -9,6 +9,7 @@ import torch
 
 from lucid.labels import Labels, any_form
 from lucid.losses.problem import Loss
+from lucid.torch.exchange import array_at
 
 #: Indices, indptr, and both of unknown classes; or a dense target and three times None.
 Parts: TypeAlias = "tuple[torch.Tensor | None, ...]"
@@ -27,9 +28,9 @@ class TensorLabels(NamedTuple):
         int64, shape ``(N + 1,)``.
     unknown_indices, unknown_indptr : torch.Tensor, optional
         The same for the classes of which nothing is known.
-
     num_classes : int, optional
         The number of classes, which that of the scores must be; by default any that holds them.
+
     See Also
     --------
     tensor_labels : Makes them of labels in any form.
@@ -47,8 +48,8 @@ class TensorLabels(NamedTuple):
     indptr: torch.Tensor
     unknown_indices: torch.Tensor | None = None
     unknown_indptr: torch.Tensor | None = None
-
     num_classes: int | None = None
+
 
 def tensor_labels(
     labels: Any, num_classes: SupportsIndex, device: torch.device | str | None = None
@@ -115,6 +116,11 @@ def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
 
 def array_of(name: str, tensor: torch.Tensor) -> Any:
     """Return the array of a tensor, its memory if it is on the CPU."""
+    array = array_at(tensor)
+    if array is not None:
+        return array
+    if _is_freed(tensor):
+        raise TypeError(f"{name} cannot be read as an array: its storage is empty")
     try:
         return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
     except (RuntimeError, TypeError):  # it is elsewhere, or negated; or it cannot be
@@ -122,6 +128,14 @@ def array_of(name: str, tensor: torch.Tensor) -> Any:
             return tensor.detach().cpu().resolve_neg().numpy()
         except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
             raise TypeError(f"{name} cannot be read as an array: {error}") from None
+
+
+def _is_freed(tensor: torch.Tensor) -> bool:
+    """Whether a tensor's memory was given back, which NumPy does not notice."""
+    try:
+        return bool(tensor.numel()) and tensor.untyped_storage().nbytes() == 0
+    except RuntimeError:  # it never had any of its own
+        return False
 
 
 def constant(name: str, value: Any) -> Any:
