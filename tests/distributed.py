@@ -80,12 +80,26 @@ def sharded_losses(rank, world, group):
     found["broken"] = solve(
         lt.sharded_multilabel_margin_loss, broken()[:, here], LABELS, {}, group=group
     )
+    found["transformed"] = transformed(scores()[:, here], group)
     found["bytes"] = {name: counted(name, here, group) for name in CASES}
     found["errors"] = [
         message_of(*call, group)
         for call in ((scores()[rank:, here], LABELS), (scores()[:, here], [[C]] * N))
     ]
     return found
+
+
+def transformed(x, group):
+    """The gradient of the sum and the Jacobian, by `torch.func`; and what vmap says."""
+
+    def loss(x, reduction="sum"):
+        return lt.sharded_multilabel_margin_loss(x, LABELS, group=group, reduction=reduction)
+
+    try:
+        torch.func.vmap(loss)(x[None])
+    except NotImplementedError as error:
+        message = str(error)
+    return torch.func.grad(loss)(x), torch.func.jacrev(loss)(x, "none"), message
 
 
 def counted(name, here, group):

@@ -83,6 +83,19 @@ def test_nan_and_infinities_reach_every_process(found, world):
 
 
 @pytest.mark.parametrize("world", WORLDS)
+def test_shards_are_transformed_by_torch_func(found, world):
+    def losses(x):
+        return lt.multilabel_margin_loss(x, script.LABELS, "none")
+
+    of_sum = torch.func.grad(lambda x: losses(x).sum())(script.scores())
+    jacobian = torch.func.jacrev(losses)(script.scores())
+    parts = [of["sharded"]["transformed"] for of in found[world]]
+    torch.testing.assert_close(torch.cat([part[0] for part in parts], 1), of_sum)
+    torch.testing.assert_close(torch.cat([part[1] for part in parts], 2), jacobian)
+    assert all("vmap cannot be used with a sharded loss" in part[2] for part in parts)
+
+
+@pytest.mark.parametrize("world", WORLDS)
 def test_what_is_exchanged_does_not_grow_with_the_classes(found, world):
     labels = int(script.LABELS.lengths().sum())
     shapes, rows = 16 * world, 8 * script.N

@@ -20,8 +20,6 @@ from lucid.torch.targets import array_of, constant, readable, scores_of
 #: The loss once more, with all its derivatives.
 Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
 
-_transforms = torch._C._functorch.peek_interpreter_stack
-
 #: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
 #: its compiler reuses memory; where it is not to be had, every graph counts as kept.
 _graph_is_kept: Callable[[], bool] = getattr(
@@ -29,9 +27,9 @@ _graph_is_kept: Callable[[], bool] = getattr(
 )
 
 
-def is_transformed() -> bool:
-    """Whether this runs within one of the transforms of `torch.func`."""
-    return _transforms() is not None
+def transform_levels() -> int:
+    """Return how many transforms of `torch.func` this runs within."""
+    return len(torch._C._functorch.get_interpreter_stack() or ())
 
 
 def is_plain(x: Any) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
-from lucid.torch.eager import is_transformed
+from lucid.torch.eager import transform_levels
 from lucid.torch.functions import CALLS, multilabel_margin_loss, warp_loss
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import HALVES
@@ -116,7 +116,7 @@ def linear_multilabel_margin_loss(
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     dtype = _check_layer(input, weight, bias)
     name, options = options_of(loss)
-    if not torch.compiler.is_compiling() and is_transformed():
+    if not torch.compiler.is_compiling() and transform_levels():
         scores = torch.nn.functional.linear(input, weight, bias)
         return CALLS[name](scores, target, reduction, sample_weight, options)
     asked = Asked.of(name, options)

@@ -18,9 +18,10 @@ from lucid.losses.options import as_sample_weight
 from lucid.losses.problem import Loss
 from lucid.losses.warp import WARP
 from lucid.torch.anywhere import checked_options, weighted
+from lucid.torch.eager import transform_levels
 from lucid.torch.pairs import Asked, Rows, Shard, solve_pairs, tiles_of
 from lucid.torch.solving import HALVES
-from lucid.torch.targets import constant, parts_of
+from lucid.torch.targets import Parts, constant, parts_of
 
 
 def sharded_multilabel_margin_loss(
@@ -192,13 +193,17 @@ def _sharded(
         )
     if x.ndim != 2:
         raise ValueError(f"local_scores must have shape (N, C), got {tuple(x.shape)}")
+    if transform_levels() > 1:
+        raise NotImplementedError(
+            "a sharded loss has no second derivative, and takes one transform of torch.func"
+        )
     shard, classes = _divided(x, group)
     n = len(x)
     exact = x.float() if x.dtype in HALVES else x
     scores = exact.new_empty(n, 1).expand(n, classes)  # of their shape, on their device
     asked = Asked.of(loss.name, checked_options(loss, options, scores))
-    rows = Rows.read(parts_of(loss, target, scores), (n, classes))
-    losses: Tensor = _Sharded.apply(exact, asked, rows, shard, classes, group)[0]
+    parts = parts_of(loss, target, scores)
+    losses: Tensor = _Sharded.apply(exact, asked, parts, shard, classes, group)[0]
     scale = None
     if sample_weight is not None:
         checked = as_sample_weight(constant("sample_weight", sample_weight), (n, classes))
@@ -235,8 +240,9 @@ class _Sharded(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        x: Tensor, asked: Asked, rows: Rows, shard: slice, classes: int, group: Any
+        x: Tensor, asked: Asked, parts: Parts, shard: slice, classes: int, group: Any
     ) -> tuple[Tensor, Tensor]:
+        rows = Rows.read(parts, (len(x), classes))
         labels = rows.labels
 
         def total(values: Tensor) -> Tensor:
