@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -199,10 +200,15 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
     return parts
 
 
-@torch.compiler.disable(
-    reason="a target that is not a dense tensor cannot be traced: convert it before the compiled "
+_REASON = (
+    "a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
+#: Which PyTorch takes from 2.7 on.
+_because = {"reason": _REASON} if "reason" in signature(torch.compiler.disable).parameters else {}
+
+
+@torch.compiler.disable(**_because)
 def _outside_of_graphs(
     loss: Loss, target: Any, shape: tuple[int, ...], device: torch.device
 ) -> Parts:
