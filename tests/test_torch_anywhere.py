@@ -14,11 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 import lucid.torch as lt  # noqa: E402
 from lucid import Labels  # noqa: E402
-from lucid.torch import eager, pairs, solving  # noqa: E402
+from lucid.torch import eager, functions, pairs, solving  # noqa: E402
 
 
 @pytest.fixture
 def no_kernels(monkeypatch):
+    monkeypatch.setattr(functions, "solved_at_once", lambda *arguments: None)
     monkeypatch.setattr(eager, "is_plain", lambda x: False)
     monkeypatch.setattr(solving, "has_kernels", lambda x: False)
     monkeypatch.setattr(pairs, "_is_on_cpu", lambda target: False)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lucid.losses.problem import Loss
-from lucid.torch.exchange import array_at, is_unwatched, solved_at_once
+from lucid.torch.exchange import array_at, is_unwatched
 from lucid.torch.solving import HALVES, on_cpu
 from lucid.torch.targets import array_of, constant, readable, scores_of
 
@@ -58,10 +58,6 @@ def loss_of(
     again: Again | None,
 ) -> Tensor:
     """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
-    if sample_weight is None:
-        solved = solved_at_once(loss, x, target, reduction, options, again is not None)
-        if solved is not None:
-            return solved[0] if solved[1] is None else _apply(x, (*solved, (), None))
     if options or sample_weight is not None:
         options = {name: constant(name, value) for name, value in options.items()}
         sample_weight = constant("sample_weight", sample_weight)
@@ -79,6 +75,20 @@ def loss_of(
             return again(x, labels, reduction, sample_weight, options)
 
     value, gradient = _solved(x, target, loss, reduction, sample_weight, options, True)
+    return differentiable(x, value, gradient, kept, once_more)
+
+
+def differentiable(
+    x: Tensor,
+    value: Tensor,
+    gradient: Tensor | None,
+    kept: tuple[Tensor | None, ...] = (),
+    once_more: Callable[..., Tensor] | None = None,
+) -> Tensor:
+    """Return a loss of scores that is found already, so that they get its gradient.
+
+    What is ``kept`` is for the second derivative, and what ``once_more`` is called with.
+    """
     found: Tensor = _apply(x, (value, gradient, kept, once_more))
     return found
 

@@ -1,6 +1,6 @@
 # The interface of exchange, which is compiled from exchange.pyx.
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,14 +26,14 @@ def is_unwatched(x: Any) -> bool:
 
 def solved_at_once(
     loss: Loss,
-    x: torch.Tensor,
+    x: Any,
     target: Any,
     reduction: str,
     options: Mapping[str, Any],
-    curved: bool,
+    curved: Callable[[Mapping[str, Any]], bool] | None,
 ) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-    """Return the loss of plain scores and, if they require one, its gradient.
+    """Return the loss of an unwatched tensor and, if it requires one, its gradient.
 
-    None for both if the arguments take a closer look, and where a gradient will have to be
-    differentiated, ``curved`` as it is, with labels that nobody changes until then.
+    None for both if the arguments take a closer look, and where a gradient would have to be
+    differentiated again, which ``curved`` tells: that takes labels that nobody changes until then.
     """

@@ -76,7 +76,7 @@ cpdef array_at(tensor):
     cdef cnp.npy_intp shape[MOST_AXES]
     cdef cnp.npy_intp strides[MOST_AXES]
     cdef int dtype, itemsize, k
-    if api == NULL or type(tensor) not in PLAIN or tensor.is_neg():
+    if api == NULL or type(tensor) not in PLAIN:
         return None
     try:
         api.dltensor_from_py_object_no_sync(<void*>tensor, &found)
@@ -84,7 +84,7 @@ cpdef array_at(tensor):
         return None
     dtype, itemsize = numpy_type(found.dtype.code, found.dtype.bits), found.dtype.bits // 8
     if (found.device.device_type != kDLCPU or found.data == NULL or dtype < 0 or found.dtype.lanes != 1
-            or found.ndim > MOST_AXES):
+            or found.ndim > MOST_AXES or found.dtype.code == kDLFloat and tensor.is_neg()):
         return None
     for k in range(found.ndim):
         shape[k], strides[k] = found.shape[k], found.strides[k] * itemsize
@@ -135,7 +135,7 @@ cpdef tensor_at(cnp.ndarray array):
     return result
 
 
-def is_unwatched(x):
+cpdef bint is_unwatched(x):
     """Whether a tensor is on the CPU, and nobody watches what becomes of it but autograd."""
     return (
         type(x) in PLAIN
@@ -147,10 +147,13 @@ def is_unwatched(x):
     )
 
 
-def solved_at_once(loss, x, target, reduction, options, bint curved):
-    """Return the loss of plain scores and its gradient or None, or None for both; see the `.pyi`."""
-    cdef bint want_gradient = x.requires_grad and is_grad_enabled()
-    if want_gradient and curved or options and not are_constant(options):
+def solved_at_once(loss, x, target, reduction, options, curved):
+    """Return the loss of a tensor and its gradient or None, or None for both; see the `.pyi`."""
+    cdef bint want_gradient
+    if not is_unwatched(x) or options and not are_constant(options):
+        return None
+    want_gradient = x.requires_grad and is_grad_enabled()
+    if want_gradient and curved is not None and curved(options):
         return None
     scores, labels = array_at(x), array_at(target)
     if scores is None or labels is None or (

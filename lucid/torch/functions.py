@@ -19,6 +19,7 @@ from lucid.losses.problem import Loss
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
 from lucid.torch import curvature, eager
+from lucid.torch.exchange import solved_at_once
 from lucid.torch.operators import Curvature, Operators
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import parts_of
@@ -47,6 +48,7 @@ def of_torch(
         For the docstring.
     """
     operators = Operators(loss, curvature)
+    curved = None if curvature is None else curvature.is_there
 
     def traced(
         x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
@@ -68,11 +70,16 @@ def of_torch(
     def call(
         x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
     ) -> Tensor:
+        if sample_weight is None and not torch.compiler.is_compiling():
+            solved = solved_at_once(loss, x, target, reduction, options, curved)
+            if solved is not None:
+                value, gradient = solved
+                return value if gradient is None else eager.differentiable(x, value, gradient)
         if not eager.is_plain(x):
             if not isinstance(x, Tensor):
                 raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
             return traced(x, target, reduction, sample_weight, options)
-        again = traced if curvature and curvature.is_there(options) else None
+        again = traced if curved and curved(options) else None
         return eager.loss_of(loss, x, target, reduction, sample_weight, options, again)
 
     def function(
