@@ -33,7 +33,7 @@ def test_the_number_that_is_set_is_the_number_that_is_got(n):
 @pytest.mark.parametrize("n", [0, -1, 1025, 40_000, 2**31, 2**64])
 def test_a_number_out_of_range_is_refused(n):
     before = lucid.get_num_threads()
-    with pytest.raises(ValueError, match=f"n must be from 1 to 1024, got {n}"):
+    with pytest.raises(ValueError, match=f"threads must be from 1 to 1024, got {n}"):
         lucid.set_num_threads(n)
     assert lucid.get_num_threads() == before
 
@@ -193,7 +193,7 @@ os.wait()
 """
     ended = fresh_python("import sys\n" + code)
     assert ended.stdout.startswith("1 this process was forked"), ended.stderr
-    assert "n is 1, not 2" in ended.stdout
+    assert "the number is 1, not 2" in ended.stdout
 
 
 @needs_fork

@@ -44,7 +44,7 @@ def get_num_threads() -> int:
     return machine.threads()
 
 
-def set_num_threads(n: SupportsIndex) -> None:
+def set_num_threads(threads: SupportsIndex) -> None:
     """Set the number of threads that the kernels may use, in the whole process.
 
     Results do not depend on it: they have the same bits for every number of threads. Small
@@ -52,20 +52,20 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     Parameters
     ----------
-    n : int
+    threads : int
         From 1 to 1024.
 
     Raises
     ------
     TypeError
-        If `n` is not an integer.
+        If `threads` is not an integer.
     ValueError
-        If `n` is out of range.
+        If `threads` is out of range.
 
     Warns
     -----
     UserWarning
-        If `n` is more than 1 in a child process after a fork, where it stays 1.
+        If `threads` is more than 1 in a child process after a fork, where it stays 1.
 
     See Also
     --------
@@ -88,18 +88,21 @@ def set_num_threads(n: SupportsIndex) -> None:
     >>> import lucid
     >>> lucid.set_num_threads(0)
     Traceback (most recent call last):
-    ValueError: n must be from 1 to 1024, got 0
+    ValueError: threads must be from 1 to 1024, got 0
     """
-    threads = operator.index(n)
-    if not 1 <= threads <= _MOST_THREADS:
-        raise ValueError(f"n must be from 1 to {_MOST_THREADS}, got {threads}")
-    if _forked and threads > 1:
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads must be an integer, got {threads!r}") from None
+    if not 1 <= number <= _MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {_MOST_THREADS}, got {number}")
+    if _forked and number > 1:
         warn_user(
-            f"this process was forked, and OpenMP's threads do not survive that: n is 1, not "
-            f"{threads}; processes started with 'spawn' or 'forkserver' can have more"
+            "this process was forked, and OpenMP's threads do not survive that: the number is 1, "
+            f"not {number}; processes started with 'spawn' or 'forkserver' can have more"
         )
-        threads = 1
-    machine.set_threads(threads)
+        number = 1
+    machine.set_threads(number)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

@@ -1,7 +1,6 @@
 """Features checked, and scaled to ranges that a learning rate suits."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -46,46 +45,55 @@ def checked_features(features: Any, width: int) -> Any:
     return x.astype(np.float64, copy=False)
 
 
-def center_and_scale(pieces: Iterable[Any], width: int) -> tuple[_Values, _Values]:
-    """Return a center and a scale for each feature, from all rows of all pieces.
+class Scaling:
+    """A center and a scale for each feature, from rows that are added some at a time.
 
     Each feature gets a range of 1. One that is mostly nonzero is centred on its mean; one that is
     mostly zero keeps its zeros, so that sparse rows stay sparse in effect: centring would let every
     row pull at every weight. One that is the same in all rows tells nothing: its scale is infinite,
     so that it is 0 in every row, also where it is another in a test.
-
-    Raises
-    ------
-    ValueError
-        If a feature has a range that is too large for float64, or there is no row.
     """
-    sparse = require("scipy.sparse", extra="cli", purpose="scaling features")
-    rows = 0
-    highest, lowest = np.full(width, -np.inf), np.full(width, np.inf)
-    total, nonzero = np.zeros(width), np.zeros(width, np.int64)
-    for features in pieces:
-        columns = sparse.csc_array(checked_features(features, width))
+
+    def __init__(self, width: int) -> None:
+        self._sparse = require("scipy.sparse", extra="cli", purpose="scaling features")
+        self._rows = 0
+        self._highest, self._lowest = np.full(width, -np.inf), np.full(width, np.inf)
+        self._total, self._nonzero = np.zeros(width), np.zeros(width, np.int64)
+
+    def add(self, features: Any) -> None:
+        """Take in further rows."""
+        columns = self._sparse.csc_array(checked_features(features, self._total.size))
         if columns.shape[0] == 0:
-            continue
+            return
         columns.sum_duplicates()
         columns.eliminate_zeros()
-        rows += columns.shape[0]
-        highest = np.maximum(highest, columns.max(axis=0).toarray().ravel())
-        lowest = np.minimum(lowest, columns.min(axis=0).toarray().ravel())
-        total += (columns / _POWER).sum(axis=0)
-        nonzero += np.diff(columns.indptr)
-    if rows == 0:
-        raise ValueError("features must have at least one row to be scaled by")
-    with np.errstate(over="ignore"):
-        spread = highest - lowest
-    if not np.isfinite(spread).all():
-        k = int(np.argmax(np.isinf(spread)))
-        raise ValueError(
-            f"feature {k} is from {lowest[k]:.3g} to {highest[k]:.3g}: too far apart to scale"
-        )
-    mean = np.clip(total / (rows / _POWER), lowest, highest)  # whatever rounding does
-    center = np.where(nonzero > rows / 2, mean, 0.0)
-    return center, np.where(spread > 0, spread, np.inf)
+        self._rows += columns.shape[0]
+        self._highest = np.maximum(self._highest, columns.max(axis=0).toarray().ravel())
+        self._lowest = np.minimum(self._lowest, columns.min(axis=0).toarray().ravel())
+        self._total += (columns / _POWER).sum(axis=0)
+        self._nonzero += np.diff(columns.indptr)
+
+    def center_and_scale(self) -> tuple[_Values, _Values]:
+        """Return both.
+
+        Raises
+        ------
+        ValueError
+            If a feature has a range that is too large for float64, or there is no row.
+        """
+        rows, lowest, highest = self._rows, self._lowest, self._highest
+        if rows == 0:
+            raise ValueError("features must have at least one row to be scaled by")
+        with np.errstate(over="ignore"):
+            spread = highest - lowest
+        if not np.isfinite(spread).all():
+            k = int(np.argmax(np.isinf(spread)))
+            raise ValueError(
+                f"feature {k} is from {lowest[k]:.3g} to {highest[k]:.3g}: too far apart to scale"
+            )
+        mean = np.clip(self._total / (rows / _POWER), lowest, highest)  # whatever rounding does
+        center = np.where(self._nonzero > rows / 2, mean, 0.0)
+        return center, np.where(spread > 0, spread, np.inf)
 
 
 def scaled(x: Any, center: _Values, scale: _Values) -> Any:
