@@ -9,11 +9,15 @@ import numpy.typing as npt
 from lucid.arrays.checks import as_array, kind_of
 from lucid.arrays.features import as_csr
 from lucid.system.optional import is_sparse, require
+from lucid.system.warnings import warn_user
 
 _Values = npt.NDArray[np.float64]
 
 #: Sums are of numbers divided by this, which is exact: 2**63 rows of the largest do not overflow.
 _POWER = 2.0**64
+
+#: So many times larger than the median feature is too large for one: see `warn_if_unscaled`.
+_TOO_LARGE = 100
 
 
 def checked_features(features: Any, width: int) -> Any:
@@ -94,6 +98,43 @@ class Scaling:
         mean = np.clip(self._total / (rows / _POWER), lowest, highest)  # whatever rounding does
         center = np.where(self._nonzero > rows / 2, mean, 0.0)
         return center, np.where(spread > 0, spread, np.inf)
+
+
+def warn_if_unscaled(features: Any, names: Any = None) -> None:
+    """Warn where a feature is so much larger than others that these are hardly learnt from.
+
+    That is where it is over 100 times larger than the median one, both in its largest value and in
+    the root mean square of those that are not 0. (Both, as outliers make the first large, and rare
+    features have few that are not 0.)
+    """
+    if is_sparse(features):
+        columns = np.asarray(features.indices)
+        values = np.abs(features.data, dtype=np.float64)
+    else:
+        columns = np.nonzero(features)[1]
+        values = np.abs(features[features != 0], dtype=np.float64)
+    width = features.shape[1]
+    largest = np.zeros(width)
+    np.maximum.at(largest, columns, values)
+    there = np.flatnonzero(largest)  # a feature that is 0 everywhere is no other
+    if there.size < 2:
+        return
+    with np.errstate(over="ignore"):
+        squares = np.bincount(columns, values * values, width)[there]
+    sizes = np.stack(
+        [largest[there], np.sqrt(squares / np.bincount(columns, minlength=width)[there])]
+    )
+    medians = np.sort(sizes, axis=1)[:, (there.size - 1) // 2, np.newaxis]
+    ratios = (sizes / medians).min(axis=0)
+    worst = int(ratios.argmax())
+    if ratios[worst] > _TOO_LARGE:
+        column = int(there[worst])
+        name = f"column {column}" if names is None else f"column {names[column]!r}"
+        warn_user(
+            f"features are not scaled: {name} is {ratios[worst]:.0f} times larger than the median "
+            "one, so what is learnt is learnt from it; scale them first, by scikit-learn's "
+            "StandardScaler or MaxAbsScaler in a pipeline, or by lucid.training.Ranker.fit_scaling"
+        )
 
 
 def scaled(x: Any, center: _Values, scale: _Values) -> Any:
