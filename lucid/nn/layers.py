@@ -117,8 +117,17 @@ def _floating(x: TensorLike) -> Tensor:
     return x.to(np.float64) if x.dtype.kind in "biu" else x
 
 
+#: So many numbers are drawn at once: in float64, which a large layer should not take as a whole.
+_DRAWN_AT_ONCE = 1 << 20
+
+
 def _uniform(bound: float, shape: tuple[int, ...]) -> Tensor:
-    return Tensor(generator().uniform(-bound, bound, shape).astype(np.float32))
+    values = np.empty(shape, np.float32)
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, _DRAWN_AT_ONCE):
+        part = flat[start : start + _DRAWN_AT_ONCE]
+        part[...] = generator().uniform(-bound, bound, part.size)
+    return Tensor(values)
 
 
 class Sequential(Module):
