@@ -12,10 +12,10 @@ from lucid.system.warnings import warn_user
 __all__ = ["get_num_threads", "one_blas_thread", "set_num_threads"]
 
 # Far above any machine. Whether so many can be started, `machine.startable` finds out.
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 
 # OpenMP's own default, so that OMP_NUM_THREADS holds.
-machine.set_threads(min(machine.max_threads(), _MOST_THREADS))
+machine.set_threads(min(machine.max_threads(), MOST_THREADS))
 
 # OpenMP's threads do not survive a fork: a child that enters a parallel region would hang.
 _forked = False
@@ -94,8 +94,8 @@ def set_num_threads(threads: SupportsIndex) -> None:
         number = operator.index(threads)
     except TypeError:
         raise TypeError(f"threads must be an integer, got {threads!r}") from None
-    if not 1 <= number <= _MOST_THREADS:
-        raise ValueError(f"threads must be from 1 to {_MOST_THREADS}, got {number}")
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {number}")
     if _forked and number > 1:
         warn_user(
             "this process was forked, and OpenMP's threads do not survive that: the number is 1, "
@@ -155,16 +155,16 @@ class using:
     For callers with a setting of their own. After a fork the number is 1 all the same.
     """
 
-    __slots__ = ("_threads",)
+    __slots__ = ("_before", "_threads")
 
     def __init__(self, threads: int) -> None:
-        self._threads = 1 if _forked else min(threads, _MOST_THREADS)
+        self._threads = 1 if _forked else min(threads, MOST_THREADS)
 
     def __enter__(self) -> None:
-        machine.set_threads(self._threads, here=True)
+        self._before = machine.set_threads(self._threads, here=True)
 
     def __exit__(self, *error: object) -> None:
-        machine.set_threads(0, here=True)
+        machine.set_threads(self._before, here=True)
 
 
 def current() -> int:
