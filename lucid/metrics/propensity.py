@@ -9,10 +9,13 @@ import numpy.typing as npt
 
 from lucid.arrays.checks import as_array, as_int, kind_of
 from lucid.labels import Labels, any_form
+from lucid.losses.docs import shared
+from lucid.metrics.docs import BEST
 from lucid.metrics.rows import Rows, Ties, Values, checked_k, discounts_of_first, rows_of_best
 from lucid.metrics.topk import TopK
 
 
+@shared(BEST)
 def psp_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -32,21 +35,14 @@ def psp_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
+    {scores}
+    {labels}
     propensities : array_like
         Shape ``(C,)``, the probability that a label that applies was seen; from the function
         `propensities`.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -66,8 +62,7 @@ def psp_at_k(
 
     References
     ----------
-    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
-    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+    {propensity_paper}
 
     Examples
     --------
@@ -90,6 +85,7 @@ def psp_sums(
     return _sum(rows, gains * rows.in_top(places, ties)), _sum(rows, gains * best)
 
 
+@shared(BEST)
 def psndcg_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -110,20 +106,13 @@ def psndcg_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
+    {scores}
+    {labels}
     propensities : array_like
         Shape ``(C,)``, as in `psp_at_k`.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -146,8 +135,7 @@ def psndcg_at_k(
 
     References
     ----------
-    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
-    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+    {propensity_paper}
 
     Examples
     --------
@@ -203,6 +191,7 @@ def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> Valu
     return p
 
 
+@shared(BEST)
 def propensities(
     labels: Any, a: float = 0.55, b: float = 1.5, *, num_classes: SupportsIndex | None = None
 ) -> Values:
@@ -243,8 +232,7 @@ def propensities(
 
     References
     ----------
-    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
-    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+    {propensity_paper}
 
     Examples
     --------
