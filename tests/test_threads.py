@@ -286,3 +286,17 @@ def test_the_call_after_ctrl_c_works(interrupted_call):
         interrupted_call()
     for a, b in zip(multilabel_margin(x, target), expected, strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+def test_a_number_of_threads_within_another_gives_that_back():
+    lucid.set_num_threads(3)
+    with threads.using(2):
+        with threads.using(1):
+            assert threads.current() == 1
+        assert threads.current() == 2
+    assert threads.current() == 3
+
+
+def test_a_number_of_threads_that_is_no_integer_is_named():
+    with pytest.raises(TypeError, match="threads must be an integer, got '2'"):
+        lucid.set_num_threads("2")
