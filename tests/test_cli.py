@@ -681,7 +681,7 @@ def test_a_training_that_is_done_says_so_and_saves_its_model(files, tmp_path, ca
     capsys.readouterr()
     assert cli.main(["train", files[0], "--resume", checkpoint, "--save", again]) == 0
     shown = capsys.readouterr()
-    assert f"nothing is left to train: {checkpoint} is of epoch 2, a larger --epochs" in shown.out
+    assert f"nothing is left to train: all 2 epochs of {checkpoint} are done; a lar" in shown.out
     assert "rows a second" not in shown.out
     assert "epoch" not in shown.err
     assert Path(first).read_bytes() == Path(again).read_bytes()
@@ -694,7 +694,7 @@ def test_a_training_that_patience_ended_says_so(files, tmp_path, capsys):
     assert cli.main(["train", files[0], *options]) == 0
     capsys.readouterr()
     assert cli.main(["train", files[0], "--resume", checkpoint, "--save", again]) == 0
-    assert "where --patience ended it" in capsys.readouterr().out
+    assert f"--patience ended the training of {checkpoint} after epoch" in capsys.readouterr().out
     assert Path(saved).read_bytes() == Path(again).read_bytes()
 
 

@@ -13,6 +13,7 @@ from problems import margin_of
 import lucid
 from lucid import metrics, multilabel_margin
 from lucid._kernels import machine
+from lucid.system import threads
 
 needs_openmp = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(machine.__file__), "omp_get_max_threads"),

@@ -487,6 +487,21 @@ def test_a_metric_that_the_validation_lacks_is_named():
         trainer.fit(drawn(9), 2)
 
 
+def test_metrics_of_pieces_are_those_of_all_rows():
+    data, pieces = drawn(9), Pieces(drawn(9), [20, 0, 30])
+    model, p = new_trainer().model, metrics.propensities(drawn(1).labels)
+    whole, apart = (evaluate(model, rows, propensities=p) for rows in (data, pieces))
+    assert whole == pytest.approx(apart, rel=1e-12)
+    assert Validation(pieces)(model) == pytest.approx(Validation(data)(model), rel=1e-12)
+    scores = model(data.features).detach().numpy()
+    assert whole["PSP@3"] == pytest.approx(metrics.psp_at_k(scores, data.labels, p, k=3))
+
+
+def test_no_rows_have_no_metrics():
+    with pytest.raises(ValueError, match="data must have at least one row to evaluate on"):
+        evaluate(new_trainer().model, [])
+
+
 @pytest.mark.parametrize("rows", [1, 7, 1000])
 def test_metrics_over_parts_are_those_of_all_rows(rows, monkeypatch):
     monkeypatch.setattr("lucid.training.validation._SCORES_AT_ONCE", rows * CLASSES)
@@ -519,6 +534,12 @@ def test_scores_that_are_not_finite_are_an_error():
 def test_every_loss_has_a_rate(loss, optimizer):
     rate = learning_rate(loss, optimizer)
     assert 0 < rate < 100
+
+
+def test_the_rate_of_pieces_is_that_of_all_rows():
+    features = drawn(3).features
+    pieces = (part for part in (features[:20], features[20:20], features[20:]))
+    assert learning_rate("margin", "sgd", pieces) == learning_rate("margin", "sgd", features)
 
 
 def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():

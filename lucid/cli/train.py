@@ -63,14 +63,7 @@ def train(arguments: argparse.Namespace) -> int:
         listeners.append(training.Checkpoints(trainer, checkpoint, every, about))
     speed = None
     if is_done:
-        print(
-            f"nothing is left to train: {arguments.resume} is of epoch {trainer.epoch}, "
-            + (
-                "where --patience ended it"
-                if trainer.stopped_early
-                else "a larger --epochs goes on"
-            )
-        )
+        _say_that_it_is_done(trainer, arguments.resume)
     try:
         if is_done:
             trainer.fit(rows, settings.epochs)  # the best model comes back
@@ -235,6 +228,14 @@ def _kept(settings: Settings, trainer: training.Trainer) -> dict[str, Any]:
     if trainer.early_stopping is not None:
         kept["best_epoch"] = trainer.early_stopping.best_epoch
     return kept
+
+
+def _say_that_it_is_done(trainer: training.Trainer, checkpoint: str) -> None:
+    if trainer.stopped_early:
+        why = f"--patience ended the training of {checkpoint} after epoch {trainer.epoch}"
+    else:
+        why = f"all {trainer.epoch} epochs of {checkpoint} are done; a larger --epochs goes on"
+    print(f"nothing is left to train: {why}")
 
 
 def _say_how_it_ended(settings: Settings, trainer: training.Trainer, stopped: bool) -> None:

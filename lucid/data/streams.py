@@ -50,7 +50,7 @@ class DataStream:
         return self.read()
 
     def select(self, rows: npt.ArrayLike) -> Self:
-        """Return the stream of some of the rows, in their order.
+        r"""Return the stream of some of the rows, in their order.
 
         Parameters
         ----------
