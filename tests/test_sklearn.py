@@ -278,6 +278,14 @@ def test_features_of_which_one_is_far_larger_are_warned_of_once():
         assert len(caught) == 1
 
 
+def test_a_column_that_is_far_larger_is_called_by_its_name():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X * [1, 1, 1e4, 1, 1, 1, 1, 1], columns=list("abcdefgh"))
+    with pytest.warns(UserWarning, match="column 'c' is") as caught:
+        fitted(features=table)
+    assert len(caught) == 1
+
+
 @pytest.mark.parametrize(
     "features",
     [

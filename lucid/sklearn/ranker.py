@@ -260,6 +260,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         """
         criterion = checked_loss(self)
         data = self._first_data(X, y, None, sample_weight)
+        warn_if_unscaled(data.features, getattr(self, "feature_names_in_", None))
         random = check_random_state(self.random_state)
         self._new_model(data, random)
         with self._own_threads():
@@ -376,7 +377,6 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         self._trainer = None
 
     def _fit_all_rows(self, data: Dataset, criterion: Criterion) -> None:
-        warn_if_unscaled(data.features)
         self.model_.net.to(np.float64)
         features = data.features.astype(np.float64, copy=False)
         self.n_iter_ = full_batch.train(
