@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ def files(tmp_path_factory):
     """A training file and a test file of the same small problem."""
     folder = tmp_path_factory.mktemp("data")
     whole = data.generate(seed=1, rows=300, num_features=30, num_classes=8)
-    train, test, _ = data.hold_out(whole, 0.2, seed=1, origin="", instead="")
-    return write_xmc(folder / "train.gz", train), write_xmc(folder / "test.gz", test)
+    rest, apart = data.hold_out(np.arange(len(whole)), 0.2, seed=1)
+    return write_xmc(folder / "train.gz", whole[rest]), write_xmc(folder / "test.gz", whole[apart])
 
 
 # Training.
@@ -67,7 +68,7 @@ def test_defaults_train_well(loss, options, limit, capsys):
 def test_time_stamps_of_a_file_are_told_apart(tmp_path):
     lines = [f"{k % 2} 0:{1_700_000_000 + k}" for k in range(4)]
     (tmp_path / "stamps.txt").write_text("\n".join(["4 1 2", *lines]))
-    features = data.read_nonempty(tmp_path / "stamps.txt").features
+    features = data.Reading().read(tmp_path / "stamps.txt").features
     assert features.toarray().ravel().tolist() == [1.7e9 + k for k in range(4)]
 
 
@@ -80,7 +81,7 @@ def test_the_same_seed_makes_the_same_data():
 
 def test_rows_held_out_are_not_trained_on():
     made = data.generate(seed=0, rows=50)
-    rest, apart, _ = data.hold_out(made, 0.2, seed=0, origin="", instead="")
+    rest, apart = (made[rows] for rows in data.hold_out(np.arange(50), 0.2, seed=0))
     rows = np.concatenate([rest.features.toarray(), apart.features.toarray()])
     assert len(apart) == 10
     assert sorted(map(tuple, rows)) == sorted(map(tuple, made.features.toarray()))
@@ -149,7 +150,7 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
             "--plot would overwrite the m",
         ),
         (["train", "{train}", "--plot", "{folder}/p.xyz"], "p.xyz: the ending must be one of"),
-        (["train", "{train}", "--threads", "99999"], "--threads: n must be from 1 to 1024"),
+        (["train", "{train}", "--threads", "99999"], "--threads must be from 1 to 1024, got 99999"),
         (["train", "{train}", "--lr", "1e39"], "a smaller --lr may help"),
         (["train", "{train}", "--hidden", "9" * 18], "out of memory: array is too big"),
         (["train", "{train}", "--hidden", "9" * 20], "out of memory: Maximum allowed dimension"),
@@ -169,7 +170,7 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
         (["train", "{train}", "--validation", "{folder}/one.txt"], "its header says (1, 1) (feat"),
         (["train", "{train}", "--validation", "0.001"], "too few rows to hold some out; give --va"),
         (["train", "{train}", "--validation", "{test}", "--save", "{test}"], "would overwrite the"),
-        (["train", "{train}", "--class-names", "{folder}/one.txt"], "one.txt: 2 names, but 8 clas"),
+        (["train", "{train}", "--class-names", "{folder}/one.txt"], "--class-names: 2 names, but "),
         (["train", "{train}", "--resume", "{folder}/m.safetensors"], "not the checkpoint of a tr"),
         (["train", "{train}", "--resume", "{folder}/none"], "none: No such file or directory"),
         (
@@ -277,7 +278,9 @@ def test_too_little_memory_is_one_line(files, monkeypatch, capsys):
 
     monkeypatch.setattr(data, "load", fail)
     assert cli.main(["train", files[0]]) == 2
-    assert capsys.readouterr().err == "lucid: out of memory: Unable to allocate 9 TiB\n"
+    assert capsys.readouterr().err == (
+        "lucid: out of memory: Unable to allocate 9 TiB; --stream 10000 reads the file in pieces\n"
+    )
 
 
 # Standard output.
@@ -584,7 +587,7 @@ def test_predictions_do_not_depend_on_how_many_rows_are_read_at_once(
 ):
     found = []
     for rows in (1, 7, 10_000):
-        monkeypatch.setattr(cli.predict, "_ROWS", rows)
+        monkeypatch.setattr(cli.evaluate, "PIECE", rows)
         predicted(saved, files[1], "--output", str(tmp_path / "p.txt"))
         found.append((tmp_path / "p.txt").read_bytes())
     assert found[0] == found[1] == found[2]
@@ -605,10 +608,10 @@ LONG = ["--epochs", "40", "--batch-size", "4", "--hidden", "8", "--validation", 
 LONG += ["--optimizer", "adamw", "--patience", "100"]
 
 
-def test_a_training_that_is_killed_goes_on_to_the_same_bytes(files, tmp_path):
+def check_killed(file, settings, tmp_path):
     saved, whole, checkpoint = (str(tmp_path / name) for name in ("m", "whole", "c"))
-    assert cli.main(["train", files[0], *LONG, "--save", whole]) == 0
-    options = ["train", files[0], *LONG, "--save", saved, "--checkpoint", checkpoint]
+    assert cli.main(["train", file, *settings, "--save", whole]) == 0
+    options = ["train", file, *settings, "--save", saved, "--checkpoint", checkpoint]
     with subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as running:
@@ -618,9 +621,13 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bytes(files, tmp_path):
         running.kill()
     assert running.returncode == -signal.SIGKILL
     assert not os.path.exists(saved)
-    assert cli.main(["train", files[0], "--resume", checkpoint, "--save", saved]) == 0
+    assert cli.main(["train", file, "--resume", checkpoint, "--save", saved]) == 0
     with open(saved, "rb") as first, open(whole, "rb") as second:
         assert first.read() == second.read()
+
+
+def test_a_training_that_is_killed_goes_on_to_the_same_bytes(files, tmp_path):
+    check_killed(files[0], LONG, tmp_path)
 
 
 @pytest.mark.parametrize("after", [1, 100, 101])
@@ -664,6 +671,232 @@ def test_a_training_goes_on_only_as_it_was_begun(files, tmp_path, capsys, option
     assert cli.main(["train", files[0], "--epochs", "1", "--checkpoint", places["c"]]) == 0
     again = [option.format(**places) for option in options]
     assert cli.main(["train", files[0], "--resume", places["c"], *again]) == 2
+    assert message.format(**places) in capsys.readouterr().err
+
+
+def test_a_training_that_is_done_says_so_and_saves_its_model(files, tmp_path, capsys):
+    first, again, checkpoint = (str(tmp_path / name) for name in ("m", "again", "c"))
+    options = ["--epochs", "2", "--checkpoint", checkpoint, "--save", first]
+    assert cli.main(["train", files[0], *options]) == 0
+    capsys.readouterr()
+    assert cli.main(["train", files[0], "--resume", checkpoint, "--save", again]) == 0
+    shown = capsys.readouterr()
+    assert f"nothing is left to train: all 2 epochs of {checkpoint} are done; a lar" in shown.out
+    assert "rows a second" not in shown.out
+    assert "epoch" not in shown.err
+    assert Path(first).read_bytes() == Path(again).read_bytes()
+
+
+def test_a_training_that_patience_ended_says_so(files, tmp_path, capsys):
+    saved, again, checkpoint = (str(tmp_path / name) for name in ("m", "again", "c"))
+    options = ["--validation", files[1], "--patience", "2", "--epochs", "200", "--lr", "3"]
+    options += ["--save", saved, "--checkpoint", checkpoint]
+    assert cli.main(["train", files[0], *options]) == 0
+    capsys.readouterr()
+    assert cli.main(["train", files[0], "--resume", checkpoint, "--save", again]) == 0
+    assert f"--patience ended the training of {checkpoint} after epoch" in capsys.readouterr().out
+    assert Path(saved).read_bytes() == Path(again).read_bytes()
+
+
+def test_a_checkpoint_that_is_there_is_not_overwritten_by_a_training_from_the_start(
+    files, tmp_path, capsys
+):
+    checkpoint = tmp_path / "c"
+    options = ["train", files[0], "--epochs", "1", "--checkpoint", str(checkpoint)]
+    assert cli.main(options) == 0
+    before = checkpoint.read_bytes()
+    capsys.readouterr()
+    assert cli.main(options) == 2
+    captured = capsys.readouterr()
+    assert f"--resume {checkpoint} goes on from it; to begin anew, remove it" in captured.err
+    assert captured.out == ""
+    assert checkpoint.read_bytes() == before
+
+
+# In pieces.
+
+IN_PIECES = ["--stream", "50", "--validation", "0.2", "--epochs", "40", "--batch-size", "4"]
+IN_PIECES += ["--hidden", "8", "--optimizer", "adamw", "--patience", "100"]
+
+
+def test_pieces_hold_out_the_rows_that_the_whole_file_does(files, tmp_path):
+    for held_out in ([], ["--test", files[1]]):
+        splits = [
+            data.load(files[0], *(held_out[1:] or [None]), 3, "0.25", data.Reading(piece=piece))
+            for piece in (None, 7)
+        ]
+        for name in ("train", "validation", "test"):
+            whole, pieces = (
+                sorted(
+                    (tuple(x), *map(int, y))
+                    for piece in data.pieces(getattr(split, name))
+                    for x, y in zip(piece.features.toarray(), piece.labels, strict=True)
+                )
+                for split in splits
+            )
+            assert whole == pieces
+        assert splits[0].origins == splits[1].origins
+
+
+def test_one_piece_of_all_rows_in_their_order_is_the_whole_file(files, tmp_path):
+    saved = [tmp_path / "whole", tmp_path / "piece"]
+    for path, how in zip(saved, ([], ["--stream", "1000"]), strict=True):
+        rest = ["--test", files[1], "--epochs", "2", "--save", str(path)]
+        assert cli.main(["train", files[0], *how, *rest]) == 0
+    first, second = (load_checkpoint(path)[0] for path in saved)
+    for name in first:
+        assert np.array_equal(first[name], second[name])
+
+
+def test_pieces_train_well(files, capsys):
+    assert cli.main(["train", files[0], "--test", files[1], "--stream", "50"]) == 0
+    out = capsys.readouterr().out
+    value = float(re.findall(r"ranking loss *│ *([0-9.]+)", out)[0])
+    assert value < 0.15
+    assert "in pieces of 50 rows" in out
+
+
+def test_a_training_in_pieces_that_is_killed_goes_on_to_the_same_bytes(files, tmp_path):
+    check_killed(files[0], IN_PIECES, tmp_path)
+
+
+@pytest.mark.parametrize("after", [1, 20, 45])
+def test_a_training_in_pieces_that_is_interrupted_goes_on_to_the_same_bytes(
+    files, tmp_path, interrupt, monkeypatch, after
+):
+    saved, whole, checkpoint = (str(tmp_path / name) for name in ("m", "whole", "c"))
+    options = ["train", files[0], *IN_PIECES, "--epochs", "3"]
+    with monkeypatch.context():
+        assert cli.main([*options, "--save", whole]) == 0
+    interrupt(after)
+    assert cli.main([*options, "--checkpoint", checkpoint]) == 130
+    assert cli.main(["train", files[0], "--resume", checkpoint, "--save", saved]) == 0
+    assert Path(saved).read_bytes() == Path(whole).read_bytes()
+
+
+def test_pieces_are_of_a_file(capsys):
+    assert cli.main(["train", "--stream", "100"]) == 2
+    assert "--stream needs a FILE to train on" in capsys.readouterr().err
+
+
+def test_a_file_larger_than_the_memory_of_the_machine_is_not_begun(files, monkeypatch, capsys):
+    monkeypatch.setattr(data.os, "sysconf", lambda name: 1)
+    assert cli.main(["train", files[0]]) == 2
+    captured = capsys.readouterr()
+    assert "--stream 10000 reads the file in pieces" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v limits what Linux gives")
+def test_a_file_larger_than_the_memory_is_trained_on_tested_and_predicted(tmp_path):
+    path, model, best = (str(tmp_path / name) for name in ("large.txt", "m", "best.txt"))
+    rng = np.random.default_rng(0)
+    block = "".join(
+        f"{c} {c}:1 {c + 10}:{c}.5" + " " * 4000 + "\n" for c in rng.integers(0, 9, 1000)
+    )
+    with open(path, "w") as file:
+        file.write("100000 20 9\n")
+        file.writelines(itertools.repeat(block, 100))
+    memory = 350_000  # KiB, of which Python and the packages take most
+    assert os.path.getsize(path) > 1024 * memory
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    limited = ["sh", "-c", f'ulimit -v {memory}; exec "$@"', "sh", *command]
+    run = partial(subprocess.run, env=environment, capture_output=True, text=True)
+    options = ["train", path, "--epochs", "1", "--batch-size", "1000", "--save", model]
+    refused = run([*limited, *options])
+    assert refused.returncode == 2
+    assert "--stream 10000 reads the file in pieces" in refused.stderr
+    trained = run([*limited, *options, "--stream", "2000", "--validation", "0.1"])
+    assert trained.returncode == 0, trained.stderr
+    assert run([*limited, "evaluate", model, path]).returncode == 0
+    predicted = run([*limited, "predict", model, path, "--top", "1", "--output", best])
+    assert predicted.returncode == 0, predicted.stderr
+    with open(best) as lines:
+        labels = [line.partition(":")[0] for line in itertools.islice(lines, 1000)]
+    assert labels == [line.partition(" ")[0] for line in block.splitlines()]
+
+
+# Labels that are names.
+
+
+@pytest.fixture(scope="module")
+def named(files, tmp_path_factory):
+    """The same files with names in place of numbers, and the names."""
+    folder = tmp_path_factory.mktemp("named")
+    names = [f"tag-{'hgfedcba'[k]}" for k in range(8)]
+    paths = []
+    for file in files:
+        whole = lucid.io.read_xmc(file, dtype="float64")
+        paths.append(str(folder / os.path.basename(file)))
+        lucid.io.write_xmc(paths[-1], whole.features, whole.labels, class_names=names)
+    return (*paths, names)
+
+
+@pytest.mark.parametrize("options", [[], ["--stream", "100"]])
+def test_labels_may_be_names_from_the_file_to_the_predictions(named, tmp_path, capsys, options):
+    train, test, names = named
+    saved, best = str(tmp_path / "m"), str(tmp_path / "best.txt")
+    options = ["--named-labels", "--test", test, "--save", saved, *options]
+    assert cli.main(["train", train, *options]) == 0
+    trained = capsys.readouterr().out
+    assert Ranker.load(saved).class_names == tuple(sorted(names))
+    assert cli.main(["evaluate", saved, test]) == 0
+    assert trained.endswith(capsys.readouterr().out)
+    assert cli.main(["predict", saved, test, "--top", "1", "--output", best]) == 0
+    first = [line.rpartition(":")[0] for line in Path(best).read_text().splitlines()]
+    given = lucid.io.read_xmc(test, class_names=sorted(names)).labels
+    hits = [name in [sorted(names)[c] for c in row] for name, row in zip(first, given, strict=True)]
+    assert np.mean(hits) > 0.8
+
+
+def test_names_give_the_model_that_numbers_give(named, files, tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join(named[2]))
+    options = ["--class-names", str(tmp_path / "names.txt"), "--epochs", "2", "--save"]
+    assert cli.main(["train", files[0], *options, str(tmp_path / "numbers")]) == 0
+    assert cli.main(["train", named[0], "--named-labels", *options, str(tmp_path / "names")]) == 0
+    first, second = (load_checkpoint(tmp_path / name)[0] for name in ("numbers", "names"))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_labels_of_rows_to_predict_are_not_looked_at(named, tmp_path, capfdbinary):
+    saved, rows = str(tmp_path / "m"), tmp_path / "rows.txt"
+    options = ["--named-labels", "--epochs", "1", "--save", saved]
+    assert cli.main(["train", named[0], *options]) == 0
+    rows.write_text("3 30 1\nnever-seen,tag-a 0:1\n 0:1\n0:1\n")
+    capfdbinary.readouterr()
+    assert cli.main(["predict", saved, str(rows)]) == 0
+    first, second, third = capfdbinary.readouterr().out.splitlines()
+    assert first == second == third
+
+
+def test_a_training_with_names_goes_on_with_them(named, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(named[2]))
+    whole, saved, checkpoint = (str(tmp_path / name) for name in ("whole", "m", "c"))
+    options = ["--named-labels", "--class-names", str(names)]
+    options = ["train", named[0], *options, "--epochs", "2", "--checkpoint", checkpoint]
+    assert cli.main([*options, "--save", whole]) == 0
+    assert cli.main(["train", named[0], "--resume", checkpoint, "--save", saved]) == 0
+    assert Path(saved).read_bytes() == Path(whole).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "{train}"], "unless labels are said to be names): 'tag-"),
+        (["train", "--named-labels"], "--named-labels needs a FILE to train on"),
+        (["train", "{train}", "--named-labels", "--test", "{other}"], "not one of the 8 names of"),
+        (
+            ["train", "{train}", "--named-labels", "--class-names", "{names}"],
+            "--class-names: 2 names, but {train} has 8 classes",
+        ),
+    ],
+)
+def test_wrong_names_are_one_line(named, tmp_path, capsys, arguments, message):
+    places = {name: str(tmp_path / name) for name in ("other", "names")} | {"train": named[0]}
+    (tmp_path / "names").write_text("one\ntwo\n")
+    (tmp_path / "other").write_text("1 30 8\ntag-x 0:1\n")
+    assert cli.main([argument.format(**places) for argument in arguments]) == 2
     assert message.format(**places) in capsys.readouterr().err
 
 
@@ -714,7 +947,7 @@ def test_two_classes_of_one_name_are_refused(files, tmp_path, capsys):
     names = tmp_path / "names.txt"
     names.write_text("a\nb\nc\nd\ne\nf\ng\na\n")
     assert cli.main(["train", files[0], "--class-names", str(names)]) == 2
-    assert "'a' is there twice" in capsys.readouterr().err
+    assert "names.txt: class_names must be different, got 'a' twice" in capsys.readouterr().err
 
 
 def test_a_training_is_not_resumed_for_fewer_epochs_than_are_done(files, tmp_path, capsys):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import lucid
 from lucid import metrics
+from lucid.io import Dataset
 from lucid.labels import Labels
 from lucid.training import MostFrequent, Ranker, top_k
 
@@ -236,6 +237,21 @@ def test_scaling_from_pieces_is_that_from_all_rows(cuts):
     apart.fit_scaling(sparse.csr_array(part) for part in np.split(rows, cuts))
     np.testing.assert_allclose(apart.center, whole.center, rtol=1e-12)
     assert np.array_equal(apart.scale, whole.scale)
+
+
+def test_scaling_and_propensities_are_learnt_in_one_pass_over_the_pieces():
+    rng = np.random.default_rng(0)
+    labels = Labels.from_multi_hot(rng.choice([0, 1, np.nan], size=(30, 4)))
+    data = Dataset(sparse.csr_array(rng.standard_normal((30, 5))), labels)
+    one, other, third = (Ranker(5, 4) for _ in range(3))
+    one.fit_scaling(data.features)
+    one.fit_propensities(data.labels)
+    other.fit_to(data)
+    third.fit_to(part for part in (data[:7], data[7:7], data[7:]))  # which can be read only once
+    for ranker in (other, third):
+        np.testing.assert_allclose(ranker.center, one.center, rtol=1e-12, atol=1e-15)
+        assert np.array_equal(ranker.scale, one.scale)
+        assert np.array_equal(ranker.propensities, one.propensities)
 
 
 def test_scaling_needs_a_row():

@@ -19,8 +19,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lucid
 from lucid import Labels, metrics, nn
-from lucid.sklearn import MultilabelRanker
-from lucid.sklearn.threshold import Cut, best_cuts
+from lucid.sklearn import MultilabelRanker, mini_batches
+from lucid.sklearn.threshold import Cuts, best_cuts
 from lucid.training import Diverged, Ranker
 
 #: By mini-batches, and by all rows at once, to the last digits.
@@ -132,6 +132,32 @@ def test_nan_is_an_unknown_entry():
     assert not same(fitted(holes), fitted(Y))
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float64", object])
+def test_what_is_missing_in_a_table_is_an_unknown_entry(dtype):
+    pandas = pytest.importorskip("pandas")
+    missing = X[:, :5] > 0.5
+    table = pandas.DataFrame(Y, columns=NAMES).astype(dtype).mask(missing, pandas.NA)
+    assert table.isna().any(axis=None)
+    assert same(fitted(table), fitted(np.where(missing, np.nan, Y)))
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", object])
+def test_a_table_of_a_nullable_type_that_lacks_nothing_is_one_of_numbers(dtype):
+    pandas = pytest.importorskip("pandas")
+    ranker = fitted(pandas.DataFrame(Y).astype(dtype))
+    assert same(ranker, fitted())
+    assert ranker.predict(X).dtype in (np.int64, bool)
+
+
+@pytest.mark.parametrize("rows", [["a", None, "b"], [["a"], None, ["a", "b"]]])
+def test_a_row_that_lacks_its_names_is_named(rows):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(
+        ValueError, match="y must not lack an entry beside names, as it does in row"
+    ):
+        fitted(pandas.Series(rows * 40))
+
+
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
@@ -164,10 +190,27 @@ def test_labels_that_cannot_be_meant_are_refused(labels, words):
         ({"hidden": -1}, "hidden must not be negative"),
         ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction"),
         ({"weight_decay": -1.0}, "weight_decay must not be negative"),
+        ({"learning_rate": -0.1}, "learning_rate must be a positive number, got -0.1"),
+        ({"threads": 0}, "threads must be from 1 to 1024, got 0"),
+        ({"tol": -1e-3}, "tol must not be negative"),
     ],
 )
 def test_parameters_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
+        fitted(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"threads": "2"}, "threads must be an integer, got '2'"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+        ({"max_iter": 2.5}, r"max_iter must be an integer, got 2\.5"),
+        ({"hidden": None}, "hidden must be an integer, got None"),
+    ],
+)
+def test_parameters_of_another_type_are_refused_by_name(options, words):
+    with pytest.raises(TypeError, match=words):
         fitted(**options)
 
 
@@ -223,6 +266,90 @@ def test_an_epoch_is_a_line_where_it_is_verbose(capsys):
 
 
 def test_a_training_that_diverges_says_what_may_help():
+    with pytest.raises(Diverged, match="a smaller learning_rate, or scaled features, may help"):
+        fitted(loss="squared-margin", learning_rate=1e30)
+
+
+def test_features_of_which_one_is_far_larger_are_warned_of_once():
+    features = X * np.where(np.arange(8) == 3, 1e4, 1)
+    for solver in ("sgd", "lbfgs"):
+        with pytest.warns(UserWarning, match="column 3 is .* StandardScaler") as caught:
+            fitted(loss="lsep", features=features, solver=solver, weight_decay=1.0, tol=10.0)
+        assert len(caught) == 1
+
+
+def test_a_column_that_is_far_larger_is_called_by_its_name():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X * [1, 1, 1e4, 1, 1, 1, 1, 1], columns=list("abcdefgh"))
+    with pytest.warns(UserWarning, match="column 'c' is") as caught:
+        fitted(features=table)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        X * 1e4,
+        X / X.max(axis=0),
+        (X - X.mean(axis=0)) / X.std(axis=0),
+        np.hstack([X, np.zeros((120, 2)), np.eye(120)]),
+        csr_array(np.hstack([np.ones((120, 1)), np.eye(120)])),
+        csr_array(np.random.default_rng(0).poisson(9 / np.arange(1, 900), size=(120, 899))),
+        np.random.default_rng(0).standard_t(2, size=(120, 9)),
+    ],
+    ids=["large", "to 1", "standardised", "indicators", "intercept", "word counts", "outliers"],
+)
+def test_features_of_like_sizes_are_not_warned_of(features):
+    fitted(features=features, learning_rate=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["margin", "squared-margin", "bpmll"])
+def test_what_lbfgs_has_not_reached_is_one_warning_that_says_what_to_raise(loss):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted(loss=loss, solver="lbfgs", features=X * 1e4, max_iter=3)
+    (warning,) = caught
+    assert warning.category is ConvergenceWarning
+    assert "iterations, of max_iter=3" in str(warning.message)
+    assert "raise max_iter or tol" in str(warning.message)
+    assert warning.filename == __file__
+
+
+@pytest.mark.parametrize("hidden", [0, 7])
+@pytest.mark.parametrize("loss", ["margin", "warp", nn.MultilabelMarginLoss(p=2, margin=0.5)])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_a_last_layer_that_is_fused_with_its_loss_and_step_gives_the_same(
+    monkeypatch, hidden, loss, weighted, form
+):
+    weight = 0.5 + np.arange(120) % 3 if weighted else None
+    options = {"loss": loss, "hidden": hidden, "weight_decay": 0.01, "sample_weight": weight}
+    plain = fitted(features=form(X), **options)
+    steps = []
+    step = mini_batches.functional.linear_multilabel_margin_step
+
+    def watched(*arguments, **options):
+        steps.append(arguments)
+        return step(*arguments, **options)
+
+    monkeypatch.setattr(mini_batches.functional, "linear_multilabel_margin_step", watched)
+    monkeypatch.setattr(mini_batches, "FUSED_FROM", 1)
+    fused = fitted(features=form(X), **options)
+    assert len(steps) == 5 * 4
+    np.testing.assert_allclose(fused.history_.losses, plain.history_.losses, rtol=1e-4)
+    np.testing.assert_allclose(
+        fused.decision_function(form(X)), plain.decision_function(form(X)), atol=1e-3
+    )
+
+
+def test_a_loss_that_is_none_of_pairs_is_not_fused(monkeypatch):
+    expected = fitted(loss="lsep")
+    monkeypatch.setattr(mini_batches, "FUSED_FROM", 1)
+    assert same(fitted(loss="lsep"), expected)
+
+
+def test_a_fused_step_that_diverges_says_what_may_help(monkeypatch):
+    monkeypatch.setattr(mini_batches, "FUSED_FROM", 1)
     with pytest.raises(Diverged, match="a smaller learning_rate, or scaled features, may help"):
         fitted(loss="squared-margin", learning_rate=1e30)
 
@@ -285,7 +412,9 @@ def test_a_cut_that_depends_on_the_best_score_is_learnt():
     rng = np.random.default_rng(0)
     scores = np.sort(rng.normal(size=(500, 9)))[:, ::-1]
     labels = Labels.from_multi_hot(scores > scores[:, :1] / 2)
-    cut = Cut.fit([(scores, labels, np.ones(500))])
+    cuts = Cuts()
+    cuts.add(scores, labels, np.ones(500))
+    cut = cuts.fitted()
     right = (scores > cut(scores)) == (scores > scores[:, :1] / 2)
     assert right.mean() > 0.9
 
@@ -364,6 +493,44 @@ def test_data_may_come_in_pieces():
     assert ranker.score(X, Y) > 0.9
     again = pickle.loads(pickle.dumps(ranker))
     assert same(ranker.partial_fit(X, Y), again.partial_fit(X, Y))
+
+
+def test_thresholds_are_learnt_from_the_rows_of_all_pieces():
+    """Where the pieces are sorted, the last one tells nothing of the others."""
+    ranker = fitted(max_iter=20).set_params(learning_rate=1e-12)  # the scores stay what they are
+    scores = ranker.model_.net(X).detach().numpy()
+    of_all, of_the_last = Cuts(), Cuts()
+    of_all.fade(120)
+    of_all.add(scores, LABELS, np.ones(120))
+    for rows in np.split(np.argsort(LABELS.lengths(), kind="stable"), 6):
+        ranker.partial_fit(X[rows], Y[rows])
+        of_all.fade(20)
+        of_all.add(scores[rows], LABELS[rows], np.ones(20))
+    of_the_last.add(scores[rows], LABELS[rows], np.ones(20))
+    np.testing.assert_allclose(ranker.cut_(scores), of_all.fitted()(scores), rtol=1e-5, atol=1e-5)
+    of_the_last, of_all = (
+        f1(scores > cuts.fitted()(scores), Y > 0) for cuts in (of_the_last, of_all)
+    )
+    assert of_all > of_the_last + 0.02
+
+
+def test_what_is_known_of_cuts_does_not_depend_on_how_rows_are_taken_in():
+    scores = fitted().model_.net(X).detach().numpy()
+    weight = 0.5 + np.arange(120) % 3
+    at_once, in_parts = Cuts(), Cuts()
+    at_once.add(scores, LABELS, weight)
+    for part in (slice(0, 7), slice(7, 8), slice(8, 120)):
+        in_parts.add(scores[part], LABELS[part], weight[part])
+    np.testing.assert_allclose(at_once.fitted().weights, in_parts.fitted().weights, rtol=1e-9)
+    assert at_once.fitted().offset == pytest.approx(in_parts.fitted().offset, rel=1e-9)
+
+
+def test_what_is_kept_for_the_thresholds_does_not_grow_with_the_calls():
+    ranker = MultilabelRanker(random_state=0).partial_fit(X, Y)
+    size = len(pickle.dumps(ranker._cuts))
+    for _ in range(5):
+        ranker.partial_fit(X, Y)
+    assert len(pickle.dumps(ranker._cuts)) == size
 
 
 def test_named_classes_must_be_known_in_the_first_piece():

@@ -95,6 +95,58 @@ def test_labels_may_be_names(file):
     assert [row.tolist() for row in piece.labels] == [[0, 1], [2]]
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_names_are_looked_for_in_the_whole_file(file, rows):
+    path = file("3 1 3\nb,a 0:1\nc\nb\n")
+    pieces, whole = stream_xmc(path, rows=rows, class_names=True), read_xmc(path, class_names=True)
+    assert pieces.class_names == whole.class_names == ("a", "b", "c")
+    assert together(pieces) == together([whole])
+
+
+def test_as_many_names_are_looked_for_as_the_header_promises(file):
+    with pytest.raises(DataFileError, match="its labels have 2 names, its header promises 3"):
+        stream_xmc(file("2 1 3\nb,a 0:1\n\n"), class_names=True)
+
+
+def test_labels_need_not_be_read(file):
+    path = file("4 9 1\n7,x 0:1\n 1:2\n2:3\nonly\n")
+    features, labels = together(stream_xmc(path, rows=3, labels=False))
+    assert labels == [[], [], [], []]
+    assert [row[:3] for row in features] == [[1, 0, 0], [0, 2, 0], [0, 0, 3], [0, 0, 0]]
+    (piece,) = stream_xmc(path, labels=False)
+    assert piece.labels.num_classes == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_rows_of_a_stream_are_chosen_as_those_of_the_whole(file, size):
+    path = file(TEXT)
+    for chosen in np.arange(32)[:, np.newaxis] >> np.arange(5) & 1 > 0:
+        part = stream_xmc(path, rows=size).select(chosen)
+        assert part.num_rows == chosen.sum()
+        pieces = list(part)
+        assert all(len(piece) for piece in pieces)
+        if pieces:
+            assert together(pieces) == together([read_xmc(path)[np.flatnonzero(chosen)]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ([0, 1], TypeError, "rows must hold bools, got int64"),
+        ([True] * 4, ValueError, r"rows must have shape \(5,\), got \(4,\)"),
+    ],
+)
+def test_rows_that_cannot_be_chosen_are_refused(file, rows, error, message):
+    with pytest.raises(error, match=message):
+        stream_xmc(file(TEXT)).select(rows)
+
+
+def test_rows_are_chosen_where_their_number_is_known(file):
+    stream = stream_svmlight(file("0 1:1\n"), num_features=1, num_classes=2)
+    with pytest.raises(ValueError, match="rows of a stream whose number is not known"):
+        stream.select([True])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

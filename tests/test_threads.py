@@ -13,6 +13,7 @@ from problems import margin_of
 import lucid
 from lucid import metrics, multilabel_margin
 from lucid._kernels import machine
+from lucid.system import threads
 
 needs_openmp = pytest.mark.skipif(
     not hasattr(ctypes.CDLL(machine.__file__), "omp_get_max_threads"),
@@ -33,7 +34,7 @@ def test_the_number_that_is_set_is_the_number_that_is_got(n):
 @pytest.mark.parametrize("n", [0, -1, 1025, 40_000, 2**31, 2**64])
 def test_a_number_out_of_range_is_refused(n):
     before = lucid.get_num_threads()
-    with pytest.raises(ValueError, match=f"n must be from 1 to 1024, got {n}"):
+    with pytest.raises(ValueError, match=f"threads must be from 1 to 1024, got {n}"):
         lucid.set_num_threads(n)
     assert lucid.get_num_threads() == before
 
@@ -193,7 +194,7 @@ os.wait()
 """
     ended = fresh_python("import sys\n" + code)
     assert ended.stdout.startswith("1 this process was forked"), ended.stderr
-    assert "n is 1, not 2" in ended.stdout
+    assert "the number is 1, not 2" in ended.stdout
 
 
 @needs_fork
@@ -286,3 +287,17 @@ def test_the_call_after_ctrl_c_works(interrupted_call):
         interrupted_call()
     for a, b in zip(multilabel_margin(x, target), expected, strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+def test_a_number_of_threads_within_another_gives_that_back():
+    lucid.set_num_threads(3)
+    with threads.using(2):
+        with threads.using(1):
+            assert threads.current() == 1
+        assert threads.current() == 2
+    assert threads.current() == 3
+
+
+def test_a_number_of_threads_that_is_no_integer_is_named():
+    with pytest.raises(TypeError, match="threads must be an integer, got '2'"):
+        lucid.set_num_threads("2")

@@ -283,6 +283,39 @@ def test_no_rows_are_an_error():
         new_trainer().fit(drawn(6)[:0], 1)
 
 
+# Features that are not scaled.
+
+
+def unscaled():
+    data = drawn(8)
+    factor = np.where(np.arange(FEATURES) == 2, np.float32(1e4), np.float32(1))
+    return Dataset(sparse.csr_array(data.features * factor), data.labels)
+
+
+def test_a_feature_that_is_far_larger_than_others_is_warned_of_once():
+    for data in (unscaled(), Pieces(unscaled(), [20, 30])):
+        with pytest.warns(UserWarning, match=r"column 2 is \d+ times larger than") as caught:
+            new_trainer().fit(data, 3)
+        assert len(caught) == 1
+
+
+def test_a_training_that_goes_on_is_not_warned_of_again(tmp_path):
+    first = new_trainer()
+    with pytest.warns(UserWarning, match="not scaled"):
+        first.fit(unscaled(), 1)
+    second = new_trainer()
+    second.load_state_dict(first.state_dict())
+    second.fit(unscaled(), 2)
+
+
+def test_a_model_that_scales_is_not_warned_of():
+    ranker = Ranker(FEATURES, CLASSES)
+    ranker.fit_to(unscaled())
+    optimizer = make_optimizer("sgd", ranker.net, 0.1)
+    Trainer(ranker, nn.WARPLoss(), optimizer).fit(unscaled(), 1)
+    Trainer(ranker.net, nn.WARPLoss(), optimizer).fit(ranker.prepared(unscaled()), 1)
+
+
 # Going on.
 
 TRAININGS = {
@@ -358,8 +391,9 @@ def test_a_state_of_another_model_is_refused():
 
 def test_a_state_without_early_stopping_is_refused_where_there_is_one():
     state = new_trainer().state_dict()
+    stopping = EarlyStopping(2, metric="loss")
     with pytest.raises(ValueError, match="one training has early stopping, the other has none"):
-        new_trainer(early_stopping=EarlyStopping(2)).load_state_dict(state)
+        new_trainer(early_stopping=stopping).load_state_dict(state)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
@@ -440,10 +474,32 @@ def test_patience_counts_epochs_that_are_not_better(larger, values, stops, best)
     assert stopping.best_epoch == best
 
 
+def test_early_stopping_needs_a_validation():
+    with pytest.raises(ValueError, match="'ranking loss' of a validation, so validation must be"):
+        new_trainer(early_stopping=EarlyStopping(3))
+    new_trainer(early_stopping=EarlyStopping(3, metric="loss"))
+
+
 def test_a_metric_that_the_validation_lacks_is_named():
-    trainer = new_trainer(early_stopping=EarlyStopping(1))
+    stopping, validation = EarlyStopping(1), Validation(drawn(9), {})
+    trainer = new_trainer(early_stopping=stopping, validation=validation)
     with pytest.raises(ValueError, match="metric must be one of loss, got 'ranking loss'"):
         trainer.fit(drawn(9), 2)
+
+
+def test_metrics_of_pieces_are_those_of_all_rows():
+    data, pieces = drawn(9), Pieces(drawn(9), [20, 0, 30])
+    model, p = new_trainer().model, metrics.propensities(drawn(1).labels)
+    whole, apart = (evaluate(model, rows, propensities=p) for rows in (data, pieces))
+    assert whole == pytest.approx(apart, rel=1e-12)
+    assert Validation(pieces)(model) == pytest.approx(Validation(data)(model), rel=1e-12)
+    scores = model(data.features).detach().numpy()
+    assert whole["PSP@3"] == pytest.approx(metrics.psp_at_k(scores, data.labels, p, k=3))
+
+
+def test_no_rows_have_no_metrics():
+    with pytest.raises(ValueError, match="data must have at least one row to evaluate on"):
+        evaluate(new_trainer().model, [])
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1000])
@@ -478,6 +534,12 @@ def test_scores_that_are_not_finite_are_an_error():
 def test_every_loss_has_a_rate(loss, optimizer):
     rate = learning_rate(loss, optimizer)
     assert 0 < rate < 100
+
+
+def test_the_rate_of_pieces_is_that_of_all_rows():
+    features = drawn(3).features
+    pieces = (part for part in (features[:20], features[20:20], features[20:]))
+    assert learning_rate("margin", "sgd", pieces) == learning_rate("margin", "sgd", features)
 
 
 def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():

@@ -143,9 +143,14 @@ def threads():
 
 
 def set_threads(int threads, bint here=False):
-    """Set the number for the process, or only for this thread, where 0 means that of the process."""
+    """Set the number for the process, or only for this thread, where 0 means that of the process.
+
+    Return what it was before.
+    """
     global lucid_threads, lucid_threads_here
+    cdef int before = lucid_threads_here if here else lucid_threads
     if here:
         lucid_threads_here = threads
     else:
         lucid_threads = threads
+    return before

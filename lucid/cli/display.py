@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from lucid.cli.data import Split
+from lucid.cli.data import Split, sizes
 from lucid.cli.errors import UsageError
 from lucid.system.atomic import replacing
 from lucid.system.optional import require
@@ -87,9 +87,9 @@ def print_split(split: Split) -> None:
     there = {name: data for name, data in parts.items() if data is not None}
     width = max(map(len, there))
     for name, data in there.items():
-        features, classes = data.features.shape[1], data.labels.num_classes
+        features, classes = sizes(data)
         print(
-            f"{name:{width}}  {len(data):,} rows, {features:,} features, {classes:,} classes "
+            f"{name:{width}}  {data.num_rows:,} rows, {features:,} features, {classes:,} classes "
             f"({split.origins[name]})"
         )
 

@@ -9,20 +9,20 @@ import lucid
 from lucid import training
 from lucid.cli import data, display
 from lucid.cli.errors import UsageError
-from lucid.io import DataFileError, Dataset
+
+#: Rows of a file that are read and scored before the next are.
+PIECE = 10_000
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """`lucid evaluate`: the metrics of a saved model on a file."""
     set_threads(arguments.threads)
     ranker = training.Ranker.load(arguments.model)
-    test = data.read_nonempty(arguments.file)
-    if data.sizes(test) != (ranker.num_features, ranker.num_classes):
-        raise DataFileError(
-            f"{arguments.file}: its header says {data.sizes(test)} (features, labels), the model "
-            f"has {(ranker.num_features, ranker.num_classes)}"
-        )
-    data.check_ranks(test, arguments.file)
+    named = bool(ranker.settings.get("named_labels"))
+    reading = data.Reading(named, ranker.class_names, PIECE)
+    wanted = ranker.num_features, ranker.num_classes
+    test = reading.read_like(arguments.file, wanted, "the model has")
+    data.Survey(test).check(slice(None), arguments.file)
     tested = Tested(ranker, test)
     if arguments.json:
         tested.print_json()
@@ -34,9 +34,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
 class Tested:
     """The metrics of a ranker, and of the most frequent labels, which it should beat."""
 
-    def __init__(self, ranker: training.Ranker, test: Dataset) -> None:
+    def __init__(self, ranker: training.Ranker, test: data.Rows) -> None:
         self.ranker = ranker
-        self.rows = len(test)
+        self.rows = test.num_rows or 0
         propensities = ranker.propensities.numpy()
         self.values = training.evaluate(ranker, test, propensities=propensities)
         frequent = training.MostFrequent(propensities)
@@ -61,5 +61,5 @@ def set_threads(threads: int) -> None:
     """Set the threads of the kernels to what the option says."""
     try:
         lucid.set_num_threads(threads)
-    except ValueError as error:
-        raise UsageError(f"--threads: {error}") from None
+    except ValueError as error:  # which begins with the name of the argument
+        raise UsageError(f"--{error}") from None

@@ -59,10 +59,26 @@ def _add_train(command: argparse.ArgumentParser) -> None:
         "then, or on this file",
     )
     data.add_argument(
+        "--named-labels",
+        action="store_const",
+        const=True,
+        help="labels in the files are names, such as `birds,art`, and not numbers; the model keeps "
+        "them",
+    )
+    data.add_argument(
         "--class-names",
         type=_file_name,
         metavar="FILE",
-        help="text with the name of a class on each line, to be kept with the model",
+        help="text with the name of a class on each line, to be kept with the model; with "
+        "--named-labels, all names that there may be (default: those in FILE)",
+    )
+    data.add_argument(
+        "--stream",
+        type=_count,
+        metavar="ROWS",
+        help="read the files in pieces of so many rows, again in each epoch, so that they may be "
+        "larger than memory; rows are shuffled within a piece, so a sorted file is to be "
+        "shuffled before",
     )
 
     # What is left out here stays None: a checkpoint knows better than the defaults.
@@ -116,13 +132,17 @@ def _add_train(command: argparse.ArgumentParser) -> None:
 
     files = command.add_argument_group("files")
     files.add_argument(
-        "--save", type=_file_name, metavar="FILE", help="write the model, as safetensors"
+        "--save",
+        type=_file_name,
+        metavar="FILE",
+        help="write the model, as safetensors, in place of one that is there already",
     )
     files.add_argument(
         "--checkpoint",
         type=_file_name,
         metavar="FILE",
-        help="write what it takes to go on, after epochs and when the training stops",
+        help="write what it takes to go on, after epochs and when the training stops; a file that "
+        "is there already is not overwritten: --resume it, or remove it",
     )
     files.add_argument(
         "--checkpoint-every", type=_count, metavar="N", help="after how many epochs (default 1)"

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 
 from lucid import training
+from lucid.cli import evaluate
 from lucid.cli.errors import UsageError
-from lucid.cli.evaluate import set_threads
 from lucid.cli.outputs import check_outputs
 from lucid.io import DataFileError, Dataset, PredictionWriter, stream_xmc
-
-#: Rows of the file that are read and scored before the next are.
-_ROWS = 10_000
 
 #: Labels of a row, where the model has so many classes.
 _TOP = 5
@@ -27,7 +24,7 @@ def predict(arguments: argparse.Namespace) -> int:
     check_outputs(
         (arguments.model, arguments.file), [("--output", arguments.output, "the predictions")]
     )
-    set_threads(arguments.threads)
+    evaluate.set_threads(arguments.threads)
     ranker = training.Ranker.load(arguments.model)
     top = min(_TOP, ranker.num_classes) if arguments.top is None else arguments.top
     if top > ranker.num_classes:
@@ -48,7 +45,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
 def _pieces(path: str, ranker: training.Ranker) -> Iterator[Dataset]:
     """Read a file whose rows have the features of the model; of its labels nothing is wanted."""
-    for piece in stream_xmc(path, rows=_ROWS, dtype=np.float64):
+    for piece in stream_xmc(path, rows=evaluate.PIECE, labels=False, dtype=np.float64):
         width = piece.features.shape[1]
         if width != ranker.num_features:
             raise DataFileError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -27,6 +27,8 @@ class Settings:
     seed: int = 0
     validation: str | None = None
     patience: int | None = None
+    stream: int | None = None
+    named_labels: bool = False
 
     @classmethod
     def of_options(cls, given: Mapping[str, Any]) -> Settings:
@@ -34,8 +36,8 @@ class Settings:
         decay = {"weight_decay": 0.01} if given.get("optimizer") == "adamw" else {}
         return cls(**{**decay, **given})
 
-    def completed(self, features: Any) -> Settings:
-        """Return the same with a learning rate, for those features."""
+    def completed(self, features: Iterator[Any]) -> Settings:
+        """Return the same with a learning rate, for those features, piece by piece."""
         if self.lr is not None:
             return self
         of_linear = None if self.hidden else features
@@ -55,8 +57,9 @@ class Settings:
         for name, value in given.items():
             if name != "epochs" and saved[name] != value:
                 option = "--" + name.replace("_", "-")
+                given_as = option if value is True else f"{option} {value}"
                 raise UsageError(
-                    f"{option} {value}: the training of {origin} was begun with {saved[name]}, "
+                    f"{given_as}: the training of {origin} was begun with {saved[name]}, "
                     "and goes on with that"
                 )
         return cls(**{**saved, "epochs": given.get("epochs", saved["epochs"])})
@@ -82,7 +85,8 @@ class Settings:
     def __str__(self) -> str:
         decay = f", weight decay {self.weight_decay:g}" if self.weight_decay else ""
         hidden = f", hidden layer of {self.hidden}" if self.hidden else ""
+        stream = f", in pieces of {self.stream} rows" if self.stream else ""
         return (
             f"{self.loss} loss, {self.optimizer}, learning rate {self.lr:g} falling to 0{decay}, "
-            f"{self.epochs} epochs, batches of {self.batch_size}{hidden}, seed {self.seed}"
+            f"{self.epochs} epochs, batches of {self.batch_size}{hidden}, seed {self.seed}{stream}"
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from types import FrameType
@@ -20,7 +21,9 @@ from lucid.cli.errors import INTERRUPTED, UsageError
 from lucid.cli.evaluate import Tested, set_threads
 from lucid.cli.outputs import check_outputs
 from lucid.cli.settings import Settings
+from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
+from lucid.training import Pieces
 from lucid.training.trainer import Listener
 
 _HINT = "; a smaller --lr may help"
@@ -32,30 +35,40 @@ def train(arguments: argparse.Namespace) -> int:
     set_threads(arguments.threads)
     begun = _read_checkpoint(arguments)
     chosen = begun.settings
-    split = data.load(arguments.file, arguments.test, chosen.seed, chosen.validation)
+    names = _read_names(arguments.class_names) or begun.class_names
+    reading = data.Reading(chosen.named_labels, names, chosen.stream)
+    with _where_memory_does_not_suffice(arguments.file, chosen):
+        split = data.load(arguments.file, arguments.test, chosen.seed, chosen.validation, reading)
     display.print_split(split)
-    ranker = _make_ranker(chosen, split, arguments.class_names)
-    rows = ranker.prepared(split.train)
-    settings = chosen.completed(rows.features)
+    ranker = _make_ranker(chosen, split)
+    with _where_memory_does_not_suffice(arguments.file, chosen):
+        rows = ranker.prepared(split.train)
+    settings = chosen.completed(piece.features for piece in data.pieces(rows))
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
-    fingerprint = data.fingerprint(split.train)
-    begun.take_up(trainer, fingerprint)
+    begun.take_up(trainer, split.fingerprint)
     if trainer.done > settings.epochs:
         raise UsageError(
             f"--epochs {settings.epochs}: {trainer.done:.3g} are done already in {arguments.resume}"
         )
+    is_done = trainer.stopped_early or trainer.done >= settings.epochs
     listeners: list[Listener] = []
     checkpoint = arguments.checkpoint or arguments.resume
     if checkpoint is not None:
         every = arguments.checkpoint_every or 1
-        about = {"settings": settings.as_dict(), "data": fingerprint}
+        about = {
+            "settings": settings.as_dict(),
+            "data": split.fingerprint,
+            "class_names": ranker.class_names,
+        }
         listeners.append(training.Checkpoints(trainer, checkpoint, every, about))
+    speed = None
+    if is_done:
+        _say_that_it_is_done(trainer, arguments.resume)
     try:
-        with display.progress(settings.epochs, len(rows), trainer.done) as progress:
-            if trainer.validation is not None:
-                trainer.validation = progress.pause(trainer.validation)
-            with _interruptible(trainer.stop):
-                trainer.fit(rows, settings.epochs, [progress, *listeners])
+        if is_done:
+            trainer.fit(rows, settings.epochs)  # the best model comes back
+        else:
+            speed = _fit(trainer, rows, settings.epochs, listeners)
         _check_finite(ranker, split.train)
     except training.Diverged as error:
         raise training.Diverged(f"{error}{_HINT}") from None
@@ -74,9 +87,22 @@ def train(arguments: argparse.Namespace) -> int:
             print(f"drew {arguments.plot}")
     finally:  # the metrics are worth showing where the disk is full
         print(textwrap.fill(f"trained with {settings}", 80, subsequent_indent="  "))
-        print(f"trained at {progress.rows_per_second:,.0f} rows a second")
+        if speed is not None:
+            print(f"trained at {speed:,.0f} rows a second")
         Tested(ranker, split.test).print()
     return INTERRUPTED if stopped else 0
+
+
+def _fit(
+    trainer: training.Trainer, rows: Dataset | Pieces, epochs: int, listeners: list[Listener]
+) -> float:
+    """Train, show how it goes, and return the rows a second."""
+    with display.progress(epochs, len(rows), trainer.done) as progress:
+        if trainer.validation is not None:
+            trainer.validation = progress.pause(trainer.validation)
+        with _interruptible(trainer.stop):
+            trainer.fit(rows, epochs, [progress, *listeners])
+        return progress.rows_per_second
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
@@ -92,8 +118,40 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
             ("--plot", arguments.plot, "the plot"),
         ),
     )
+    checkpoint = arguments.checkpoint
+    if checkpoint and os.path.exists(checkpoint) and not _is_same(checkpoint, arguments.resume):
+        raise UsageError(
+            f"--checkpoint {checkpoint}: there is such a file already: --resume {checkpoint} goes "
+            "on from it; to begin anew, remove it"
+        )
     if arguments.plot:
         display.check_can_plot(arguments.plot)
+
+
+def _is_same(path: str, other: str | None) -> bool:
+    return other is not None and os.path.realpath(path) == os.path.realpath(other)
+
+
+def _read_names(path: str | None) -> tuple[str, ...] | None:
+    """Read the names of the classes from a file, if there is one."""
+    if path is None:
+        return None
+    lines = read_names(path)
+    try:
+        return tuple(check_names(lines))
+    except ValueError as error:
+        raise UsageError(f"--class-names {path}: {error}") from None
+
+
+@contextmanager
+def _where_memory_does_not_suffice(file: str | None, settings: Settings) -> Iterator[None]:
+    """Say what may help."""
+    try:
+        yield
+    except MemoryError as error:
+        if file is None or settings.stream:
+            raise
+        raise MemoryError(f"{error}; {data.STREAM_HINT}".removeprefix("; ")) from None
 
 
 @dataclass(frozen=True)
@@ -104,6 +162,7 @@ class _Begun:
     origin: str = ""
     state: dict[str, Any] | None = None
     data: str = ""
+    class_names: Sequence[str] | None = None
 
     def take_up(self, trainer: training.Trainer, fingerprint: str) -> None:
         if self.state is None:
@@ -127,27 +186,23 @@ def _read_checkpoint(arguments: argparse.Namespace) -> _Begun:
         return _Begun(Settings.of_options(given))
     state, about = training.load_training(arguments.resume)
     settings = Settings.of_checkpoint(about.get("settings"), given, arguments.resume)
-    return _Begun(settings, arguments.resume, state, about.get("data", ""))
+    class_names = about.get("class_names")
+    return _Begun(settings, arguments.resume, state, about.get("data", ""), class_names)
 
 
-def _make_ranker(settings: Settings, split: data.Split, class_names: str | None) -> training.Ranker:
+def _make_ranker(settings: Settings, split: data.Split) -> training.Ranker:
     lucid.manual_seed(settings.seed)
-    num_features, num_classes = data.sizes(split.train)
-    names = split.train.class_names if class_names is None else read_names(class_names)
-    if names is not None and len(names) != num_classes:
-        raise DataFileError(f"{class_names}: {len(names)} names, but {num_classes} classes")
-    if names is not None and len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataFileError(f"{class_names}: names must be different, {twice!r} is there twice")
+    sizes = data.sizes(split.train)
     try:
-        ranker = training.Ranker(num_features, num_classes, settings.hidden, names)
+        ranker = training.Ranker(*sizes, settings.hidden, split.class_names)
     except ValueError as error:  # NumPy's, of sizes beyond any memory
         raise MemoryError(*error.args) from error
     try:
-        ranker.fit_scaling(split.train.features)
+        ranker.fit_to(split.train)
+    except DataFileError:
+        raise
     except ValueError as error:  # of the data
         raise UsageError(str(error)) from None
-    ranker.fit_propensities(split.train.labels)
     return ranker
 
 
@@ -162,7 +217,7 @@ def _validation(
         return None
     wanted = training.ranking_metrics(ranker.num_classes)
     return training.Validation(
-        Dataset(ranker.scaled(rows.features), rows.labels),
+        ranker.prepared(rows),
         {training.RANKING_LOSS: wanted[training.RANKING_LOSS]},
     )
 
@@ -173,6 +228,14 @@ def _kept(settings: Settings, trainer: training.Trainer) -> dict[str, Any]:
     if trainer.early_stopping is not None:
         kept["best_epoch"] = trainer.early_stopping.best_epoch
     return kept
+
+
+def _say_that_it_is_done(trainer: training.Trainer, checkpoint: str) -> None:
+    if trainer.stopped_early:
+        why = f"--patience ended the training of {checkpoint} after epoch {trainer.epoch}"
+    else:
+        why = f"all {trainer.epoch} epochs of {checkpoint} are done; a larger --epochs goes on"
+    print(f"nothing is left to train: {why}")
 
 
 def _say_how_it_ended(settings: Settings, trainer: training.Trainer, stopped: bool) -> None:
@@ -186,7 +249,7 @@ def _say_how_it_ended(settings: Settings, trainer: training.Trainer, stopped: bo
         )
 
 
-def _check_finite(ranker: training.Ranker, rows: Dataset) -> None:
+def _check_finite(ranker: training.Ranker, rows: data.Rows) -> None:
     """Find out whether the last step, which no loss has followed, broke the model.
 
     Raises
@@ -195,7 +258,8 @@ def _check_finite(ranker: training.Ranker, rows: Dataset) -> None:
         If a parameter, or a score of the first rows, is no longer finite.
     """
     values = [parameter.detach().numpy() for parameter in ranker.net.parameters()]
-    values.append(ranker.scores(rows.features[:1000]))
+    first = next(iter(data.pieces(rows)))
+    values.append(ranker.scores(first.features[:1000]))
     if not all(np.isfinite(value).all() for value in values):
         raise training.Diverged("the last step broke the model")
 

@@ -85,6 +85,21 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def num_rows(self) -> int:
+        """The number of rows ``N``."""
+        return len(self)
+
+    @property
+    def num_features(self) -> int:
+        """The number of features ``F``."""
+        return int(self.features.shape[1])
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes ``C``."""
+        return self.labels.num_classes
+
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Self:
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return replace(

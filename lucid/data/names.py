@@ -114,6 +114,11 @@ def with_numbers(
     return _LABELS[comments].sub(replace, text)
 
 
+def without_labels(text: bytes) -> bytes:
+    """Return a text without its labels, whatever they are."""
+    return _LABELS[False].sub(b"", text)
+
+
 def _decoded(path: FilePath, text: bytes, first_line: int | None) -> str:
     try:
         return text.decode()

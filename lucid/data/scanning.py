@@ -54,7 +54,10 @@ def scan(
     )  # fmt: skip
     if code != scanner.OK:
         what = {
-            scanner.BAD_LABEL: "not a label (expected `label,label,...`)",
+            scanner.BAD_LABEL: (
+                "not a label (expected numbers, `label,label,...`, "
+                "unless labels are said to be names)"
+            ),
             scanner.BAD_FEATURE: "not a feature (expected `index:value`)",
             scanner.BAD_VALUE: f"not a feature with a finite {real} value",
             scanner.LABEL_RANGE: f"label out of range 0 .. {max_classes - 1}",

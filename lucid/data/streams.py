@@ -1,10 +1,13 @@
 """Data that comes in pieces, for files that are larger than memory."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import SupportsIndex
+from dataclasses import dataclass, replace
+from typing import Self, SupportsIndex
 
-from lucid.arrays.checks import as_int
+import numpy as np
+import numpy.typing as npt
+
+from lucid.arrays.checks import as_array, as_int, kind_of
 from lucid.data.dataset import Dataset
 
 
@@ -45,6 +48,55 @@ class DataStream:
 
     def __iter__(self) -> Iterator[Dataset]:
         return self.read()
+
+    def select(self, rows: npt.ArrayLike) -> Self:
+        r"""Return the stream of some of the rows, in their order.
+
+        Parameters
+        ----------
+        rows : array_like of bool
+            Shape ``(num_rows,)``: which ones.
+
+        Returns
+        -------
+        DataStream
+            Its pieces are those of this one, with fewer rows; a piece without a row is left out.
+
+        Raises
+        ------
+        TypeError
+            If `rows` are no bools.
+        ValueError
+            If there are not so many; if the number of the stream's rows is not known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lucid.io import stream_xmc
+        >>> with open("tiny.txt", "w") as file:
+        ...     _ = file.write("3 3 4\n0,3 1:0.5\n 0:1 2:-2.5e-1\n2 0:1\n")
+        >>> pieces = stream_xmc("tiny.txt", rows=2)
+        >>> held_out = np.array([False, True, False])
+        >>> pieces.select(~held_out)
+        DataStream(rows=2, features=3, classes=4, in pieces of 2)
+        """
+        chosen = as_array("rows", rows)
+        if chosen.dtype != bool:
+            raise TypeError(f"rows must hold bools, got {kind_of(chosen)}")
+        if self.num_rows is None:
+            raise ValueError("rows of a stream whose number is not known cannot be chosen")
+        if chosen.shape != (self.num_rows,):
+            raise ValueError(f"rows must have shape ({self.num_rows},), got {chosen.shape}")
+
+        def read() -> Iterator[Dataset]:
+            start = 0
+            for piece in self:
+                part = chosen[start : start + len(piece)]
+                start += len(piece)
+                if part.any():
+                    yield piece if part.all() else piece[np.flatnonzero(part)]
+
+        return replace(self, read=read, num_rows=int(np.count_nonzero(chosen)))
 
     def __repr__(self) -> str:
         rows = "unknown" if self.num_rows is None else self.num_rows

@@ -1,6 +1,6 @@
 """The text form of the Extreme Classification Repository."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from typing import Any, NamedTuple, SupportsIndex
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lucid.data.dataset import DataFileError, Dataset
 from lucid.data.files import FilePath, read_text
 from lucid.data.lines import Lines
-from lucid.data.names import ClassNames, check_names, names_in, with_numbers
+from lucid.data.names import ClassNames, check_names, names_in, with_numbers, without_labels
 from lucid.data.scanning import LARGEST_INDEX, checked_dtype, scan, shown
 from lucid.data.streams import DataStream, checked_rows
 from lucid.data.writing import TextRows, written
@@ -99,7 +99,7 @@ def read_xmc(
         raise header.too_few(path, lines)
     text, names = text[len(first_line) :] if class_names else text, None
     if class_names is True:
-        names = header.names_in(path, text)
+        names = header.names_in(path, [text])
     elif class_names:
         names = tuple(check_names(class_names, header.num_classes))
     if names:
@@ -130,9 +130,12 @@ class Header(NamedTuple):
             f"{path}:{rows + 1}: the file ends after {rows} rows, its header promises {self.rows}"
         )
 
-    def names_in(self, path: FilePath, text: bytes) -> tuple[str, ...]:
-        """Return the names of all classes that the header promises."""
-        names = tuple(names_in(path, text, comments=False))
+    def names_in(self, path: FilePath, texts: Iterable[bytes]) -> tuple[str, ...]:
+        """Return the names of all classes that the header promises, from the lines after it."""
+        found: set[str] = set()
+        for text in texts:
+            found.update(names_in(path, text, comments=False))
+        names = tuple(sorted(found))
         if len(names) != self.num_classes:
             hint = "" if len(names) > self.num_classes else "; class_names can name the others"
             raise DataFileError(
@@ -144,6 +147,8 @@ class Header(NamedTuple):
 
 def read_header(path: FilePath, line: bytes) -> Header:
     """Read the three numbers of the first line."""
+    if not line:
+        raise DataFileError(f"{path}:1: the file is empty")
     sizes = line.split(maxsplit=3)
     if len(sizes) != 3 or not all(s.isdigit() and len(s) < 19 for s in sizes):
         raise DataFileError(
@@ -168,7 +173,8 @@ def stream_xmc(
     path: FilePath,
     *,
     rows: SupportsIndex = 4096,
-    class_names: Sequence[str] | None = None,
+    class_names: ClassNames | None = None,
+    labels: bool = True,
     dtype: npt.DTypeLike = np.float32,
 ) -> DataStream:
     r"""Read a file in the text form of the Extreme Classification Repository in pieces.
@@ -181,8 +187,11 @@ def stream_xmc(
         As `read_xmc` takes it. Only the header is read at once.
     rows : int, default 4096
         How many rows a piece has; the last one may have fewer.
-    class_names : sequence of str, optional
-        The names of the classes, where labels are names.
+    class_names : bool or sequence of str, optional
+        Whether labels are names, as in `read_xmc`. With True they are looked for at once, in the
+        whole file.
+    labels : bool, default True
+        Whether labels are read. If not, rows have none, whatever the file says: for predictions.
     dtype : {numpy.float32, numpy.float64}
         The type of the feature values.
 
@@ -209,9 +218,16 @@ def stream_xmc(
     (1, 3) Labels(rows=1, num_classes=4, labels=1)
     """
     header = read_header(path, Lines(path).take(1))
-    numbers = check_names(class_names, header.num_classes) if class_names else None
     size = checked_rows(rows)
     real = checked_dtype(dtype)
+    names: Sequence[str] = ()
+    if labels and class_names is True:
+        lines = Lines(path)
+        lines.take(1)
+        names = header.names_in(path, iter(lambda: lines.take(size), b""))
+    elif labels and not isinstance(class_names, bool):
+        names = class_names or ()
+    numbers = check_names(names, header.num_classes) if names else None
 
     def read() -> Iterator[Dataset]:
         lines = Lines(path)
@@ -223,6 +239,8 @@ def stream_xmc(
             first = lines.number - text.count(b"\n")
             if numbers:
                 text = with_numbers(path, text, numbers, comments=False, first_line=first)
+            elif not labels:
+                text = without_labels(text)
             piece = scan(
                 path,
                 text,

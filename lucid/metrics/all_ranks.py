@@ -6,13 +6,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from lucid.losses.docs import shared
 from lucid.losses.warp import harmonic
+from lucid.metrics.docs import ALL
 from lucid.metrics.rows import Counts, Rows, Values
 
 #: Where equal scores come in a ranking of all classes: labels last, or in all orders.
 Ties = Literal["worst", "expected"]
 
 
+@shared(ALL)
 def label_ranking_loss(
     scores: npt.ArrayLike,
     labels: Any,
@@ -30,14 +33,10 @@ def label_ranking_loss(
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'worst', 'expected'}, default 'worst'
-        Among equal scores labels come last, or the value is the expectation over all orders.
+    {scores}
+    {labels}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -45,8 +44,7 @@ def label_ranking_loss(
 
     Raises
     ------
-    ValueError
-        If a score is NaN, or the labels do not fit the scores.
+    {raises}
 
     Notes
     -----
@@ -71,6 +69,7 @@ def label_ranking_loss(
     return rows.mean(wrong / np.maximum(pairs, 1))
 
 
+@shared(ALL)
 def coverage_error(
     scores: npt.ArrayLike,
     labels: Any,
@@ -86,14 +85,10 @@ def coverage_error(
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'worst', 'expected'}, default 'worst'
-        Among equal scores labels come last, or the value is the expectation over all orders.
+    {scores}
+    {labels}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -101,8 +96,7 @@ def coverage_error(
 
     Raises
     ------
-    ValueError
-        If a score is NaN, or the labels do not fit the scores.
+    {raises}
 
     Notes
     -----
@@ -130,6 +124,7 @@ def coverage_error(
     return rows.mean(deepest)
 
 
+@shared(ALL)
 def label_ranking_average_precision_score(
     scores: npt.ArrayLike,
     labels: Any,
@@ -146,14 +141,10 @@ def label_ranking_average_precision_score(
 
     Parameters
     ----------
-    scores : array_like
-        Shape ``(N, C)``, real numbers.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'worst', 'expected'}, default 'worst'
-        Among equal scores labels come last, or the value is the expectation over all orders.
+    {scores}
+    {labels}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -161,8 +152,7 @@ def label_ranking_average_precision_score(
 
     Raises
     ------
-    ValueError
-        If a score is NaN, or the labels do not fit the scores.
+    {raises}
 
     Notes
     -----

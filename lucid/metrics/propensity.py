@@ -1,5 +1,6 @@
 """Propensity-scored precision, for labels that are missing the more often the rarer they are."""
 
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any, SupportsIndex
 
@@ -7,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.arrays.checks import as_array, as_int, kind_of
-from lucid.labels import any_form
+from lucid.labels import Labels, any_form
+from lucid.losses.docs import shared
+from lucid.metrics.docs import BEST
 from lucid.metrics.rows import Rows, Ties, Values, checked_k, discounts_of_first, rows_of_best
 from lucid.metrics.topk import TopK
 
 
+@shared(BEST)
 def psp_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -31,21 +35,14 @@ def psp_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
+    {scores}
+    {labels}
     propensities : array_like
         Shape ``(C,)``, the probability that a label that applies was seen; from the function
         `propensities`.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -65,8 +62,7 @@ def psp_at_k(
 
     References
     ----------
-    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
-    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+    {propensity_paper}
 
     Examples
     --------
@@ -74,12 +70,22 @@ def psp_at_k(
     0.5
     """
     rows = rows_of_best(scores, labels, sample_weight)
-    places = checked_k(k, rows.num_classes)
+    return ratio(*psp_sums(rows, propensities, checked_k(k, rows.num_classes), ties))
+
+
+def psp_sums(
+    rows: Rows, propensities: npt.ArrayLike, places: int, ties: Ties = "column"
+) -> tuple[float, float]:
+    """Return the gain of rows and that of their best ranking, whose ratio is PSP@k.
+
+    Both add up over parts of the rows.
+    """
     gains = _gains(rows, propensities)
     best = (_best_places(rows, gains) < places).astype(np.float64)
-    return _ratio(rows, gains * rows.in_top(places, ties), gains * best)
+    return _sum(rows, gains * rows.in_top(places, ties)), _sum(rows, gains * best)
 
 
+@shared(BEST)
 def psndcg_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -100,20 +106,13 @@ def psndcg_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
+    {scores}
+    {labels}
     propensities : array_like
         Shape ``(C,)``, as in `psp_at_k`.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -136,8 +135,7 @@ def psndcg_at_k(
 
     References
     ----------
-    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
-    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+    {propensity_paper}
 
     Examples
     --------
@@ -151,7 +149,7 @@ def psndcg_at_k(
     gains = gains / sums[np.minimum(rows.num_labels, places)][rows.of_label()]
     discounts = np.append(np.diff(sums), 0.0)
     best = discounts[np.minimum(_best_places(rows, gains), places)]
-    return _ratio(rows, gains * rows.discounted(places, ties), gains * best)
+    return ratio(_sum(rows, gains * rows.discounted(places, ties)), _sum(rows, gains * best))
 
 
 def _gains(rows: Rows, propensities: npt.ArrayLike) -> Values:
@@ -168,13 +166,16 @@ def _best_places(rows: Rows, gains: Values) -> npt.NDArray[np.int64]:
     return places - rows.labels.indptr[of_label]
 
 
-def _ratio(rows: Rows, gains: Values, best: Values) -> float:
-    """Return the gain over all rows, by their weights, as a fraction of the best one."""
+def _sum(rows: Rows, gains: Values) -> float:
+    """Return the gain of all rows, by their weights, from that of each label."""
     if rows.weight is not None:
-        weight = rows.weight[rows.of_label()]
-        gains, best = weight * gains, weight * best
-    total = best.sum()
-    return float(gains.sum() / total) if total > 0 else float("nan")
+        gains = rows.weight[rows.of_label()] * gains
+    return float(gains.sum())
+
+
+def ratio(gain: float, best: float) -> float:
+    """Return a gain as a fraction of the best one."""
+    return gain / best if best > 0 else float("nan")
 
 
 def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> Values:
@@ -190,6 +191,7 @@ def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> Valu
     return p
 
 
+@shared(BEST)
 def propensities(
     labels: Any, a: float = 0.55, b: float = 1.5, *, num_classes: SupportsIndex | None = None
 ) -> Values:
@@ -230,8 +232,7 @@ def propensities(
 
     References
     ----------
-    H. Jain, Y. Prabhu, M. Varma, "Extreme multi-label loss functions for recommendation, tagging,
-    ranking & other missing label applications", KDD 2016, doi:10.1145/2939672.2939756.
+    {propensity_paper}
 
     Examples
     --------
@@ -249,13 +250,26 @@ def propensities(
             raise TypeError(f"{name} must be a number, got {value!r}")
     if not b > 0:
         raise ValueError(f"b must be positive, got {b}")
-    if len(known) == 0:
+    return propensities_of_pieces([known], known.num_classes, a, b)
+
+
+def propensities_of_pieces(
+    pieces: Iterable[Labels], num_classes: int, a: float = 0.55, b: float = 1.5
+) -> Values:
+    """Return the propensities from the labels of all pieces, of which only one is held.
+
+    Each is in a row once.
+    """
+    rows, unknown = 0, np.zeros(num_classes, np.int64)
+    rows_with = np.zeros(num_classes, np.int64)
+    for labels in pieces:
+        rows += len(labels)
+        rows_with += np.bincount(labels.indices, minlength=num_classes)
+        if labels.unknown_indices is not None:
+            unknown += np.bincount(labels.unknown_indices, minlength=num_classes)
+    if rows == 0:
         raise ValueError("propensities need labels with at least one row")
-    rows_with = np.bincount(known.indices, minlength=known.num_classes)
-    rows: Any = len(known)
-    if known.unknown_indices is not None:
-        rows = rows - np.bincount(known.unknown_indices, minlength=known.num_classes)
     # Below e rows the model has no meaning; nothing is missing then.
-    scale = np.maximum(np.log(np.maximum(rows, 1)) - 1, 0.0) * (b + 1) ** a
+    scale = np.maximum(np.log(np.maximum(rows - unknown, 1)) - 1, 0.0) * (b + 1) ** a
     inverse: Values = 1 + scale * (rows_with + b) ** -a
     return 1 / inverse

@@ -5,10 +5,13 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from lucid.losses.docs import shared
+from lucid.metrics.docs import BEST, GAINS
 from lucid.metrics.rows import Ties, checked_k, discounts_of_first, rows_of_best
 from lucid.metrics.topk import TopK
 
 
+@shared(BEST)
 def one_error(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -23,16 +26,10 @@ def one_error(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {scores}
+    {labels}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -61,6 +58,7 @@ def one_error(
     return rows.mean(1.0 - rows.sum(rows.in_top(1, ties)))
 
 
+@shared(BEST)
 def precision_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -75,18 +73,11 @@ def precision_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {scores}
+    {labels}
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -94,8 +85,7 @@ def precision_at_k(
 
     Raises
     ------
-    ValueError
-        If a score is NaN, the labels do not fit the scores, or `k` is out of range.
+    {raises}
 
     Notes
     -----
@@ -116,6 +106,7 @@ def precision_at_k(
     return rows.mean(rows.sum(rows.in_top(places, ties)) / places)
 
 
+@shared(BEST)
 def recall_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -130,18 +121,11 @@ def recall_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'column'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {scores}
+    {labels}
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -149,8 +133,7 @@ def recall_at_k(
 
     Raises
     ------
-    ValueError
-        If a score is NaN, the labels do not fit the scores, or `k` is out of range.
+    {raises}
 
     Notes
     -----
@@ -167,6 +150,7 @@ def recall_at_k(
     return rows.mean(hits / np.maximum(rows.num_labels, 1))
 
 
+@shared(GAINS)
 def ndcg_at_k(
     scores: npt.ArrayLike | TopK,
     labels: Any,
@@ -182,18 +166,11 @@ def ndcg_at_k(
 
     Parameters
     ----------
-    scores : array_like, scipy.sparse matrix or array, or TopK
-        Shape ``(N, C)``, real numbers; also a SciPy sparse matrix or `TopK`, where a class without
-        a score is not predicted.
-    labels : Labels or array_like
-        ``N`` rows, in any form that the module's page names.
-    k : int
-        From 1 to ``C``.
-    sample_weight : array_like, optional
-        A weight for each row, shape ``(N,)``, not negative.
-    ties : {'column', 'expected'}, default 'expected'
-        Among equal scores the lowest column is first, or the value is the expectation over all
-        orders of them.
+    {scores}
+    {labels}
+    {k}
+    {sample_weight}
+    {ties}
 
     Returns
     -------
@@ -201,8 +178,7 @@ def ndcg_at_k(
 
     Raises
     ------
-    ValueError
-        If a score is NaN, the labels do not fit the scores, or `k` is out of range.
+    {raises}
 
     Notes
     -----

@@ -37,7 +37,8 @@ def train(
     The parameters must be float64. Returns the number of iterations.
     """
     objective = _Objective(model, criterion, data, weight_decay)
-    with one_thread_each():
+    # What SciPy warns of on the way, such as a line that is searched too far, is not the user's.
+    with one_thread_each(), np.errstate(all="ignore"):
         found = minimize(
             objective,
             objective.start(),
@@ -45,15 +46,19 @@ def train(
             method="L-BFGS-B",
             options={"maxiter": max_iter, "maxfun": 2 * max_iter, "gtol": tol, "ftol": 0.0},
         )
-        if found.nit >= max_iter:
-            warnings.warn(
-                f"L-BFGS has not converged in max_iter={max_iter} iterations",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-            objective(found.x)
+        out_of_steps = found.nit >= max_iter or found.nfev >= 2 * max_iter
+        if out_of_steps:
+            left = np.abs(objective(found.x)[1]).max()
         else:
-            _polish(objective, found.x, tol)
+            left = _polish(objective, found.x, tol)
+    if not left <= tol:
+        warnings.warn(
+            f"L-BFGS has not converged: after {found.nit} iterations, of max_iter={max_iter}, an "
+            f"element of the gradient is {left:.2g}, above tol={tol:g}; raise max_iter or tol, "
+            "scale the features, or take a loss without edges, such as 'squared-margin' or 'lsep'",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
     model.zero_grad()
     return int(found.nit)
 
@@ -110,20 +115,23 @@ def _flat_gradients(gradients: Any) -> Vector:
     return _flat([g.numpy() for g in gradients])
 
 
-def _polish(objective: _Objective, x: Vector, tol: float) -> None:
+def _polish(objective: _Objective, x: Vector, tol: float) -> float:
     """Go on by Newton's method, where the objective no longer tells two points apart.
 
     Near the minimum it changes with the square of the distance: by its values, no point is known to
-    more than half of the digits. Gradients tell all of them, where the loss has no edges.
+    more than half of the digits. Gradients tell all of them, where the loss has no edges. Returns
+    the largest element of the last one.
     """
     gradient = objective(x)[1]
+    size = float(np.abs(gradient).max())
     for _ in range(_NEWTON_STEPS):
-        size = np.abs(gradient).max()
         if size <= tol:
-            return
+            break
         step, _ = cg(objective.hessian(), -gradient, rtol=1e-6, maxiter=x.size)
         gradient = objective(x + step)[1]
-        if not np.abs(gradient).max() < size:
+        smaller = float(np.abs(gradient).max())
+        if not smaller < size:
             objective(x)
-            return
-        x = x + step
+            break
+        x, size = x + step, smaller
+    return size

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Self
 
@@ -12,47 +11,47 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from lucid import metrics, nn
-from lucid.autograd.grad_mode import no_grad
 from lucid.autograd.random import seeded
 from lucid.io import Dataset
 from lucid.labels import Labels
+from lucid.losses.docs import shared
 from lucid.nn.losses.criterion import Criterion
-from lucid.sklearn import full_batch
+from lucid.sklearn import full_batch, mini_batches
+from lucid.sklearn.parameters import checked_loss
+from lucid.sklearn.scores import scores_in_parts
 from lucid.sklearn.targets import Form
-from lucid.sklearn.threshold import Cut
-from lucid.system.optional import is_sparse
-from lucid.system.threads import get_num_threads, set_num_threads
-from lucid.training import (
-    LOSSES,
-    OPTIMIZERS,
-    Diverged,
-    EarlyStopping,
-    Ranker,
-    Step,
-    Trainer,
-    Validation,
-    learning_rate,
-    linear_decay,
-    make_loss,
-    make_optimizer,
-    top_k,
-)
+from lucid.sklearn.threshold import Cut, Cuts
+from lucid.system import threads
+from lucid.training import History, Ranker, Trainer, top_k
+from lucid.training.scaling import warn_if_unscaled
 
 Array = npt.NDArray[Any]
 
-#: So many scores are held at once, unless one row has more.
-_SCORES_AT_ONCE = 1 << 20
 #: The thresholds are learnt from as many rows as have so many scores together.
 _SCORES_FOR_CUTS = 1 << 28
 #: Where the user does not say: epochs, and iterations of L-BFGS, which are cheaper than they need.
 _EPOCHS, _ITERATIONS = 15, 1000
-_LRAP = "label ranking average precision"
+
+#: What the docstrings of the methods say alike.
+_PARTS = {
+    "X": """
+X : array_like, DataFrame, scipy.sparse matrix or array
+    Features, shape ``(N, F)``, finite.""",
+    "y": """
+y : array_like, DataFrame, scipy.sparse matrix or array, Labels, or list of collections
+    Labels of the ``N`` rows; see the notes of the class.""",
+    "sample_weight": """
+sample_weight : array_like, optional
+    How much each row counts, shape ``(N,)``, not negative.""",
+    "self": """
+MultilabelRanker
+    The estimator itself.""",
+}
 
 
 def _has_mini_batches(estimator: Any) -> bool:
@@ -141,12 +140,14 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     Notes
     -----
     **Features** are taken as they are, as all of scikit-learn does it: put a ``StandardScaler`` or
-    ``MaxAbsScaler`` before it. Sparse ones stay sparse.
+    ``MaxAbsScaler`` before it. Where one is over 100 times larger than the median one, `fit` warns.
+    Sparse ones stay sparse.
 
     **Labels** are given as scikit-learn's multi-hot matrix (dense, a DataFrame with a column for
     each class, or sparse), as `lucid.Labels`, or as a list, tuple or set of names for each row. In
-    a dense matrix of floats, NaN is an unknown entry. One dimension is one label for each row, so
-    that it is a binary or multi-class classifier. Predictions have the form that `fit` was given.
+    a dense matrix of floats, NaN is an unknown entry, and so is NA in a DataFrame. One dimension is
+    one label for each row, so that it is a binary or multi-class classifier. Predictions have the
+    form that `fit` was given.
 
     **Threshold.** The loss of pairs knows only the order of a row's classes, so where to cut is
     learnt after the training, and changes no order: for each training row the cut of the best F1
@@ -159,6 +160,11 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
     **Same result.** With a `random_state`, the same bits come out for every number of threads.
     With ``solver='lbfgs'`` a weight of k is the same as k repetitions of the row; mini-batches are
     drawn by row, so that there it is so on average only.
+
+    **Very many classes.** Where the last layer has 2\ :sup:`28` weights (1 GiB) or more, and the
+    loss is one of pairs, the layer takes its step a few classes at a time, by
+    `lucid.nn.functional.linear_multilabel_margin_step`: with SGD, a third less memory, the same
+    results to rounding. It is not faster, and for smaller layers slower, so there it is not done.
 
     References
     ----------
@@ -183,7 +189,9 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
 
     model_: Ranker
     cut_: Cut | None
+    history_: History
     _form: Form
+    _cuts: Cuts
     _trainer: Trainer | None
 
     def __init__(
@@ -229,22 +237,19 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
 
     # Training.
 
+    @shared(_PARTS)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new model.
 
         Parameters
         ----------
-        X : array_like, DataFrame, scipy.sparse matrix or array
-            Features, shape ``(N, F)``, finite.
-        y : array_like, DataFrame, scipy.sparse matrix or array, Labels, or list of collections
-            Labels of the ``N`` rows; see the notes of the class.
-        sample_weight : array_like, optional
-            How much each row counts, shape ``(N,)``, not negative.
+        {X}
+        {y}
+        {sample_weight}
 
         Returns
         -------
-        MultilabelRanker
-            The estimator itself.
+        {self}
 
         Raises
         ------
@@ -253,48 +258,51 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         lucid.training.Diverged
             If a loss is not finite; most often the learning rate is too large, or the features are.
         """
-        criterion = self._checked()
+        criterion = checked_loss(self)
         data = self._first_data(X, y, None, sample_weight)
+        warn_if_unscaled(data.features, getattr(self, "feature_names_in_", None))
         random = check_random_state(self.random_state)
         self._new_model(data, random)
         with self._own_threads():
             if self.solver == "lbfgs":
                 self._fit_all_rows(data, criterion)
             else:
-                self._fit_batches(data, criterion, random)
-            self._fit_cut(data)
+                epochs = self.max_iter or _EPOCHS
+                net = self.model_.net
+                self.history_ = mini_batches.fit(self, net, criterion, data, random, epochs)
+                self.n_iter_ = len(self.history_)
+            self._learn_cut(data)
         return self
 
     @available_if(_has_mini_batches)
+    @shared(_PARTS)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train on, for one epoch over these rows: for data that come piece by piece.
 
-        The learning rate does not fall, nothing is held out, and the threshold is learnt from these
-        rows. With ``solver='lbfgs'``, which wants all rows at once, there is no such method.
+        The learning rate does not fall and nothing is held out. The threshold is learnt from the
+        rows of all calls, of which only sums are kept. The later a row came, the more it counts:
+        what was seen of an early one are scores of a model that has changed since. With
+        ``solver='lbfgs'``, which wants all rows at once, there is no such method.
 
         Parameters
         ----------
-        X : array_like, DataFrame, scipy.sparse matrix or array
-            Features, shape ``(N, F)``, finite.
-        y : array_like, DataFrame, scipy.sparse matrix or array, Labels, or list of collections
-            Labels of the ``N`` rows.
+        {X}
+        {y}
         classes : array_like, optional
             All classes that there will be. The first call needs it where a row's label or labels
             are named; a matrix and `Labels` tell it by their width.
-        sample_weight : array_like, optional
-            How much each row counts, shape ``(N,)``, not negative.
+        {sample_weight}
 
         Returns
         -------
-        MultilabelRanker
-            The estimator itself.
+        {self}
 
         Raises
         ------
         ValueError
             As of `fit`; if `classes` are missing, or others than before.
         """
-        criterion = self._checked()
+        criterion = checked_loss(self)
         if not hasattr(self, "model_"):
             data = self._first_data(X, y, classes, sample_weight, partial=True)
             self._new_model(data, check_random_state(self.random_state))
@@ -305,42 +313,14 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
             data = self._dataset(X, self._form.labels(y), sample_weight, reset=False)
         if self._trainer is None:
             random = check_random_state(self.random_state)
-            self._trainer = self._new_trainer(data.features, criterion, random)
+            net = self.model_.net
+            self._trainer = mini_batches.new_trainer(self, net, criterion, data.features, random)
         with self._own_threads():
-            self._run(self._trainer, data, self._trainer.epoch + 1)
-            self._fit_cut(data)
+            epochs = self._trainer.epoch + 1
+            self.history_ = mini_batches.run(self._trainer, data, epochs, verbose=self.verbose)
+            self._learn_cut(data)
         self.n_iter_ += 1
         return self
-
-    def _checked(self) -> Criterion:
-        """Check the parameters, and return the loss."""
-        solvers = (*OPTIMIZERS, "lbfgs")
-        if self.solver not in solvers:
-            raise ValueError(f"solver must be one of {', '.join(solvers)}, got {self.solver!r}")
-        for name in ("batch_size", "n_iter_no_change", "max_iter"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        for name in ("hidden", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(
-                "validation_fraction must be between 0 and 1, both excluded, "
-                f"got {self.validation_fraction}"
-            )
-        criterion = make_loss(self.loss) if isinstance(self.loss, str) else self.loss
-        if not isinstance(criterion, Criterion) or criterion.reduction != "mean":
-            raise ValueError(
-                f"loss must be one of {', '.join(LOSSES)}, or a loss of lucid.nn with "
-                f"reduction='mean', got {self.loss!r}"
-            )
-        if self.solver == "lbfgs" and isinstance(criterion, nn.WARPLoss):
-            raise ValueError(
-                "solver must not be 'lbfgs' with the WARP loss, whose gradient is not that of its "
-                "value; take loss='squared-margin' or 'lsep'"
-            )
-        return criterion
 
     def _first_data(
         self, X: Any, y: Any, classes: Any, sample_weight: Any, partial: bool = False
@@ -393,60 +373,8 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
             for p in self.model_.net.parameters():
                 p.detach().numpy()[...] = 0.0
         self.cut_ = None
+        self._cuts = Cuts()
         self._trainer = None
-
-    def _new_trainer(
-        self,
-        features: Any,
-        criterion: Criterion,
-        random: np.random.RandomState,
-        **options: Any,
-    ) -> Trainer:
-        rate = self.learning_rate
-        if rate is None:
-            rate = learning_rate(_name_of(self.loss), self.solver, features)
-        model = self.model_.net
-        return Trainer(
-            model,
-            _PerRow(criterion),
-            make_optimizer(self.solver, model, rate, self.weight_decay),
-            batch_size=self.batch_size,
-            seed=random.randint(1 << 31),
-            **options,
-        )
-
-    def _fit_batches(
-        self, data: Dataset, criterion: Criterion, random: np.random.RandomState
-    ) -> None:
-        options: dict[str, Any] = {}
-        if self.early_stopping:
-            rows, held = train_test_split(
-                np.arange(len(data)), test_size=self.validation_fraction, random_state=random
-            )
-            metric = {_LRAP: metrics.label_ranking_average_precision_score}
-            options["validation"] = Validation(_in_float32(data[np.sort(held)]), metric)
-            options["early_stopping"] = EarlyStopping(
-                self.n_iter_no_change, metric=_LRAP, larger_is_better=True
-            )
-            data = data[np.sort(rows)]
-        trainer = self._new_trainer(
-            data.features, criterion, random, schedule=linear_decay, **options
-        )
-        self._run(trainer, data, self.max_iter or _EPOCHS)
-        self.n_iter_ = trainer.epoch
-
-    def _run(self, trainer: Trainer, data: Dataset, epochs: int) -> None:
-        data = _in_float32(data)
-        if data.sample_weight is not None:
-            weight = data.sample_weight / data.sample_weight.mean()
-            data = replace(data, sample_weight=weight)
-        listeners = [_print_epoch] if self.verbose else []
-        try:
-            self.history_ = trainer.fit(data, epochs, listeners)
-        except Diverged as error:
-            raise Diverged(
-                f"{error}; a smaller learning_rate, or scaled features, may help"
-            ) from None
 
     def _fit_all_rows(self, data: Dataset, criterion: Criterion) -> None:
         self.model_.net.to(np.float64)
@@ -460,43 +388,26 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
             tol=self.tol,
         )
 
-    def _fit_cut(self, data: Dataset) -> None:
-        """Learn the thresholds of rows."""
+    def _learn_cut(self, data: Dataset) -> None:
+        """Learn the thresholds of rows from these rows, and those of earlier calls."""
         if self._form.kind == "one" or self.threshold is not None:
             return
         rows = max(1, _SCORES_FOR_CUTS // len(self.classes_))
         if rows < len(data):
             data = data[np.linspace(0, len(data) - 1, rows).astype(np.int64)]
         weight = np.ones(len(data)) if data.sample_weight is None else data.sample_weight
-        self.cut_ = Cut.fit(
-            (scores, data.labels[part], weight[part])
-            for part, scores in self._scores(data.features)
-        )
+        self._cuts.fade(weight.sum())
+        for part, scores in self._scores(data.features):
+            self._cuts.add(scores, data.labels[part], weight[part])
+        self.cut_ = self._cuts.fitted()
 
-    @contextmanager
-    def _own_threads(self) -> Iterator[None]:
-        before = get_num_threads()
-        if self.threads is not None:
-            set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            set_num_threads(before)
+    def _own_threads(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.threads is None else threads.using(self.threads)
 
     # Prediction.
 
     def _scores(self, x: Any) -> Iterator[tuple[slice, Array]]:
-        """Yield the scores of some rows at a time.
-
-        Those of dense rows are computed in float64, so that they do not depend on what other rows
-        there are.
-        """
-        dtype = np.float32 if is_sparse(x) else np.float64
-        step = max(1, _SCORES_AT_ONCE // len(self.classes_))
-        for start in range(0, x.shape[0], step):
-            part = slice(start, start + step)
-            with no_grad():
-                yield part, self.model_.net(x[part].astype(dtype, copy=False)).numpy()
+        return scores_in_parts(self.model_.net, x, len(self.classes_))
 
     def _decisions(self, x: Any) -> Iterator[tuple[slice, Array]]:
         """Yield scores above the thresholds, those of classes that are predicted positive."""
@@ -509,13 +420,13 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
                 else:
                     yield part, scores - self.cut_(scores)
 
+    @shared(_PARTS)
     def decision_function(self, X: Any) -> Array:
         """Return a score for each class; that of a class that is predicted is above 0.
 
         Parameters
         ----------
-        X : array_like, DataFrame, scipy.sparse matrix or array
-            Features, shape ``(N, F)``, finite.
+        {X}
 
         Returns
         -------
@@ -529,13 +440,13 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
             return np.asarray(scores[:, 1] - scores[:, 0])
         return scores
 
+    @shared(_PARTS)
     def predict(self, X: Any) -> Any:
         """Return the labels of each row: the classes whose `decision_function` is above 0.
 
         Parameters
         ----------
-        X : array_like, DataFrame, scipy.sparse matrix or array
-            Features, shape ``(N, F)``, finite.
+        {X}
 
         Returns
         -------
@@ -554,6 +465,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         indptr = np.cumsum(np.concatenate(lengths))
         return self._form.predicted(Labels(np.concatenate(indices), indptr, len(self.classes_)))
 
+    @shared(_PARTS)
     def predict_topk(self, X: Any, k: int | None = None, *, sparse: bool = False) -> Any:
         """Return the `k` best classes of each row and their scores.
 
@@ -561,8 +473,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like, DataFrame, scipy.sparse matrix or array
-            Features, shape ``(N, F)``, finite.
+        {X}
         k : int, optional
             From 1 to ``C``; by default 5, or ``C`` if that is less.
         sparse : bool, default False
@@ -593,6 +504,7 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
         matrix.sort_indices()
         return matrix
 
+    @shared(_PARTS)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return how well it ranks: the label ranking average precision, at most 1.
 
@@ -600,12 +512,9 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like, DataFrame, scipy.sparse matrix or array
-            Features, shape ``(N, F)``, finite.
-        y : array_like, DataFrame, scipy.sparse matrix or array, Labels, or list of collections
-            Labels of the ``N`` rows.
-        sample_weight : array_like, optional
-            How much each row counts, shape ``(N,)``.
+        {X}
+        {y}
+        {sample_weight}
 
         Returns
         -------
@@ -626,35 +535,3 @@ class MultilabelRanker(ClassifierMixin, BaseEstimator):
                 )
                 weights += share
         return total / weights
-
-
-class _PerRow(nn.Module):
-    """A loss that each row has a share in by its weight, whatever rows it shares a batch with."""
-
-    def __init__(self, criterion: Criterion) -> None:
-        self.criterion = copy.copy(criterion)
-        self.criterion.reduction = "sum"
-
-    def forward(self, x: Any, target: Any, sample_weight: Any = None) -> Any:
-        return self.criterion(x, target, sample_weight=sample_weight) / len(target)
-
-
-def _name_of(loss: str | nn.Module) -> str:
-    """Return the name of a loss that is given with its options."""
-    if isinstance(loss, str):
-        return loss
-    if getattr(loss, "p", 1) == 2:
-        return "squared-margin"
-    return next(name for name, kind in LOSSES.items() if kind is type(loss))
-
-
-def _in_float32(data: Dataset) -> Dataset:
-    features = data.features.astype(np.float32, copy=False)
-    return replace(data, features=features)
-
-
-def _print_epoch(step: Step) -> None:
-    if step.result is not None:
-        measured = {"loss": step.result.loss, **step.result.metrics}
-        values = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
-        print(f"epoch {step.epoch}: {values}")

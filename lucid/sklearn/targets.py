@@ -93,6 +93,8 @@ class Form:
 def _as_array(y: Any) -> Array:
     """Return classes (N,), or a matrix (N, C) with more than one column."""
     array = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
+    if array.dtype == object and hasattr(y, "to_numpy"):
+        array = _of_nullable(y, array)
     if array.ndim == 2 and array.shape[1] != 1:
         return array
     if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -100,6 +102,24 @@ def _as_array(y: Any) -> Array:
     check_classification_targets(array)
     column: Array = column_or_1d(array, warn=True)
     return column
+
+
+def _of_nullable(y: Any, array: Array) -> Array:
+    """Return the objects of a table of pandas as numbers, where they are, NaN what is missing."""
+    missing = np.asarray(y.isna())
+    there = array[~missing]
+    if any(hasattr(value, "__len__") for value in there):  # a name, or a collection of them
+        if missing.any():
+            place = np.argwhere(missing)[0]
+            raise ValueError(f"y must not lack an entry beside names, as it does in row {place[0]}")
+        return array
+    numbers = np.full(array.shape, np.nan)
+    try:
+        numbers[~missing] = there
+    except (TypeError, ValueError):
+        return array
+    whole = not missing.any() and (numbers == np.rint(numbers)).all()
+    return numbers.astype(np.int64) if whole else numbers
 
 
 def _of_multi_hot(array: Array) -> Labels:

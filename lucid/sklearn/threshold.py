@@ -10,7 +10,6 @@ people measure, and cuts lower where labels are rare.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +27,8 @@ HIGHEST = 5
 _MOST_LABELS = 1000
 #: Keeps the weights small where few rows tell little.
 _RIDGE = 1e-3
+#: How fast rows that came earlier count less: see `Cuts.fade`.
+_FADING = 4
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,53 @@ class Cut:
         cuts: Array = (_highest(scores) * self.weights).sum(axis=1, keepdims=True) + self.offset
         return cuts.astype(scores.dtype, copy=False)
 
-    @classmethod
-    def fit(cls, blocks: Iterable[tuple[Array, Labels, Array]]) -> Cut:
-        """Learn it from scores, labels and weights of rows, some rows at a time."""
-        parts = [
-            (_highest(scores), best_cuts(scores, labels), weight)
-            for scores, labels, weight in blocks
-        ]
-        highest, cuts, weight = (
-            np.concatenate(each).astype(np.float64) for each in zip(*parts, strict=True)
+
+class Cuts:
+    """What is known of the best cuts of rows, some rows at a time: sums, and no row.
+
+    They are those of the least squares: the weight of the rows, and the means and products of what
+    is observed of each, its highest scores and its best cut.
+    """
+
+    def __init__(self) -> None:
+        self._weight = self._weight_seen = 0.0
+        self._mean: Any = 0.0
+        self._scatter: Any = 0.0  # sum of the products of differences from the mean
+
+    def fade(self, weight: float) -> None:
+        """Make what is known count less, before rows of so much weight are added.
+
+        A row that came at time t, in weight of rows, counts as (t / now)^4 of one that comes now:
+        the last fifth of the rows makes two thirds of what is learnt.
+        """
+        factor = (self._weight_seen / (self._weight_seen + weight)) ** _FADING
+        self._weight_seen += weight
+        self._weight *= factor
+        self._scatter *= factor
+
+    def add(self, scores: Array, labels: Labels, weight: Array) -> None:
+        """Take in rows."""
+        observed = np.column_stack([_highest(scores), best_cuts(scores, labels)]).astype(np.float64)
+        total = float(weight.sum())
+        mean = weight @ observed / total
+        centred = observed - mean
+        apart = mean - self._mean
+        share = total / (self._weight + total)
+        self._scatter = (
+            self._scatter
+            + (centred * weight[:, np.newaxis]).T @ centred
+            + np.multiply.outer(apart, apart) * (self._weight * share)
         )
-        weight /= weight.sum()
-        mean, offset = weight @ highest, weight @ cuts
-        centred = highest - mean
-        weighted = (centred * weight[:, np.newaxis]).T
-        covariance = weighted @ centred
+        self._mean = self._mean + apart * share
+        self._weight += total
+
+    def fitted(self) -> Cut:
+        """Return the thresholds by least squares."""
+        mean, offset = self._mean[:-1], self._mean[-1]
+        covariance = self._scatter[:-1, :-1] / self._weight
         covariance[np.diag_indices_from(covariance)] *= 1 + _RIDGE
-        weights = np.linalg.lstsq(covariance, weighted @ (cuts - offset), rcond=None)[0]
-        return cls(weights.astype(np.float64), float(offset - weights @ mean))
+        weights = np.linalg.lstsq(covariance, self._scatter[:-1, -1] / self._weight, rcond=None)[0]
+        return Cut(weights.astype(np.float64), float(offset - weights @ mean))
 
 
 def _highest(scores: Array) -> Array:

@@ -12,10 +12,10 @@ from lucid.system.warnings import warn_user
 __all__ = ["get_num_threads", "one_blas_thread", "set_num_threads"]
 
 # Far above any machine. Whether so many can be started, `machine.startable` finds out.
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 
 # OpenMP's own default, so that OMP_NUM_THREADS holds.
-machine.set_threads(min(machine.max_threads(), _MOST_THREADS))
+machine.set_threads(min(machine.max_threads(), MOST_THREADS))
 
 # OpenMP's threads do not survive a fork: a child that enters a parallel region would hang.
 _forked = False
@@ -44,7 +44,7 @@ def get_num_threads() -> int:
     return machine.threads()
 
 
-def set_num_threads(n: SupportsIndex) -> None:
+def set_num_threads(threads: SupportsIndex) -> None:
     """Set the number of threads that the kernels may use, in the whole process.
 
     Results do not depend on it: they have the same bits for every number of threads. Small
@@ -52,20 +52,20 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     Parameters
     ----------
-    n : int
+    threads : int
         From 1 to 1024.
 
     Raises
     ------
     TypeError
-        If `n` is not an integer.
+        If `threads` is not an integer.
     ValueError
-        If `n` is out of range.
+        If `threads` is out of range.
 
     Warns
     -----
     UserWarning
-        If `n` is more than 1 in a child process after a fork, where it stays 1.
+        If `threads` is more than 1 in a child process after a fork, where it stays 1.
 
     See Also
     --------
@@ -88,18 +88,21 @@ def set_num_threads(n: SupportsIndex) -> None:
     >>> import lucid
     >>> lucid.set_num_threads(0)
     Traceback (most recent call last):
-    ValueError: n must be from 1 to 1024, got 0
+    ValueError: threads must be from 1 to 1024, got 0
     """
-    threads = operator.index(n)
-    if not 1 <= threads <= _MOST_THREADS:
-        raise ValueError(f"n must be from 1 to {_MOST_THREADS}, got {threads}")
-    if _forked and threads > 1:
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads must be an integer, got {threads!r}") from None
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {number}")
+    if _forked and number > 1:
         warn_user(
-            f"this process was forked, and OpenMP's threads do not survive that: n is 1, not "
-            f"{threads}; processes started with 'spawn' or 'forkserver' can have more"
+            "this process was forked, and OpenMP's threads do not survive that: the number is 1, "
+            f"not {number}; processes started with 'spawn' or 'forkserver' can have more"
         )
-        threads = 1
-    machine.set_threads(threads)
+        number = 1
+    machine.set_threads(number)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -152,16 +155,16 @@ class using:
     For callers with a setting of their own. After a fork the number is 1 all the same.
     """
 
-    __slots__ = ("_threads",)
+    __slots__ = ("_before", "_threads")
 
     def __init__(self, threads: int) -> None:
-        self._threads = 1 if _forked else min(threads, _MOST_THREADS)
+        self._threads = 1 if _forked else min(threads, MOST_THREADS)
 
     def __enter__(self) -> None:
-        machine.set_threads(self._threads, here=True)
+        self._before = machine.set_threads(self._threads, here=True)
 
     def __exit__(self, *error: object) -> None:
-        machine.set_threads(0, here=True)
+        machine.set_threads(self._before, here=True)
 
 
 def current() -> int:

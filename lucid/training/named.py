@@ -1,7 +1,7 @@
 """Losses and optimisers by name, with learning rates that suit them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -86,9 +86,9 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
         One of `LOSSES`.
     optimizer : str
         One of `OPTIMIZERS`.
-    features : scipy.sparse matrix or array, or ndarray, optional
-        Shape ``(N, F)``: those that a linear model is trained on. By default the rate suits rows of
-        length 7, and models with a hidden layer.
+    features : scipy.sparse matrix or array, ndarray, or an iterator of these, optional
+        Shape ``(N, F)``: those that a linear model is trained on, or of one piece of them after the
+        other. By default the rate suits rows of length 7, and models with a hidden layer.
 
     Returns
     -------
@@ -119,9 +119,12 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
 
 def _length(features: Any) -> float:
     """Return the root of the mean squared length of the rows."""
-    values = features.data if is_sparse(features) else features
-    squares = np.square(values, dtype=np.float64).sum()
-    return math.sqrt(squares / max(features.shape[0], 1))
+    squares, rows = 0.0, 0
+    for piece in features if isinstance(features, Iterator) else (features,):
+        values = piece.data if is_sparse(piece) else piece
+        squares += float(np.square(values, dtype=np.float64).sum())
+        rows += piece.shape[0]
+    return math.sqrt(squares / max(rows, 1))
 
 
 def make_optimizer(

@@ -15,9 +15,10 @@ from lucid.autograd.tensor import Tensor
 from lucid.io import DataFileError, Dataset, load_checkpoint, save_checkpoint
 from lucid.labels import Labels
 from lucid.metrics import propensities
+from lucid.metrics.propensity import propensities_of_pieces
 from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
 from lucid.training.best import top_k
-from lucid.training.scaling import center_and_scale, checked_features, scaled
+from lucid.training.scaling import Scaling, checked_features, scaled
 from lucid.training.trainer import Pieces
 
 _KIND = "lucid ranker"
@@ -120,8 +121,13 @@ class Ranker(Module):
             If they are not finite, or not of shape ``(N, F)``; if there is no row; if a feature has
             a range that is too large for float64.
         """
-        pieces: Iterable[Any] = features if isinstance(features, Iterator) else (features,)
-        center, scale = center_and_scale(pieces, self.num_features)
+        scaling = Scaling(self.num_features)
+        for piece in features if isinstance(features, Iterator) else (features,):
+            scaling.add(piece)
+        self._set_scaling(scaling)
+
+    def _set_scaling(self, scaling: Scaling) -> None:
+        center, scale = scaling.center_and_scale()
         self.load_state_dict({"center": center, "scale": scale}, strict=False)
 
     def fit_propensities(self, labels: Any) -> None:
@@ -133,9 +139,50 @@ class Ranker(Module):
             The labels of the training set. An iterator yields those of one piece after the other.
         """
         if isinstance(labels, Iterator):
-            labels = _joined(labels, self.num_classes)
-        values = propensities(labels, num_classes=self.num_classes)
+            values = propensities_of_pieces(labels, self.num_classes)
+        else:
+            values = propensities(labels, num_classes=self.num_classes)
         self.load_state_dict({"propensities": values}, strict=False)
+
+    def fit_to(self, data: Dataset | Iterable[Dataset]) -> None:
+        """Learn scaling and propensities from the training set, in one pass over it.
+
+        Parameters
+        ----------
+        data : Dataset, or iterable of these
+            The training set, or its pieces, of which only one is in memory at a time.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `fit_scaling`.
+
+        See Also
+        --------
+        fit_scaling, fit_propensities : Either alone.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from lucid import Labels
+        >>> from lucid.io import Dataset
+        >>> from lucid.training import Ranker
+        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
+        >>> ranker = Ranker(num_features=2, num_classes=2)
+        >>> ranker.fit_to(data)
+        >>> ranker.scale.tolist()
+        [4.0, 1.0]
+        """
+        pieces: Iterable[Dataset] = (data,) if isinstance(data, Dataset) else data
+        scaling = Scaling(self.num_features)
+
+        def labels() -> Iterator[Labels]:
+            for piece in pieces:
+                scaling.add(piece.features)
+                yield piece.labels
+
+        self.fit_propensities(labels())
+        self._set_scaling(scaling)
 
     def scaled(self, features: Any) -> Any:
         """Return ``(features - center) / scale``, computed in float64, as float32.
@@ -391,15 +438,6 @@ class _ScaledPieces:
     def __iter__(self) -> Iterator[Dataset]:
         ranker = self._ranker
         return (replace(piece, features=ranker.scaled(piece.features)) for piece in self._pieces)
-
-
-def _joined(pieces: Iterator[Labels], num_classes: int) -> Labels:
-    """Return the labels of all pieces; what is unknown in them is left out."""
-    indices, lengths = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
-    for labels in pieces:
-        indices.append(labels.indices)
-        lengths.append(labels.lengths())
-    return Labels(np.concatenate(indices), np.cumsum(np.concatenate(lengths)), num_classes)
 
 
 def _check_texts(names: Any, settings: Any) -> None:

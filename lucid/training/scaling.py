@@ -1,7 +1,6 @@
 """Features checked, and scaled to ranges that a learning rate suits."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,15 @@ import numpy.typing as npt
 from lucid.arrays.checks import as_array, kind_of
 from lucid.arrays.features import as_csr
 from lucid.system.optional import is_sparse, require
+from lucid.system.warnings import warn_user
 
 _Values = npt.NDArray[np.float64]
 
 #: Sums are of numbers divided by this, which is exact: 2**63 rows of the largest do not overflow.
 _POWER = 2.0**64
+
+#: So many times larger than the median feature is too large for one: see `warn_if_unscaled`.
+_TOO_LARGE = 100
 
 
 def checked_features(features: Any, width: int) -> Any:
@@ -46,46 +49,92 @@ def checked_features(features: Any, width: int) -> Any:
     return x.astype(np.float64, copy=False)
 
 
-def center_and_scale(pieces: Iterable[Any], width: int) -> tuple[_Values, _Values]:
-    """Return a center and a scale for each feature, from all rows of all pieces.
+class Scaling:
+    """A center and a scale for each feature, from rows that are added some at a time.
 
     Each feature gets a range of 1. One that is mostly nonzero is centred on its mean; one that is
     mostly zero keeps its zeros, so that sparse rows stay sparse in effect: centring would let every
     row pull at every weight. One that is the same in all rows tells nothing: its scale is infinite,
     so that it is 0 in every row, also where it is another in a test.
-
-    Raises
-    ------
-    ValueError
-        If a feature has a range that is too large for float64, or there is no row.
     """
-    sparse = require("scipy.sparse", extra="cli", purpose="scaling features")
-    rows = 0
-    highest, lowest = np.full(width, -np.inf), np.full(width, np.inf)
-    total, nonzero = np.zeros(width), np.zeros(width, np.int64)
-    for features in pieces:
-        columns = sparse.csc_array(checked_features(features, width))
+
+    def __init__(self, width: int) -> None:
+        self._sparse = require("scipy.sparse", extra="cli", purpose="scaling features")
+        self._rows = 0
+        self._highest, self._lowest = np.full(width, -np.inf), np.full(width, np.inf)
+        self._total, self._nonzero = np.zeros(width), np.zeros(width, np.int64)
+
+    def add(self, features: Any) -> None:
+        """Take in further rows."""
+        columns = self._sparse.csc_array(checked_features(features, self._total.size))
         if columns.shape[0] == 0:
-            continue
+            return
         columns.sum_duplicates()
         columns.eliminate_zeros()
-        rows += columns.shape[0]
-        highest = np.maximum(highest, columns.max(axis=0).toarray().ravel())
-        lowest = np.minimum(lowest, columns.min(axis=0).toarray().ravel())
-        total += (columns / _POWER).sum(axis=0)
-        nonzero += np.diff(columns.indptr)
-    if rows == 0:
-        raise ValueError("features must have at least one row to be scaled by")
+        self._rows += columns.shape[0]
+        self._highest = np.maximum(self._highest, columns.max(axis=0).toarray().ravel())
+        self._lowest = np.minimum(self._lowest, columns.min(axis=0).toarray().ravel())
+        self._total += (columns / _POWER).sum(axis=0)
+        self._nonzero += np.diff(columns.indptr)
+
+    def center_and_scale(self) -> tuple[_Values, _Values]:
+        """Return both.
+
+        Raises
+        ------
+        ValueError
+            If a feature has a range that is too large for float64, or there is no row.
+        """
+        rows, lowest, highest = self._rows, self._lowest, self._highest
+        if rows == 0:
+            raise ValueError("features must have at least one row to be scaled by")
+        with np.errstate(over="ignore"):
+            spread = highest - lowest
+        if not np.isfinite(spread).all():
+            k = int(np.argmax(np.isinf(spread)))
+            raise ValueError(
+                f"feature {k} is from {lowest[k]:.3g} to {highest[k]:.3g}: too far apart to scale"
+            )
+        mean = np.clip(self._total / (rows / _POWER), lowest, highest)  # whatever rounding does
+        center = np.where(self._nonzero > rows / 2, mean, 0.0)
+        return center, np.where(spread > 0, spread, np.inf)
+
+
+def warn_if_unscaled(features: Any, names: Any = None) -> None:
+    """Warn where a feature is so much larger than others that these are hardly learnt from.
+
+    That is where it is over 100 times larger than the median one, both in its largest value and in
+    the root mean square of those that are not 0. (Both, as outliers make the first large, and rare
+    features have few that are not 0.)
+    """
+    if is_sparse(features):
+        columns = np.asarray(features.indices)
+        values = np.abs(features.data, dtype=np.float64)
+    else:
+        columns = np.nonzero(features)[1]
+        values = np.abs(features[features != 0], dtype=np.float64)
+    width = features.shape[1]
+    largest = np.zeros(width)
+    np.maximum.at(largest, columns, values)
+    there = np.flatnonzero(largest)  # a feature that is 0 everywhere is no other
+    if there.size < 2:
+        return
     with np.errstate(over="ignore"):
-        spread = highest - lowest
-    if not np.isfinite(spread).all():
-        k = int(np.argmax(np.isinf(spread)))
-        raise ValueError(
-            f"feature {k} is from {lowest[k]:.3g} to {highest[k]:.3g}: too far apart to scale"
+        squares = np.bincount(columns, values * values, width)[there]
+    sizes = np.stack(
+        [largest[there], np.sqrt(squares / np.bincount(columns, minlength=width)[there])]
+    )
+    medians = np.sort(sizes, axis=1)[:, (there.size - 1) // 2, np.newaxis]
+    ratios = (sizes / medians).min(axis=0)
+    worst = int(ratios.argmax())
+    if ratios[worst] > _TOO_LARGE:
+        column = int(there[worst])
+        name = f"column {column}" if names is None else f"column {names[column]!r}"
+        warn_user(
+            f"features are not scaled: {name} is {ratios[worst]:.0f} times larger than the median "
+            "one, so what is learnt is learnt from it; scale them first, by scikit-learn's "
+            "StandardScaler or MaxAbsScaler in a pipeline, or by lucid.training.Ranker.fit_scaling"
         )
-    mean = np.clip(total / (rows / _POWER), lowest, highest)  # whatever rounding does
-    center = np.where(nonzero > rows / 2, mean, 0.0)
-    return center, np.where(spread > 0, spread, np.inf)
 
 
 def scaled(x: Any, center: _Values, scale: _Values) -> Any:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from lucid.autograd.random import generator
 from lucid.io import Dataset
-from lucid.nn import Module
+from lucid.nn import Linear, Module, Sequential
 from lucid.optim import Optimizer
 from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.history import Epoch, History
+from lucid.training.scaling import warn_if_unscaled
 
 
 class Diverged(FloatingPointError):
@@ -150,7 +151,14 @@ class Trainer:
     Raises
     ------
     ValueError
-        If `batch_size` is not at least 1.
+        If `batch_size` is not at least 1; if there is an `early_stopping` whose metric is that of a
+        validation, and no `validation`.
+
+    Warns
+    -----
+    UserWarning
+        If the model begins with a linear layer and a feature of the first piece of data is over 100
+        times larger than the median one: what is learnt is learnt from that one.
 
     Notes
     -----
@@ -201,6 +209,11 @@ class Trainer:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if early_stopping is not None and validation is None and early_stopping.metric != "loss":
+            raise ValueError(
+                f"early_stopping looks at the {early_stopping.metric!r} of a validation, so "
+                "validation must be given; EarlyStopping(metric='loss') looks at the training loss"
+            )
         self.model = model
         self.criterion = criterion
         self.optimizer = optimizer
@@ -322,12 +335,16 @@ class Trainer:
             return 0.0  # none of these rows is there
         with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
             loss = self.criterion(self.model(batch.features), batch.labels, **weight)
-            value = float(loss.item())
-            if not math.isfinite(value):
-                raise Diverged(f"the loss became {value} in epoch {self.epoch + 1}")
+            value = self._finite(loss)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+        return value
+
+    def _finite(self, loss: Any) -> float:
+        value = float(loss.item())
+        if not math.isfinite(value):
+            raise Diverged(f"the loss became {value} in epoch {self.epoch + 1}")
         return value
 
     def _rest_of_epoch(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
@@ -337,6 +354,8 @@ class Trainer:
         for number, piece in enumerate(pieces):
             if number < place.piece:
                 continue
+            if epoch == number == place.row == 0 and _begins_linear(self.model):
+                warn_if_unscaled(piece.features)
             order = self._order(len(piece))
             while place.row < len(piece):
                 rows = order[place.row : place.row + self.batch_size]
@@ -432,6 +451,13 @@ class Trainer:
         self._stopped_early = bool(state["stopped_early"])
         if stopping is not None:
             stopping.load_state_dict(state["early_stopping"])
+
+
+def _begins_linear(model: Module) -> bool:
+    """Whether the features go into a linear layer as they are."""
+    while isinstance(model, Sequential) and len(model):
+        model = next(iter(model))
+    return isinstance(model, Linear)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """How well a model ranks rows that it is not trained on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -10,10 +10,12 @@ import numpy.typing as npt
 from lucid import metrics
 from lucid.autograd.grad_mode import no_grad
 from lucid.io import Dataset
+from lucid.metrics.propensity import psp_sums, ratio
+from lucid.metrics.rows import rows_of_best
 from lucid.nn import Module
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
-from lucid.training.trainer import Diverged
+from lucid.training.trainer import Diverged, Pieces
 
 #: A metric is the mean over rows of something of the scores and labels of each.
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
@@ -65,7 +67,7 @@ def _places(num_classes: int) -> list[int]:
 
 def evaluate(
     model: Module,
-    data: Dataset,
+    data: Dataset | Iterable[Dataset],
     wanted: Metrics | None = None,
     propensities: npt.ArrayLike | None = None,
 ) -> dict[str, float]:
@@ -75,8 +77,8 @@ def evaluate(
     ----------
     model : Module
         What takes rows of the features and returns scores ``(N, C)``.
-    data : Dataset
-        At least one row.
+    data : Dataset, or iterable of these
+        At least one row. Of pieces, only one is in memory at a time.
     wanted : mapping of str to callable, optional
         Each takes scores and labels, and returns a mean over the rows. By default the
         `ranking_metrics`.
@@ -92,6 +94,8 @@ def evaluate(
     ------
     Diverged
         If a score is not finite.
+    ValueError
+        If there is no row.
 
     Examples
     --------
@@ -105,25 +109,35 @@ def evaluate(
     >>> evaluate(model, data)["P@1"]
     1.0
     """
-    named = ranking_metrics(data.labels.num_classes) if wanted is None else wanted
-    ks = _places(data.labels.num_classes) if propensities is not None else []
-    # Each is a mean over rows, so the mean over parts is weighted by their rows.
-    totals = dict.fromkeys(named, 0.0)
-    best = []  # for PSP@k, which is no mean over rows
-    rows = max(1, min(_ROWS, _SCORES_AT_ONCE // data.labels.num_classes))
-    for start in range(0, len(data), rows):
-        part = data[start : start + rows]
+    rows = 0
+    totals: dict[str, float] = {}  # means over rows, times these
+    gains: dict[str, list[tuple[float, float]]] = {}  # of PSP@k, with the best that there could be
+    for part in _parts(data):
+        rows += len(part)
         scores = _finite_scores(model, part.features)
+        named = ranking_metrics(part.num_classes) if wanted is None else wanted
         for name, metric in named.items():
-            totals[name] += metric(scores, part.labels) * len(part)
-        if ks:
-            best.append(top_k(scores, ks[-1])[0])
-    values = {name: total / len(data) for name, total in totals.items()}
-    if propensities is not None:
-        ranked = metrics.TopK(np.concatenate(best))
-        for k in ks:
-            values[f"PSP@{k}"] = metrics.psp_at_k(ranked, data.labels, propensities, k=k)
+            totals[name] = totals.get(name, 0.0) + metric(scores, part.labels) * len(part)
+        if propensities is not None:
+            places = _places(part.num_classes)
+            best = rows_of_best(metrics.TopK(top_k(scores, places[-1])[0]), part.labels, None)
+            for k in places:
+                gains.setdefault(f"PSP@{k}", []).append(psp_sums(best, propensities, k))
+    if rows == 0:
+        raise ValueError("data must have at least one row to evaluate on")
+    values = {name: total / rows for name, total in totals.items()}
+    for name, sums in gains.items():
+        gain, most = map(sum, zip(*sums, strict=True))
+        values[name] = ratio(gain, most)
     return values
+
+
+def _parts(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
+    """Go through data in parts that are small enough to be scored at once."""
+    for piece in (data,) if isinstance(data, Dataset) else data:
+        rows = max(1, min(_ROWS, _SCORES_AT_ONCE // piece.num_classes))
+        for start in range(0, len(piece), rows):
+            yield piece[start : start + rows]
 
 
 def _finite_scores(model: Module, features: Any) -> npt.NDArray[Any]:
@@ -147,8 +161,9 @@ class Validation:
 
     Parameters
     ----------
-    data : Dataset
-        Features as the model takes them, and labels; at least one row.
+    data : Dataset or Pieces
+        Features as the model takes them, and labels; at least one row. Pieces are read again each
+        time, such as `Ranker.prepared` makes them.
     metrics : mapping of str to callable, optional
         By default the `ranking_metrics`.
 
@@ -168,11 +183,11 @@ class Validation:
     ['P@1', 'coverage', 'label ranking average precision']
     """
 
-    def __init__(self, data: Dataset, metrics: Metrics | None = None) -> None:
+    def __init__(self, data: Dataset | Pieces, metrics: Metrics | None = None) -> None:
         if len(data) == 0:
             raise ValueError("data must have at least one row to validate on")
         self.data = data
-        self.metrics = ranking_metrics(data.labels.num_classes) if metrics is None else metrics
+        self.metrics = metrics
 
     def __call__(self, model: Module) -> dict[str, float]:
         """Return the metrics of a model as it is now.

@@ -96,5 +96,14 @@ class Linear(Module):
         )
 
 
+#: So many numbers are drawn at once: in float64, which a large layer should not take as a whole.
+_DRAWN_AT_ONCE = 1 << 20
+
+
 def _uniform(bound: float, shape: tuple[int, ...]) -> Tensor:
-    return Tensor(generator().uniform(-bound, bound, shape).astype(np.float32))
+    values = np.empty(shape, np.float32)
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, _DRAWN_AT_ONCE):
+        part = flat[start : start + _DRAWN_AT_ONCE]
+        part[...] = generator().uniform(-bound, bound, part.size)
+    return Tensor(values)

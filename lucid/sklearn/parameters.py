@@ -1,0 +1,54 @@
+"""The estimator's parameters, checked: errors name the parameter, what came and what is wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lucid import nn
+from lucid.arrays.checks import as_int, as_number
+from lucid.nn.losses.criterion import Criterion
+from lucid.system.threads import MOST_THREADS
+from lucid.training import LOSSES, OPTIMIZERS, make_loss
+
+
+def checked_loss(estimator: Any) -> Criterion:
+    """Check the parameters of an estimator, and return its loss."""
+    solvers = (*OPTIMIZERS, "lbfgs")
+    if estimator.solver not in solvers:
+        raise ValueError(f"solver must be one of {', '.join(solvers)}, got {estimator.solver!r}")
+    for name in ("batch_size", "n_iter_no_change", "max_iter"):
+        value = getattr(estimator, name)
+        if value is not None and as_int(name, value) < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if as_int("hidden", estimator.hidden) < 0:
+        raise ValueError(f"hidden must not be negative, got {estimator.hidden}")
+    for name in ("weight_decay", "tol"):
+        if not as_number(name, getattr(estimator, name)) >= 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(estimator, name)}")
+    rate = estimator.learning_rate
+    if rate is not None and not 0 < as_number("learning_rate", rate) < float("inf"):
+        raise ValueError(f"learning_rate must be a positive number, got {rate}")
+    if not 0 < as_number("validation_fraction", estimator.validation_fraction) < 1:
+        raise ValueError(
+            "validation_fraction must be between 0 and 1, both excluded, "
+            f"got {estimator.validation_fraction}"
+        )
+    threads = estimator.threads
+    if threads is not None and not 1 <= as_int("threads", threads) <= MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")
+    return _checked_loss(estimator.loss, estimator.solver)
+
+
+def _checked_loss(loss: Any, solver: str) -> Criterion:
+    criterion = make_loss(loss) if isinstance(loss, str) else loss
+    if not isinstance(criterion, Criterion) or criterion.reduction != "mean":
+        raise ValueError(
+            f"loss must be one of {', '.join(LOSSES)}, or a loss of lucid.nn with "
+            f"reduction='mean', got {loss!r}"
+        )
+    if solver == "lbfgs" and isinstance(criterion, nn.WARPLoss):
+        raise ValueError(
+            "solver must not be 'lbfgs' with the WARP loss, whose gradient is not that of its "
+            "value; take loss='squared-margin' or 'lsep'"
+        )
+    return criterion
