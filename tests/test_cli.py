@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -787,29 +786,45 @@ def test_a_file_larger_than_the_memory_of_the_machine_is_not_begun(files, monkey
     assert captured.out == ""
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v limits what Linux gives")
+#: The command with so many MiB of memory beyond what Python and the packages take.
+LIMITED = """
+import resource, sys
+import rich.console, rich.progress, rich.table, safetensors.numpy, scipy.sparse, threadpoolctl
+from lucid.cli import main
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limit = taken + (int(sys.argv[1]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+raise SystemExit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the memory that is taken")
 def test_a_file_larger_than_the_memory_is_trained_on_tested_and_predicted(tmp_path):
     path, model, best = (str(tmp_path / name) for name in ("large.txt", "m", "best.txt"))
     rng = np.random.default_rng(0)
     block = "".join(
-        f"{c} {c}:1 {c + 10}:{c}.5" + " " * 4000 + "\n" for c in rng.integers(0, 9, 1000)
+        f"{c} {c}:1 {c + 10}:{c}.5" + " " * 1000 + "\n" for c in rng.integers(0, 9, 1000)
     )
     with open(path, "w") as file:
-        file.write("100000 20 9\n")
-        file.writelines(itertools.repeat(block, 100))
-    memory = 350_000  # KiB, of which Python and the packages take most
-    assert os.path.getsize(path) > 1024 * memory
+        file.write("80000 20 9\n")
+        file.writelines(itertools.repeat(block, 80))
+    memory = 64
+    assert os.path.getsize(path) > memory << 20
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    limited = ["sh", "-c", f'ulimit -v {memory}; exec "$@"', "sh", *command]
-    run = partial(subprocess.run, env=environment, capture_output=True, text=True)
+
+    def run(*arguments):
+        limited = [sys.executable, "-P", "-c", LIMITED, str(memory), *arguments]
+        return subprocess.run(limited, env=environment, capture_output=True, text=True)
+
     options = ["train", path, "--epochs", "1", "--batch-size", "1000", "--save", model]
-    refused = run([*limited, *options])
+    refused = run(*options)
     assert refused.returncode == 2
     assert "--stream 10000 reads the file in pieces" in refused.stderr
-    trained = run([*limited, *options, "--stream", "2000", "--validation", "0.1"])
+    trained = run(*options, "--stream", "2000", "--validation", "0.1")
     assert trained.returncode == 0, trained.stderr
-    assert run([*limited, "evaluate", model, path]).returncode == 0
-    predicted = run([*limited, "predict", model, path, "--top", "1", "--output", best])
+    evaluated = run("evaluate", model, path)
+    assert evaluated.returncode == 0, evaluated.stderr
+    predicted = run("predict", model, path, "--top", "1", "--output", best)
     assert predicted.returncode == 0, predicted.stderr
     with open(best) as lines:
         labels = [line.partition(":")[0] for line in itertools.islice(lines, 1000)]

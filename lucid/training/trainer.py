@@ -151,8 +151,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        If `batch_size` is not at least 1; if there is an `early_stopping` whose metric is that of a
-        validation, and no `validation`.
+        If `batch_size` is not at least 1; if the early stopping looks at the metric of a
+        validation, and there is none.
 
     Warns
     -----
