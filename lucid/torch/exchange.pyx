@@ -41,7 +41,7 @@ cdef object jit_traces = torch._C._is_tracing
 cdef object is_grad_enabled = torch.is_grad_enabled
 cdef object get_num_threads = torch.get_num_threads
 
-cdef const DLPackExchangeAPI* api = NULL        # PyTorch has it from 2.10 on
+cdef const DLPackExchangeAPI* api = NULL        # an older PyTorch does not have it
 
 
 def _find_api():

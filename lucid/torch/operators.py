@@ -347,7 +347,7 @@ def _saved_arguments(ctx: Any) -> tuple[tuple[Any, ...], Tensor]:
 
 
 def _batch(op: Any, rule: Callable[..., tuple[Any, Any]]) -> None:
-    if hasattr(torch.library, "register_vmap"):  # from 2.5 on: before, vmap calls it for each
+    if hasattr(torch.library, "register_vmap"):  # which PyTorch 2.4 does not have
         torch.library.register_vmap(op, rule, lib=_LIBRARY)
 
 

@@ -204,7 +204,7 @@ _REASON = (
     "a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
-#: Which PyTorch takes from 2.7 on.
+#: Which an old PyTorch, 2.4 for one, does not take.
 _because = {"reason": _REASON} if "reason" in signature(torch.compiler.disable).parameters else {}
 
 
