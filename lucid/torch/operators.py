@@ -307,7 +307,7 @@ def _differentiate(
     transforms. There an operator is called once at every level, and belongs to one at a time.
     """
 
-    class Differentiable(torch.autograd.Function):
+    class Differentiable(torch.autograd.function._SingleLevelFunction):
         @staticmethod
         def forward(ctx: Any, keys: Any, *args: Any) -> Any:
             with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):  # of levels below
@@ -329,7 +329,7 @@ def _differentiate(
         if not _wants_gradient(args[:1]) and forward_ad._current_level < 0:
             return _below_autograd(op, keys, args)
         with enable_single_level_autograd_function():
-            return super(torch.autograd.Function, Differentiable).apply(keys, *args)
+            return Differentiable.apply(keys, *args)
 
     _LIBRARY.impl(op._opname, autograd, "Autograd", with_keyset=True)
 
