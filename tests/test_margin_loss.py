@@ -177,3 +177,24 @@ def test_a_label_given_twice_counts_twice_wherever_threads_share_its_row(column,
     expected = np.full_like(x, 2 / x.size)
     expected[0, column] = -2 * (x.size - 1) / x.size
     assert np.array_equal(gradient, expected)
+
+
+def test_an_option_may_be_a_property_of_a_subclass():
+    class Annealed(nn.MultilabelMarginLoss):
+        @property
+        def margin(self):
+            return self.half * 2
+
+        @margin.setter
+        def margin(self, value):
+            self.half = value / 2
+
+    loss, x = Annealed(margin=2.0), np.array([[0.1, 0.5, 0.3, 0.8, 0.2]])
+    assert loss(x, [[0, 3]]).item() == nn.MultilabelMarginLoss(margin=2.0)(x, [[0, 3]]).item()
+    loss.margin = 0.5
+    assert loss(x, [[0, 3]]).item() == nn.MultilabelMarginLoss(margin=0.5)(x, [[0, 3]]).item()
+
+
+def test_a_reduction_that_is_not_a_word_is_refused_in_words():
+    with pytest.raises(ValueError, match="reduction must be 'none', 'mean' or 'sum', got array"):
+        lucid.multilabel_margin([[0.0, 1.0]], [[0]], np.array(["mean", "sum"]))

@@ -130,6 +130,28 @@ def test_what_an_option_holds_for_each_class_is_a_buffer():
     assert list(lucid.torch.MultiLabelMarginLoss().buffers()) == []
 
 
+@pytest.mark.parametrize("option", ["weight", "sample_weight"])
+@pytest.mark.parametrize("as_array", [True, False])
+def test_weights_that_change_before_the_backward_pass_do_not_change_the_gradient(option, as_array):
+    x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    weights = torch.ones(3 if option == "sample_weight" else 4, dtype=torch.float64)
+    given = weights.numpy() if as_array else weights
+    y = lucid.torch.multilabel_margin_loss(x, [[0], [1, 2], [3]], p=2, **{option: given})
+    (before,) = torch.autograd.grad(y, x, create_graph=True)
+    weights.zero_()
+    (after,) = torch.autograd.grad(y, x, create_graph=True)
+    assert before.abs().sum() > 0
+    assert torch.equal(before, after)
+
+
+def test_an_option_may_become_a_parameter():
+    x, target = torch.randn(2, 3), torch.tensor([[0], [2]])
+    loss = lucid.torch.MultilabelMarginLoss()
+    loss.margin = torch.nn.Parameter(torch.tensor([0.5, 1.0, 2.0]), requires_grad=False)
+    expected = lucid.torch.multilabel_margin_loss(x, target, margin=[0.5, 1.0, 2.0])
+    assert loss(x, target) == expected
+
+
 def test_options_may_be_changed():
     criterion = lucid.torch.MultiLabelMarginLoss()
     x = torch.tensor([[0.5, 0.0, -1.0]])

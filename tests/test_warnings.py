@@ -66,3 +66,16 @@ def test_a_label_is_looked_for_right_behind_the_minus_one_whatever_the_dtype(dty
         lucid.multilabel_margin(SCORES, np.array([[0, -1, -1, 3], [1, -1, -1, -1]], dtype))
         lucid.multilabel_margin(SCORES, np.array([[0, 2, -1, 3], [1, -1, -1, -1]], dtype))
     assert [str(w.message)[:25] for w in caught] == ["row 0 is [ 0,  2, -1,  3]"]
+
+
+def test_a_warning_from_a_module_of_torch_points_at_the_line_that_called():
+    torch = pytest.importorskip("torch")
+    from lucid.torch import MultilabelMarginLoss
+
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        MultilabelMarginLoss()(torch.zeros(2, 4), torch.tensor(STRAY))
+        MultilabelMarginLoss()(torch.zeros(2, 4), torch.tensor(SECOND_ROW))
+    assert [(w.filename, str(w.message)[:5]) for w in caught] == [
+        (__file__, "row 0"),
+        (__file__, "row 1"),
+    ]

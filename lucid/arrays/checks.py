@@ -22,7 +22,7 @@ REDUCTIONS: tuple[str, ...] = get_args(Reduction)
 
 def check_reduction(reduction: str) -> None:
     """Refuse what is not one of `REDUCTIONS`."""
-    if reduction not in REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
 
 

@@ -130,7 +130,7 @@ cdef class ShortWay:
         """Return the loss and its gradient or None; None if the arguments take a closer look."""
         cdef int dtype = cnp.PyArray_TYPE(x)
         if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or x.ndim != 2
-                or reduction not in ("mean", "sum", "none")):
+                or type(reduction) is not str or reduction not in ("mean", "sum", "none")):
             return None
         if not self.is_ready(x, target):
             target = plain_labels(target, (x.shape[0], x.shape[1])) if self.reads_labels else None

@@ -16,13 +16,16 @@ _lines: set[tuple[str, int]] = set()
 
 
 def warn_user(message: str) -> None:
-    """Warn about the innermost line of code outside this package, once.
+    """Warn about the innermost line of code outside this package and PyTorch's, once.
 
     Other filters, such as those inside ``warnings.catch_warnings`` or ``pytest.warns``, begin anew.
     """
     global _filters
     frame, depth = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    within: tuple[str, ...] = (_PACKAGE,)
+    if (torch := getattr(sys.modules.get("torch"), "__file__", None)) is not None:
+        within += (os.path.dirname(torch) + os.sep,)  # where a module calls its `forward`
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(within):
         frame, depth = frame.f_back, depth + 1
     line = (frame.f_code.co_filename, frame.f_lineno)
     if _filters is not warnings.filters:

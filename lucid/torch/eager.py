@@ -7,6 +7,7 @@ less than that for a row of a few scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -66,6 +67,7 @@ def loss_of(
     kept: tuple[Tensor | None, ...] = ()
     once_more = None
     if again is not None:
+        options, sample_weight = deepcopy((options, sample_weight))  # nobody else's, as the target
         if not isinstance(target, Tensor) or target.layout is not torch.strided:
             target = _own(loss, target, x)
         own, kept = target, (x, target if isinstance(target, Tensor) else None)

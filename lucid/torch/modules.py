@@ -42,7 +42,10 @@ class Criterion(torch.nn.Module):
         """Return the options that are not the default."""
         held, buffers, options = self.__dict__, self._buffers, {}
         for name, default in self._loss.defaults.items():
-            value = buffers[name] if name in buffers else held[name]
+            if name in buffers:
+                value = buffers[name]
+            else:
+                value = held[name] if name in held else getattr(self, name)  # or a property
             if value is not default and (type(value) is not type(default) or value != default):
                 options[name] = value
         return options

@@ -33,13 +33,10 @@ class Criterion(Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        given, defaults = vars(self), self._loss.defaults
+        defaults = self._loss.defaults
         if name in defaults:  # what is called with: found here, once, rather than in each call
-            self._given = {
-                each: given[each]
-                for each in defaults
-                if each in given and given[each] is not defaults[each]
-            }
+            given = {each: getattr(self, each, defaults[each]) for each in defaults}
+            self._given = {k: value for k, value in given.items() if value is not defaults[k]}
 
     def __call__(
         self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
