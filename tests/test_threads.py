@@ -293,9 +293,9 @@ def test_a_number_of_threads_within_another_gives_that_back():
     lucid.set_num_threads(3)
     with threads.using(2):
         with threads.using(1):
-            assert threads.current() == 1
-        assert threads.current() == 2
-    assert threads.current() == 3
+            assert threads.get_num_threads() == 1
+        assert threads.get_num_threads() == 2
+    assert threads.get_num_threads() == 3
 
 
 def test_a_number_of_threads_that_is_no_integer_is_named():

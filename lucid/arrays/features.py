@@ -42,7 +42,7 @@ def times_transposed(x: Any, weight: Array, out: Array) -> None:
         return
     weight = np.require(weight, x.dtype, ["C", "ALIGNED"])
     product = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-    sparse.times_transposed(*_parts(x), weight, product, threads.current())
+    sparse.times_transposed(*_parts(x), weight, product, threads.get_num_threads())
     if product is not out:
         out[...] = product
 
@@ -63,7 +63,7 @@ def add_transposed_times(g: Array, x: Any, out: Array) -> None:
             out[classes] += g[:, classes].T @ x
         return
     g = np.require(g, x.dtype, ["C", "ALIGNED"])
-    sparse.add_transposed_times(g, *_parts(x), out, threads.current())
+    sparse.add_transposed_times(g, *_parts(x), out, threads.get_num_threads())
 
 
 def _parts(x: Any) -> tuple[Array, Array, Array, Array]:

@@ -161,11 +161,10 @@ cdef class ShortWay:
 
     cdef find_solver(self, int dtype, Py_ssize_t num_classes, options):
         char = "f" if dtype == cnp.NPY_FLOAT else "d"
-        options_or_none, options = options, options or {}
-        solver = self.loss.solver_for(char, num_classes, options)
-        if are_constant(options):
-            self.dtype, self.num_classes, self.options = dtype, num_classes, options_or_none
-            self.solver = solver
+        given = options or {}
+        solver = self.loss.solver_for(char, num_classes, given)
+        if are_constant(given):
+            self.dtype, self.num_classes, self.options, self.solver = dtype, num_classes, options, solver
         return solver
 
 

@@ -130,7 +130,9 @@ class _Tiles:
         """Go through all tiles, and return the loss of each row."""
         all_tiles = tiles(len(self.rows.weight), self.width)
         with one_thread_each() as several:
-            _share_out(self, all_tiles, min(threads.current(), len(all_tiles)) if several else 1)
+            _share_out(
+                self, all_tiles, min(threads.get_num_threads(), len(all_tiles)) if several else 1
+            )
         self._step_labels()
         return self.losses / self.base
 

@@ -30,6 +30,6 @@ def solve_sums(kernel: Any, problem: Problem, want_gradient: bool, *more: Any) -
         problem.divisor,
         losses,
         gradient,
-        threads.current(),
+        threads.get_num_threads(),
     )
     return losses if problem.rows else total, gradient

@@ -167,11 +167,6 @@ class using:
         machine.set_threads(self._before, here=True)
 
 
-def current() -> int:
-    """Return how many threads a kernel that is called now may use."""
-    return machine.threads()
-
-
 def _after_fork() -> None:
     global _forked
     _forked = True

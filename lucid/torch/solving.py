@@ -54,7 +54,7 @@ def on_cpu(
 ) -> Solution:
     """Return the same from a kernel: scores of any shape and dtype, all else as arrays."""
     scores, torchs = array_of("x", x), torch.get_num_threads()
-    if torchs == threads.current():  # as a rule
+    if torchs == threads.get_num_threads():  # as a rule
         value, gradient = loss.compute(
             scores, target, reduction, sample_weight, options, want_gradient
         )
