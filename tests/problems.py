@@ -28,7 +28,7 @@ def _limit(file: str, name: str) -> int:
 
 
 #: Columns that are ranked together, and those of one task when threads share a row.
-BLOCK = _limit("pairs/row.pxd", "BLOCK")
+BLOCK = _limit("bits.pxd", "BLOCK")
 SEGMENT = _limit("pairs/segments.pxd", "SEGMENT")
 
 #: Up to so many thresholds are compared, more go into a grid.

@@ -97,6 +97,14 @@ def test_scores_of_1e4_overflow_nowhere(name, dtype):
     assert gradient.tolist() == [[-1, 1, 0]]
 
 
+def test_the_second_derivative_of_bpmll_is_finite_where_its_gradient_is():
+    x = lucid.tensor([[44.5] + [-45.0] * 199], requires_grad=True)
+    loss = F.bpmll_loss(x, [[*range(1, 101)]])
+    (slope,) = lucid.grad(loss, [x], create_graph=True)
+    (second,) = lucid.grad(slope[0, 0], [x])
+    assert second.numpy()[0, 0] == pytest.approx(loss.item(), rel=1e-5)
+
+
 @each_dtype
 def test_bpmll_is_infinite_only_where_it_is_too_large_and_so_are_its_slopes(dtype):
     high = 0.6 * math.log(np.finfo(dtype).max)

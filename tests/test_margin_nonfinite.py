@@ -9,6 +9,7 @@ from problems import margin_of
 
 import lucid
 from lucid import multilabel_margin
+from lucid.losses import warp_loss
 
 NAN, INF = np.nan, np.inf
 
@@ -54,6 +55,24 @@ def assert_rule(x, labels, expected):
 def test_one_row(rule, dtype, cpu_level):
     scores, labels, expected = RULES[rule]
     assert_rule(np.array([scores], dtype), labels, expected)
+
+
+SIBLINGS = {
+    "squares": lambda x, target: multilabel_margin(x, target, p=2),
+    "class weights": lambda x, target: multilabel_margin(x, target, weight=[1.0, 0.5, 2.0, 3.0]),
+    "WARP": warp_loss,
+}
+
+
+@pytest.mark.parametrize("sibling", SIBLINGS)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_its_siblings_are_nan_and_infinite_where_it_is(rule, dtype, sibling, cpu_level):
+    scores, labels, expected = RULES[rule]
+    loss, gradient = SIBLINGS[sibling](np.array([scores], dtype), [labels])
+    assert np.isnan(loss) == np.isnan(expected)
+    assert np.isinf(loss) == np.isinf(expected)
+    assert np.isnan(gradient).all() if np.isnan(expected) else not np.isnan(gradient).any()
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -109,6 +128,13 @@ def test_an_infinite_loss_has_the_gradient_of_its_active_pairs():
     assert gradient.tolist() == [[-0.5, 0.25, 0.25, 0]]
 
 
+def test_the_slope_of_a_square_is_infinite_where_its_root_is():
+    x = np.array([[0.0, 0.0, -INF]])
+    loss, gradient = multilabel_margin(x, [[0, 2]], p=2)
+    assert loss == INF
+    np.testing.assert_allclose(gradient, [[-2 / 3, INF, -INF]])
+
+
 def test_masked_classes_have_no_gradient():
     _, gradient = multilabel_margin(np.array([[0.0, -INF, 1.0, -INF]]), [[0]])
     assert gradient.tolist() == [[-0.25, 0, 0.25, 0]]
@@ -123,6 +149,24 @@ def test_huge_finite_scores_have_a_finite_loss(dtype, large):
     loss, gradient = multilabel_margin(x, [[0]], "none")
     assert oracle.loss_ulps(loss, rows, "none") <= 1
     assert oracle.gradient_ulps(gradient, rows, "none") <= 1
+
+
+@pytest.mark.parametrize("sibling", SIBLINGS)
+def test_a_sum_of_finite_scores_beyond_float64_is_infinite_and_its_gradient_is_not(sibling):
+    large = 1e160 if sibling == "squares" else 1.7e308
+    loss, gradient = SIBLINGS[sibling](np.array([[large, 800.0, -large, large]]), [[1, 2]])
+    assert loss == INF
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"normalize": "pairs"}, {"p": 2}, {"weight": [1.0, 2.0]}])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_of_nearly_no_weight_has_nearly_no_gradient(dtype, options, cpu_level):
+    x = np.zeros((2, 2), dtype)
+    sample_weight = [1.0, 1e-310]
+    loss, gradient = multilabel_margin(x, [[0], [1]], sample_weight=sample_weight, **options)
+    assert loss == multilabel_margin(x[:1], [[0]], **options)[0]
+    np.testing.assert_allclose(gradient[1], 0, atol=1e-307)
 
 
 def test_a_finite_loss_beyond_the_dtype_is_infinite():

@@ -16,18 +16,13 @@ from libc.stdint cimport INT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from lucid._kernels.bits cimport BLOCK, WORD, WORDS, count_blocks, count_trailing_zeros, is_column, set_bit
 from lucid._kernels.driver cimport Task, run
 from lucid._kernels.pairs.sums cimport Sum, add, quotient
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport APART, read_once
 
-cdef extern from *:
-    int count_trailing_zeros "__builtin_ctzll" (unsigned long long word) nogil
-
 cdef enum:
-    BLOCK = 512             # columns: scores and their gradient fit in L1
-    WORD = 64               # columns that a word has a bit for
-    WORDS = 8               # BLOCK / WORD
     LANES = 8               # values are summed up in multiples of so many
     SEGMENT = 64            # blocks of one task when the threads share a row
     SERIAL = 1 << 14        # scores below which one thread is faster than several
@@ -101,15 +96,6 @@ cdef inline Py_ssize_t width_of(Py_ssize_t b, const Row* row) noexcept nogil:
 
 cdef inline Py_ssize_t whole(Py_ssize_t m) noexcept nogil:
     return (m + LANES - 1) // LANES * LANES
-
-
-cdef inline bint any_of(const uint64_t* bits) noexcept nogil:
-    """Whether one of the bits of a block is set."""
-    cdef uint64_t found = 0
-    cdef Py_ssize_t w
-    for w in range(WORDS):
-        found |= bits[w]
-    return found != 0
 
 
 cdef inline void put(real* block, const uint64_t* bits, real value) noexcept nogil:
@@ -199,14 +185,11 @@ cdef inline bint mark(const int64_t* column, Py_ssize_t m, Py_ssize_t C, uint64_
     """Set the bits of m columns, each new one of which is one less ``left``; whether all are in range."""
     cdef Py_ssize_t k
     cdef int64_t j
-    cdef uint64_t bit
     for k in range(m):
         j = read_once(column + k)
-        if <uint64_t>j >= <uint64_t>C:
+        if not is_column(j, C):
             return False
-        bit = <uint64_t>1 << (j % WORD)
-        left[0] -= bits[j // WORD] & bit == 0
-        bits[j // WORD] |= bit
+        left[0] -= set_bit(j, bits)
     return True
 
 
@@ -299,7 +282,7 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task scan, Task fi
 
 cdef inline bint allocate_row(Row* row, Py_ssize_t room, Py_ssize_t C) noexcept nogil:
     """Memory for a row of up to ``room`` labels; what is never touched costs nothing."""
-    cdef Py_ssize_t blocks = (C + BLOCK - 1) // BLOCK, found = whole(blocks), labels = whole(room)
+    cdef Py_ssize_t blocks = count_blocks(C), found = whole(blocks), labels = whole(room)
     row.C, row.room, row.blocks = C, room, blocks
     row.sum = <Sum*>calloc(1, found * (sizeof(Sum) + 2 * sizeof(double)) + labels * 3 * sizeof(double)
                            + 2 * blocks * WORDS * sizeof(uint64_t) + APART)

@@ -20,9 +20,9 @@ from libc.math cimport INFINITY, NAN, isfinite, isnan
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
+from lucid._kernels.bits cimport BLOCK, WORDS, any_of, is_set
 from lucid._kernels.blocks cimport (
-    BLOCK, LANES, WORD, WORDS, Close, Row, any_of, fill_up, finish_segment, put, scan_segment, solve, solve_row,
-    whole, width_of,
+    LANES, Close, Row, fill_up, finish_segment, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport (
     exp_times, highest_of, lost, softplus_of, sum_of_exps, sum_of_pairs,
@@ -147,10 +147,8 @@ cdef inline Sums sum_labels(const real* x, Row* row) noexcept nogil:
 
 cdef inline bint any_negative_low(const real* x, const Row* row) noexcept nogil:
     cdef Py_ssize_t j
-    cdef uint64_t named
     for j in range(row.C):
-        named = (row.labels[j // WORD] | row.unknown[j // WORD]) >> (j % WORD)
-        if x[j] == -INFINITY and named & 1 == 0:
+        if x[j] == -INFINITY and not is_set(j, row.labels) and not is_set(j, row.unknown):
             return True
     return False
 

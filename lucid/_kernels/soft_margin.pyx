@@ -11,9 +11,9 @@ from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
+from lucid._kernels.bits cimport BLOCK, WORDS, any_of
 from lucid._kernels.blocks cimport (
-    BLOCK, LANES, WORDS, Row, any_of, fill_up, finish_segment, negate, padded, put, scan_segment, solve,
-    solve_row, whole, width_of,
+    LANES, Row, fill_up, finish_segment, negate, padded, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport sum_of_softplus
 from lucid._kernels.pairs.sums cimport Sum, merge, quotient

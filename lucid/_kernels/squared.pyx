@@ -6,6 +6,7 @@ negative is a line in x_j for each rank, 2 sum_i w_i (x_j - tau_i) over the thre
 of a label is -2 w_i E_i. How they are summed up is told in `pairs/worth.pxd`.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 
 from lucid._kernels.pairs.labels cimport put_labels
@@ -14,7 +15,7 @@ from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
 from lucid._kernels.pairs.scan cimport scan
-from lucid._kernels.pairs.sums cimport Sum
+from lucid._kernels.pairs.sums cimport Sum, value_of
 from lucid._kernels.pairs.worth cimport (
     add_weighted, gather_weights, number, sum_excess, weigh_ranks, weigh_scores, weight_of,
 )
@@ -40,14 +41,14 @@ cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, con
                             const Part* part) noexcept nogil:
     cdef Sum total = number(0)
     add_weighted(&total, weight_of(i, row), &part.excess[min(place + 1, row.P)], tau)   # NaN has any place
-    return 0 - 2 * (total.hi + total.lo)        # no negative zero
+    return 0 - 2 * value_of(&total)        # no negative zero
 
 
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     close_counts(&row.thresholds, part.count)
     loss[0] = part.total
-    if is_doubtful(row, loss):
-        settle(x, row, loss)
+    if is_doubtful(row, loss) and not settle(x, row, loss):
+        loss.hi, loss.lo = INFINITY, 0          # no term is negative
     if grad != NULL:
         sum_excess(x, row, part)
         put_labels(grad, row, part, loss, of_label[real])

@@ -10,16 +10,18 @@ and -L(n_i) for a label. They are known when all scores have been ranked. So the
 score's rank where its gradient goes, to be looked up when the row is closed.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
+from lucid._kernels.bits cimport BLOCK, WORD, WORDS, count_trailing_zeros
 from lucid._kernels.pairs.labels cimport put_label, put_labels
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
-from lucid._kernels.pairs.row cimport BLOCK, MOST_NOTED, WORD, WORDS, Part, Row
-from lucid._kernels.pairs.scan cimport MANY, count_trailing_zeros, mark_active, scan
-from lucid._kernels.pairs.sums cimport Sum
+from lucid._kernels.pairs.row cimport MOST_NOTED, Part, Row
+from lucid._kernels.pairs.scan cimport MANY, mark_active, scan
+from lucid._kernels.pairs.sums cimport Sum, value_of
 from lucid._kernels.pairs.worth cimport (
     add_number, add_weighted, gather_weights, number, sum_excess, weigh_ranks, weigh_scores,
 )
@@ -111,12 +113,12 @@ cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noex
             row.weight_at[k] *= row.worth_of_count[part.count[k]] / part.count[k]
         if row.weight_at[k] > 0:
             add_weighted(loss, row.weight_at[k], &part.excess[k + 1], tau)
-    if is_doubtful(row, loss):
-        settle(x, row, loss)
+    if is_doubtful(row, loss) and not settle(x, row, loss):
+        loss.hi, loss.lo = INFINITY, 0          # no term is negative
     if grad != NULL:
         for k in range(row.P):
             add_number(&w, row.weight_at[k], tau)
-            put_label(&worth, w.hi + w.lo, row.divisor, row.inverse)
+            put_label(&worth, value_of(&w), row.divisor, row.inverse)
             row.worth[k + 1].w0 = worth
         look_up(grad, row, part)
         put_labels(grad, row, part, loss, of_label[real])

@@ -6,6 +6,7 @@ gradient of a negative is the sum of the weights of the thresholds below it, and
 -w_i times the number of negatives above its threshold. How they are summed up is told in `pairs/worth.pxd`.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 
 from lucid._kernels.pairs.labels cimport put_labels
@@ -42,8 +43,8 @@ cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, con
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     close_counts(&row.thresholds, part.count)
     loss[0] = part.total
-    if is_doubtful(row, loss):
-        settle(x, row, loss)
+    if is_doubtful(row, loss) and not settle(x, row, loss):
+        loss.hi, loss.lo = INFINITY, 0          # no term is negative
     if grad != NULL:
         put_labels(grad, row, part, loss, of_label[real])
 

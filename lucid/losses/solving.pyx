@@ -9,6 +9,7 @@ cimport numpy as cnp
 import numpy as np
 
 from lucid._kernels.machine cimport current_threads
+from lucid._kernels.weights cimport all_weights
 from lucid._kernels.weights import sum_of_weights
 from lucid.arrays import buffers
 from lucid.labels import Labels, plain_labels
@@ -141,9 +142,7 @@ cdef class ShortWay:
             if solve is None or dtype != self.dtype or x.shape[1] != self.num_classes or (
                     options is not self.options):
                 solve = self.find_solver(dtype, x.shape[1], options)
-            scale = None
-            if sample_weight is not None:
-                scale = as_sample_weight(sample_weight, (x.shape[0], x.shape[1]))
+            scale = None if sample_weight is None else weights_of_rows(sample_weight, x)
             problem = Problem(x, target, scale, reduction)
             if type(solve) is PairsSolver:
                 result, gradient = (<PairsSolver>solve).solve(problem, want_gradient)
@@ -166,6 +165,19 @@ cdef class ShortWay:
         if are_constant(given):
             self.dtype, self.num_classes, self.options, self.solver = dtype, num_classes, options, solver
         return solver
+
+
+cdef weights_of_rows(sample_weight, cnp.ndarray x):
+    """Return the weights of rows in an array of its own, for the caller's may change."""
+    cdef cnp.ndarray weights
+    if cnp.PyArray_CheckExact(sample_weight):
+        weights = sample_weight
+        if (cnp.PyArray_TYPE(weights) == cnp.NPY_DOUBLE and cnp.PyArray_ISCARRAY_RO(weights)
+                and weights.ndim == 1 and weights.shape[0] == x.shape[0]):
+            weights = cnp.PyArray_NewCopy(weights, cnp.NPY_CORDER)
+            if all_weights(<const double*>weights.data, weights.shape[0]):
+                return weights
+    return as_sample_weight(sample_weight, (x.shape[0], x.shape[1]))
 
 
 cpdef bint are_constant(options):

@@ -36,12 +36,12 @@ that changes more than the thresholds.
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
+from lucid._kernels.bits cimport BLOCK
 from lucid._kernels.pairs.labels cimport put_labels
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.ranks cimport Thresholds, close_counts, rank_of
 from lucid._kernels.pairs.row cimport (
-    BLOCK, Part, Row, bytes_of_part, bytes_of_row, count_blocks, find_negatives, open_row, place_part,
-    place_row,
+    Part, Row, bytes_of_part, bytes_of_row, is_negative, open_row, place_part, place_row,
 )
 from lucid._kernels.pairs.scan cimport pad, scan
 from lucid._kernels.pairs.segments cimport scan_row
@@ -52,6 +52,14 @@ cdef extern from *:
     const double SCALE "0x1p-64"
 
 
+cdef inline void put_gradient(real* out, double count, double divisor, double inverse) noexcept nogil:
+    """Write count / divisor, rounded once; a product with the inverse is as good for float32."""
+    if real is float:
+        out[0] = <float>(count * inverse)
+    else:
+        out[0] = rounded_quotient(count, divisor, inverse)
+
+
 cdef inline void hinge_weigh(const real* v, const int32_t* rank, Py_ssize_t m, int64_t sum_of_ranks,
                              const Row* row, real* gradient, Part* part) noexcept nogil:
     cdef Py_ssize_t j
@@ -59,14 +67,6 @@ cdef inline void hinge_weigh(const real* v, const int32_t* rank, Py_ssize_t m, i
     if gradient != NULL:
         for j in range(m):
             put_gradient(gradient + j, rank[j], row.divisor, row.inverse)
-
-
-cdef inline void put_gradient(real* out, double count, double divisor, double inverse) noexcept nogil:
-    """Write count / divisor, rounded once; a product with the inverse is as good for float32."""
-    if real is float:
-        out[0] = <float>(count * inverse)
-    else:
-        out[0] = rounded_quotient(count, divisor, inverse)
 
 
 cdef inline void hinge_scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row,
@@ -110,18 +110,15 @@ cdef inline void hinge_close(const real* x, Row* row, real* grad, Part* part, Su
 cdef inline void sum_scaled(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
     """Sum up finite scores whose float64 sum overflows on the way, as their 2**-64th parts."""
     cdef const real* tau = <const real*>row.thresholds.tau
-    cdef bint is_negative[BLOCK]
-    cdef Py_ssize_t i, b, j
+    cdef Py_ssize_t i, j
     cdef Sum total
     total.hi, total.lo = 0, 0
     for i in range(row.P):
         if count[i] > 0:
             add_product(&total, -count[i], SCALE * tau[i])
-    for b in range(count_blocks(row.C)):
-        find_negatives(row, b, is_negative)
-        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
-            if x[j] > <real>row.a and is_negative[j - b * BLOCK]:
-                add_product(&total, rank_of(x[j], &row.thresholds), SCALE * x[j])
+    for j in range(row.C):
+        if x[j] > <real>row.a and is_negative(j, row):
+            add_product(&total, rank_of(x[j], &row.thresholds), SCALE * x[j])
     loss.hi = (total.hi + total.lo) / SCALE     # inf beyond the largest float64
     loss.lo = 0
 
@@ -136,11 +133,11 @@ cdef inline int multilabel_margin_row(const real* x, Py_ssize_t C, const int64_t
     cdef Row row
     cdef Part part
     cdef Sum total
-    cdef Py_ssize_t size = bytes_of_row(K, 0, C, False)
+    cdef Py_ssize_t size = bytes_of_row(K, C, False)
     cdef char* memory = <char*>malloc(size + bytes_of_part(K, False))
     if memory == NULL:
         return -2
-    place_row(&row, memory, K, 0, C, False)
+    place_row(&row, memory, K, C, False)
     place_part(&part, memory + size, K, False)
     if not open_row(x, C, labels, 0, K, sizeof(int64_t), False, 1, &row):
         free(memory)

@@ -24,13 +24,13 @@ cdef inline void put_labels(real* grad, const Row* row, const Part* part, const 
                             OfLabel of_label) noexcept nogil:
     """Write the gradient of the labels; that of all columns where the loss is NaN."""
     cdef const real* tau = <const real*>row.thresholds.tau
-    cdef const int32_t* label = row.labels.given
+    cdef const int32_t* label = row.label
     cdef Py_ssize_t i
     cdef int64_t times
     if isnan(loss.hi):
         for i in range(row.C):
             grad[i] = NAN
-    elif part.repeated:
+    elif row.repeated:
         # The scan left zeros at the labels: a label given m times counts m times, with one rounding.
         for i in range(row.P):
             tally(grad + label[i], 1)

@@ -56,6 +56,81 @@ cdef extern from *:
     LUCID_MARK(float, lucid_floats, LUCID_FLOATS)
     LUCID_MARK(double, lucid_doubles, LUCID_DOUBLES)
 
+    /* -1 in each lane of a register whose bit is set. */
+    LUCID_INLINE lucid_ranks lucid_lanes_float(unsigned bits)
+    {
+    #ifdef __AVX2__
+        const lucid_ranks each = {1, 2, 4, 8, 16, 32, 64, 128};
+    #else
+        const lucid_ranks each = {1, 2, 4, 8};
+    #endif
+        return (((int32_t)bits - (lucid_ranks){0}) & each) == each;
+    }
+
+    LUCID_INLINE lucid_masks lucid_lanes_double(unsigned bits)
+    {
+    #ifdef __AVX2__
+        const lucid_ranks each = {1, 1, 2, 2, 4, 4, 8, 8};
+    #else
+        const lucid_ranks each = {1, 1, 2, 2};      /* it compares no wider integers */
+    #endif
+        return (lucid_masks)((((int32_t)bits - (lucid_ranks){0}) & each) == each);
+    }
+
+    /* The first m of a register's numbers, if it has so many, and zeros. A register is not put together in
+       memory: reading it would wait. */
+    LUCID_INLINE lucid_floats lucid_first_float(const float* x, ptrdiff_t m)
+    {
+    #ifdef __AVX2__
+        static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+        return _mm256_maskload_ps(x, _mm256_loadu_si256((const void*)(lanes + 8 - m)));
+    #else
+        switch (m) {
+        case 1: return (lucid_floats){x[0]};
+        case 2: return (lucid_floats){x[0], x[1]};
+        case 3: return (lucid_floats){x[0], x[1], x[2]};
+        default: return m > 0 ? *(const lucid_floats*)x : (lucid_floats){0};
+        }
+    #endif
+    }
+
+    LUCID_INLINE lucid_doubles lucid_first_double(const double* x, ptrdiff_t m)
+    {
+        switch (m) {
+        case 1: return (lucid_doubles){x[0]};
+    #ifdef __AVX2__
+        case 2: return (lucid_doubles){x[0], x[1]};
+        case 3: return (lucid_doubles){x[0], x[1], x[2]};
+    #endif
+        default: return m > 0 ? *(const lucid_doubles*)x : (lucid_doubles){0};
+        }
+    }
+
+    #define LUCID_COPY(real, vector, whole)                                                             \\
+    LUCID_INLINE whole lucid_kept_##real(whole x, unsigned bits, real a)                                \\
+    {                                                                                                   \\
+        const whole out = (whole)lucid_lanes_##real(bits), in_place = (whole)(a - (vector){0});         \\
+        return (out & in_place) | (~out & x);                                                           \\
+    }                                                                                                   \\
+                                                                                                        \\
+    LUCID_INLINE ptrdiff_t                                                                              \\
+    lucid_copy_##real(const real* v, ptrdiff_t m, const uint64_t* bits, real a, real* block)            \\
+    {                                                                                                   \\
+        enum { LANES = LUCID_BYTES / sizeof(real) };                                                    \\
+        ptrdiff_t j = 0;                                                                                \\
+        for (; j + 64 <= m; j += 64, bits++)            /* unrolled */                                  \\
+            for (int k = 0; k < 64; k += LANES)                                                         \\
+                *(whole*)(block + j + k) = lucid_kept_##real(*(const whole*)(v + j + k), *bits >> k, a);\\
+        for (; j < (m + 7) / 8 * 8; j += LANES) {                                                       \\
+            whole x = j + LANES <= m ? *(const whole*)(v + j) : (whole)lucid_first_##real(v + j, m - j);\\
+            *(whole*)(block + j) = lucid_kept_##real(x, *bits >> j % 64, a);                            \\
+        }                                                                                               \\
+        return j;                                                                                       \\
+    }
+
+    LUCID_COPY(float, lucid_floats, lucid_ranks)
+    LUCID_COPY(double, lucid_doubles, lucid_masks)
+
     #define LUCID_BELOW(real, vector)                                                                   \\
     LUCID_INLINE int lucid_below_##real(const real* ascending, real x)                                  \\
     {                                                                                                   \\
@@ -71,3 +146,8 @@ cdef extern from *:
     # Marks those of m scores that are above a, or NaN; how many they are.
     Py_ssize_t mark_float "lucid_mark_float" (const float* v, Py_ssize_t m, float a, uint64_t* marks) noexcept nogil
     Py_ssize_t mark_double "lucid_mark_double" (const double* v, Py_ssize_t m, double a, uint64_t* marks) noexcept nogil
+    # Copies m scores, with a in the place of those whose bit is set, up to a multiple of 8, which is returned.
+    Py_ssize_t copy_float "lucid_copy_float" (const float* v, Py_ssize_t m, const uint64_t* bits, float a,
+                                              float* block) noexcept nogil
+    Py_ssize_t copy_double "lucid_copy_double" (const double* v, Py_ssize_t m, const uint64_t* bits, double a,
+                                                double* block) noexcept nogil

@@ -3,7 +3,7 @@
 
 from libc.math cimport INFINITY, NAN, isfinite, isnan
 
-from lucid._kernels.pairs.row cimport BLOCK, Row, count_blocks, find_negatives
+from lucid._kernels.pairs.row cimport Row, is_negative
 from lucid._kernels.pairs.sums cimport Sum
 from lucid._kernels.reals cimport real
 
@@ -18,24 +18,20 @@ cdef inline bint settle(const real* x, const Row* row, Sum* loss) noexcept nogil
 
     False if a sum of finite values has overflowed on the way.
     """
-    cdef bint is_negative[BLOCK]
-    cdef bint nan = False, high = False, low = False, any_negative = False
+    cdef bint nan = False, high = False, low = False, any_negative = row.negatives > 0
     cdef bint label_nan = False, label_high = False, label_low = False
-    cdef Py_ssize_t i, b, j
+    cdef Py_ssize_t i, j
     cdef real value
     for i in range(row.P):
-        value = x[row.labels.given[i]]
+        value = x[row.label[i]]
         label_nan |= isnan(value)
         label_high |= value == INFINITY
         label_low |= value == -INFINITY
-    for b in range(count_blocks(row.C)):
-        find_negatives(row, b, is_negative)
-        for j in range(b * BLOCK, min(row.C, (b + 1) * BLOCK)):
-            if is_negative[j - b * BLOCK]:
-                any_negative = True
-                nan |= isnan(x[j])
-                high |= x[j] == INFINITY
-                low |= x[j] == -INFINITY
+    for j in range(row.C):
+        if is_negative(j, row):
+            nan |= isnan(x[j])
+            high |= x[j] == INFINITY
+            low |= x[j] == -INFINITY
     if nan or (label_nan and any_negative) or (high and label_high) or (low and label_low):
         loss.hi, loss.lo = NAN, 0
     elif high or (label_low and any_negative):

@@ -78,11 +78,10 @@ cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, P
 
 
 cdef inline bint set_terms(Py_ssize_t n, int64_t start, const Problem* problem, Terms* terms) noexcept nogil:
-    """What is asked for of row n, whose labels begin with entry ``start``."""
+    """What is asked for of row n alone; its labels begin with entry ``start``."""
     cdef int64_t first, last
-    terms[0] = problem.terms
-    if terms.weights != NULL and terms.by_entry:
-        terms.weights += start
+    if terms.by_entry and terms.weights != NULL:
+        terms.weights = problem.terms.weights + start
     if problem.scale != NULL:
         terms.scale = problem.scale[n]
     if problem.unknown_indptr != NULL:
@@ -247,7 +246,7 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
     cdef Sum stack[STACK]
     cdef void* heap = NULL
     cdef char* memory = <char*>stack
-    cdef Py_ssize_t N, C, K, n, slots, workspaces, size, size_of_row, size_of_part, unknowns = 0
+    cdef Py_ssize_t N, C, K, n, slots, workspaces, size, size_of_row, size_of_part
     cdef bint shared, differ = prepare != NULL
     cdef int failure
     cdef Sum total
@@ -266,9 +265,7 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
             if view.shape[0] != N or view.shape[1] != C:
                 raise ValueError("shapes do not fit")
         K = most_labels(&problem)
-        if problem.unknown_indptr != NULL:
-            unknowns = most_entries(problem.unknown_indptr, N, problem.unknowns)
-        if not (1 <= C <= INT32_MAX and 0 <= K <= INT32_MAX and 0 <= unknowns <= INT32_MAX) or threads < 1:
+        if not (1 <= C <= INT32_MAX and 0 <= K <= INT32_MAX) or threads < 1:
             raise ValueError("too few classes or threads, or too many labels")
         if N * C < SERIAL:
             threads = 1
@@ -276,7 +273,7 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
         workspaces = 1 if shared else threads
         slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
 
-        size_of_row, size_of_part = bytes_of_row(K, unknowns, C, differ), bytes_of_part(K, differ)
+        size_of_row, size_of_part = bytes_of_row(K, C, differ), bytes_of_part(K, differ)
         size = (N * <Py_ssize_t>sizeof(Sum) + workspaces * (<Py_ssize_t>sizeof(Row) + size_of_row)
                 + slots * (<Py_ssize_t>sizeof(Part) + size_of_part))
         if size > <Py_ssize_t>sizeof(stack):
@@ -289,8 +286,8 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
         problem.parts = <Part*>(problem.rows + workspaces)
         memory = <char*>(problem.parts + slots)
         for n in range(workspaces):
-            place_row(&problem.rows[n], memory, K, unknowns, C, differ)
-            problem.rows[n].worth_of_count = problem.worth_of_count
+            place_row(&problem.rows[n], memory, K, C, differ)
+            problem.rows[n].terms, problem.rows[n].worth_of_count = problem.terms, problem.worth_of_count
             memory += size_of_row
         for n in range(slots):
             place_part(&problem.parts[n], memory, K, differ)

@@ -4,8 +4,8 @@
 A row is read once, in blocks of 512 columns that stay in the L1 cache. Scores not above the lowest
 threshold a have rank 0 and add nothing. In a trained model that is nearly all of them: a block with
 none above is done, and the active scores of a block with few wait in a queue until they fill a
-block. A block with many is ranked where it is. Labels, and columns that are left out, lose their mark or, in
-a copy of their block, are set to a: they have rank 0 then.
+block. A block with many is ranked where it is. Columns that are excluded, labels and those in no pair,
+are not queued or, in a copy of their block, are set to a: they have rank 0 then.
 
 What a rank is worth is handed in as a function, which the compiler puts in its place.
 """
@@ -13,15 +13,11 @@ What a rank is worth is handed in as a function, which the compiler puts in its 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from lucid._kernels.pairs.marking cimport mark_double, mark_float
+from lucid._kernels.bits cimport BLOCK, WORD, WORDS, any_of, count_trailing_zeros
+from lucid._kernels.pairs.marking cimport copy_double, copy_float, mark_double, mark_float
 from lucid._kernels.pairs.ranks cimport LANES, rank_scores
-from lucid._kernels.pairs.row cimport (
-    BLOCK, MOST_NOTED, SMALL_LABELS, SMALL_SCORES, WORD, WORDS, Columns, Part, Row,
-)
+from lucid._kernels.pairs.row cimport MOST_NOTED, SMALL_LABELS, SMALL_SCORES, Part, Row
 from lucid._kernels.reals cimport real
-
-cdef extern from *:
-    int count_trailing_zeros "__builtin_ctzll" (unsigned long long word) nogil
 
 cdef enum:
     SMALL = 32              # scores that are ranked without a look at which are active
@@ -50,26 +46,18 @@ cdef inline Py_ssize_t mark_active(const real* v, Py_ssize_t m, real a, uint64_t
         return mark_double(v, m, a, marks)
 
 
-cdef inline bint unmark(const Columns* columns, Py_ssize_t first, uint64_t* marks) noexcept nogil:
-    """Clear the marks of columns in the block from ``first`` on; whether one had none, or no more."""
-    cdef Py_ssize_t k, j, b = first // BLOCK
-    cdef uint64_t bit
-    cdef bint missing = False
-    for k in range(columns.start[b], columns.start[b + 1]):
-        j = columns.by_block[k] - first
-        bit = <uint64_t>1 << (j % WORD)
-        missing |= marks[j // WORD] & bit == 0
-        marks[j // WORD] &= ~bit
-    return missing
+cdef inline const uint64_t* excluded_from(Py_ssize_t first, const Row* row) noexcept nogil:
+    """The bits of the columns of the block from ``first`` on that are no negatives."""
+    return row.excluded + first // WORD
 
 
 cdef inline Py_ssize_t enqueue(const real* v, Py_ssize_t m, Py_ssize_t first, const uint64_t* marks,
-                               real* queue, int32_t* column) noexcept nogil:
-    """Append the marked scores, and the columns they come from; how many they are."""
+                               const uint64_t* excluded, real* queue, int32_t* column) noexcept nogil:
+    """Append the marked scores of negatives, and the columns they come from; how many they are."""
     cdef uint64_t word
     cdef Py_ssize_t w, j, queued = 0
     for w in range((m + WORD - 1) // WORD):
-        word = marks[w]
+        word = marks[w] & ~excluded[w]
         while word != 0:
             j = WORD * w + count_trailing_zeros(word)
             queue[queued] = v[j]
@@ -94,33 +82,21 @@ cdef inline void rank_queue(real* queue, const int32_t* column, Py_ssize_t queue
     part.noted += queued
 
 
-cdef inline bint set_to(real a, const Columns* columns, Py_ssize_t first, real* block) noexcept nogil:
-    """Set columns in the copy of the block from ``first`` on to a; whether one was, or is by now."""
-    cdef Py_ssize_t k, j, b = first // BLOCK
-    cdef bint was = False
-    for k in range(columns.start[b], columns.start[b + 1]):
-        j = columns.by_block[k] - first
-        was |= block[j] == a
-        block[j] = a
-    return was
-
-
 cdef inline void rank_block(const real* v, Py_ssize_t first, Py_ssize_t width, real* block,
                             int32_t* rank, const Row* row, real* grad, Part* part,
                             Weigh weigh) noexcept nogil:
     """Rank the whole block of ``width`` scores v, which begins with column ``first``."""
     cdef real a = <real>row.a
-    cdef Py_ssize_t m = width, b = first // BLOCK
-    cdef bint leave_out = row.left_out.count > 0 and row.left_out.start[b] != row.left_out.start[b + 1]
+    cdef const uint64_t* excluded = excluded_from(first, row)
+    cdef Py_ssize_t m = width
     cdef int64_t sum_of_ranks
     cdef real gradient[BLOCK]
-    if row.labels.start[b] != row.labels.start[b + 1] or leave_out or m % LANES != 0:
-        memcpy(block, v, m * sizeof(real))
-        m = pad(block, m, a)
+    if row.C <= BLOCK or m % LANES != 0 or any_of(excluded):
+        if real is float:
+            m = copy_float(v, m, excluded, a, block)
+        else:
+            m = copy_double(v, m, excluded, a, block)
         v = block
-        part.repeated |= set_to(a, &row.labels, first, block)
-        if leave_out:
-            set_to(a, &row.left_out, first, block)
     sum_of_ranks = rank_scores(v, m, &row.thresholds, rank, part.count)
     part.noted = MOST_NOTED + 1
     if grad == NULL or m == width:
@@ -147,7 +123,6 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
     cdef int32_t rank[QUEUE]
     cdef uint64_t marks[WORDS]
     cdef Py_ssize_t first, m, active, queued = 0
-    cdef bint repeated = False
     if row.P == 0:                      # no pairs: whatever the scores are, even NaN
         if grad != NULL:
             memset(grad + start, 0, (stop - start) * sizeof(real))
@@ -160,14 +135,11 @@ cdef inline void scan(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
             continue
         if grad != NULL:
             memset(grad + first, 0, m * sizeof(real))
-        repeated |= unmark(&row.labels, first, marks)
-        if row.left_out.count > 0:
-            unmark(&row.left_out, first, marks)
         if active > 0:
-            queued += enqueue(x + first, m, first, marks, queue + queued, column + queued)
+            queued += enqueue(x + first, m, first, marks, excluded_from(first, row), queue + queued,
+                              column + queued)
         if queued >= BLOCK:
             rank_queue(queue, column, queued, rank, row, grad, part, weigh)
             queued = 0
     if queued > 0:
         rank_queue(queue, column, queued, rank, row, grad, part, weigh)
-    part.repeated |= repeated

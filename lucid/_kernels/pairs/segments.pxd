@@ -28,7 +28,7 @@ cdef inline Py_ssize_t count_segments(const Row* row) noexcept nogil:
 
 cdef inline void clear(const Row* row, Part* part) noexcept nogil:
     memset(part.count, 0, (row.P + SLACK) * sizeof(int32_t))
-    part.repeated, part.noted = False, 0
+    part.noted = 0
     clear_sums(row, part)
 
 
@@ -84,7 +84,6 @@ cdef inline void merge_parts(Part* parts, const Row* row) noexcept nogil:
     for s in range(count_segments(row)):
         merge(&total, &parts[s].total)
         if s > 0:
-            parts[0].repeated |= parts[s].repeated
             parts[0].noted = MOST_NOTED + 1
             for i in range(row.P + 1):
                 parts[0].count[i] += parts[s].count[i]

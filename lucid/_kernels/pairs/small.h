@@ -8,56 +8,6 @@
 
 enum { LUCID_GROUP = 8 };
 
-/* -1 in each lane of a register whose bit is set. */
-LUCID_INLINE lucid_ranks lucid_lanes_float(unsigned bits)
-{
-#ifdef __AVX2__
-    const lucid_ranks each = {1, 2, 4, 8, 16, 32, 64, 128};
-#else
-    const lucid_ranks each = {1, 2, 4, 8};
-#endif
-    return (((int32_t)bits - (lucid_ranks){0}) & each) == each;
-}
-
-LUCID_INLINE lucid_masks lucid_lanes_double(unsigned bits)
-{
-#ifdef __AVX2__
-    const lucid_ranks each = {1, 1, 2, 2, 4, 4, 8, 8};
-#else
-    const lucid_ranks each = {1, 1, 2, 2};      /* it compares no wider integers */
-#endif
-    return (lucid_masks)((((int32_t)bits - (lucid_ranks){0}) & each) == each);
-}
-
-/* The first m of a register's numbers, if it has so many, and zeros. A register is not put together in
-   memory: reading it would wait. */
-LUCID_INLINE lucid_floats lucid_first_float(const float* x, ptrdiff_t m)
-{
-#ifdef __AVX2__
-    static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-    return _mm256_maskload_ps(x, _mm256_loadu_si256((const void*)(lanes + 8 - m)));
-#else
-    switch (m) {
-    case 1: return (lucid_floats){x[0]};
-    case 2: return (lucid_floats){x[0], x[1]};
-    case 3: return (lucid_floats){x[0], x[1], x[2]};
-    default: return m > 0 ? *(const lucid_floats*)x : (lucid_floats){0};
-    }
-#endif
-}
-
-LUCID_INLINE lucid_doubles lucid_first_double(const double* x, ptrdiff_t m)
-{
-    switch (m) {
-    case 1: return (lucid_doubles){x[0]};
-#ifdef __AVX2__
-    case 2: return (lucid_doubles){x[0], x[1]};
-    case 3: return (lucid_doubles){x[0], x[1], x[2]};
-#endif
-    default: return m > 0 ? *(const lucid_doubles*)x : (lucid_doubles){0};
-    }
-}
-
 /* Writes m < 8 numbers of a group. */
 #define LUCID_STORE_REST(real)                                                                          \
 LUCID_INLINE void lucid_store_rest_##real(const real* group, ptrdiff_t m, real* out)                    \

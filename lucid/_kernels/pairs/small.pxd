@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
 """Small rows of the plain hinge: the same bits as any row's, in a third of the time.
 
-Most rows in use have up to a hundred scores and a few labels. What is done for any row, labels sorted by
-block, a queue, segments, takes longer there than the pairs. Here a row is opened and closed on the stack,
+Most rows in use have up to a hundred scores and a few labels. What is done for any row, blocks, a queue,
+segments, takes longer there than the pairs. Here a row is opened and closed on the stack,
 and `small.h` ranks it. Whatever is odd about a row, no label or one that is named twice, unknown or out of
 range, a value that is not finite, makes it go the way of the others.
 """
@@ -15,11 +15,12 @@ from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
 from lucid._kernels.pairs.marking cimport mark_float
 from lucid._kernels.pairs.comparing cimport compare_float
 
+from lucid._kernels.bits cimport WORD, count_ones, set_bit
 from lucid._kernels.pairs.hinge cimport put_gradient
 from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.problem cimport Problem, gradient_of
 from lucid._kernels.pairs.ranks cimport LANES
-from lucid._kernels.pairs.row cimport CLASSES, PAIRS, SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, WORD, count_ones
+from lucid._kernels.pairs.row cimport CLASSES, PAIRS, SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, scaled
 from lucid._kernels.pairs.sums cimport Sum, add, add_products, divide, multiply
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport read_once, read_whole
@@ -85,7 +86,7 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
         column = read_whole(problem.indices, start + P, problem.bytes)
         if column >= C:
             break
-        excluded[column // WORD] |= <uint64_t>1 << (column % WORD)
+        set_bit(column, excluded)
         label[P] = <int32_t>column
         if margins != NULL:
             margin = <real>margins[column]
@@ -101,7 +102,7 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
             column = read_once(problem.unknown + start + i)
             if column >= C:
                 return False
-            excluded[column // WORD] |= <uint64_t>1 << (column % WORD)
+            set_bit(column, excluded)
     for w in range(SMALL_WORDS):
         known += WORD - count_ones(excluded[w])
     if known + P + unknowns != <Py_ssize_t>C:       # one is named twice
@@ -115,7 +116,7 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
     if problem.scale != NULL:
         if problem.scale[n] == 0:
             return False
-        divisor /= problem.scale[n]
+        divisor = scaled(divisor, problem.scale[n])
     if divisor != frame.divisor:
         frame.divisor, frame.inverse = divisor, 1 / divisor
         for i in range(LANES):

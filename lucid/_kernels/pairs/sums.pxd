@@ -137,6 +137,11 @@ cdef inline void merge(Sum* total, const Sum* part) noexcept nogil:
     total.lo += part.lo
 
 
+cdef inline double value_of(const Sum* total) noexcept nogil:
+    """The sum, rounded once; what rounding has taken from an infinite one is NaN."""
+    return total.hi + total.lo if isfinite(total.hi) else total.hi
+
+
 cdef inline double quotient(const Sum* total, double divisor) noexcept nogil:
     """The sum over ``divisor``, rounded once."""
     cdef double whole = total.hi + total.lo
@@ -149,9 +154,9 @@ cdef inline double quotient(const Sum* total, double divisor) noexcept nogil:
 
 cdef inline void divide(Sum* total, double divisor) noexcept nogil:
     """The sum over ``divisor``, with what rounding has taken from it."""
-    cdef double q = (total.hi + total.lo) / divisor
-    if isfinite(total.hi) and isfinite(q):
-        total.lo = (fma(-q, divisor, total.hi) + total.lo) / divisor
+    cdef double q = (total.hi + total.lo) / divisor, inverse = 1 / divisor
+    if isfinite(total.hi) and isfinite(q) and isfinite(inverse):
+        total.lo = (fma(-q, divisor, total.hi) + total.lo) * inverse
         total.hi = q
     else:
         total.hi, total.lo = total.hi / divisor, 0

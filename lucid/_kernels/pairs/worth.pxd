@@ -26,7 +26,7 @@ from libc.string cimport memset
 
 from lucid._kernels.pairs.ranks cimport place_of
 from lucid._kernels.pairs.row cimport Excess, Part, Row
-from lucid._kernels.pairs.sums cimport Split, Sum, add, add_product
+from lucid._kernels.pairs.sums cimport Split, Sum, add, add_product, value_of
 from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
 from lucid._kernels.reals cimport real
 
@@ -80,7 +80,7 @@ cdef inline void weigh_ranks(const real* x, Row* row, int p) noexcept nogil:
 cdef inline void put_worth(Row* row, Py_ssize_t r, double tau, const Sum* w0, const Sum* w1,
                            const Sum* w2) noexcept nogil:
     row.worth[r].tau = tau
-    row.worth[r].w0, row.worth[r].w1, row.worth[r].w2 = w0.hi + w0.lo, w1.hi + w1.lo, w2.hi + w2.lo
+    row.worth[r].w0, row.worth[r].w1, row.worth[r].w2 = value_of(w0), value_of(w1), value_of(w2)
 
 
 cdef inline Sum number(double x) noexcept nogil:

@@ -44,7 +44,8 @@ def bpmll(x: Tensor, problem: Problem) -> Tensor:
     A, highest = _sum(-x, times)
     B, top = _sum(x, negatives)
     pairs = _at_least_1(times) * _at_least_1(negatives)
-    losses: Tensor = A * B * (np.exp(highest + top) / pairs)
+    half = np.exp((highest + top) / 2)  # the whole may be too large where the mean is not
+    losses: Tensor = (A * half / pairs) * (B * half)
     return losses[:, 0]
 
 
