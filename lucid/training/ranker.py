@@ -1,6 +1,5 @@
 """A ranker: the model that trainings of this library make, and its file."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,16 +11,16 @@ import numpy.typing as npt
 from lucid.autograd.creation import ones, zeros
 from lucid.autograd.grad_mode import no_grad
 from lucid.autograd.tensor import Tensor
-from lucid.io import DataFileError, Dataset, load_checkpoint, save_checkpoint
+from lucid.io import DataFileError, Dataset
 from lucid.labels import Labels
 from lucid.metrics import propensities
 from lucid.metrics.propensity import propensities_of_pieces
 from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
+from lucid.training import stored
 from lucid.training.best import top_k
 from lucid.training.scaling import Scaling, checked_features, scaled
 from lucid.training.trainer import Pieces
 
-_KIND = "lucid ranker"
 _SIZES = ("num_features", "num_classes", "hidden")
 
 #: `Ranker.top_k` computes about so many scores at once.
@@ -359,8 +358,7 @@ class Ranker(Module):
         if self.settings:
             about["settings"] = self.settings
         arrays = {name: value.numpy() for name, value in self.state_dict().items()}
-        # One entry, as safetensors writes several in any order: the same model, the same bytes.
-        save_checkpoint(path, arrays, {_KIND: json.dumps(about)})
+        stored.save(path, stored.MODEL, arrays, about)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -378,7 +376,7 @@ class Ranker(Module):
         Raises
         ------
         DataFileError
-            If the file holds something else.
+            If the file holds something else, or is in a format that this version does not read.
         OSError
             If it cannot be read.
 
@@ -389,11 +387,10 @@ class Ranker(Module):
         >>> Ranker.load("model.safetensors").num_classes
         2
         """
-        arrays, metadata = load_checkpoint(path)
-        if _KIND not in metadata:
-            raise DataFileError(f"{path}: not a model that `lucid train --save` wrote")
+        arrays, about = stored.load(path, stored.MODEL)
+        if about["format"] == 0 and "propensities" not in arrays:  # those came before the numbers
+            raise stored.unreadable(path, stored.MODEL, about)
         try:
-            about = json.loads(metadata[_KIND])
             features, classes, hidden = (about[name] for name in _SIZES)
             names, settings = about.get("class_names"), about.get("settings", {})
             if not all(type(size) is int for size in (features, classes, hidden)):
