@@ -19,11 +19,13 @@ from lucid import training
 from lucid.cli import data, display
 from lucid.cli.errors import INTERRUPTED, UsageError
 from lucid.cli.evaluate import Tested, set_threads
+from lucid.cli.inputs import DATA, Input, check_inputs
 from lucid.cli.outputs import check_outputs
 from lucid.cli.settings import Settings
 from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
 from lucid.training import Pieces
+from lucid.training.stored import CHECKPOINT
 from lucid.training.trainer import Listener
 
 _HINT = "; a smaller --lr may help"
@@ -33,6 +35,7 @@ def train(arguments: argparse.Namespace) -> int:
     """`lucid train`: train, test, and save what was asked for, also after Ctrl-C."""
     _check_outputs(arguments)
     set_threads(arguments.threads)
+    _check_inputs(arguments)
     begun = _read_checkpoint(arguments)
     chosen = begun.settings
     names = _read_names(arguments.class_names) or begun.class_names
@@ -126,6 +129,17 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         )
     if arguments.plot:
         display.check_can_plot(arguments.plot)
+
+
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    names = "text with the name of a class on each line"
+    check_inputs(
+        Input("FILE", arguments.file, DATA),
+        Input("--test", arguments.test, DATA),
+        Input("--validation", data.file_or_share(arguments.validation)[0], f"{DATA} or a fraction"),
+        Input("--class-names", arguments.class_names, names),
+        Input("--resume", arguments.resume, CHECKPOINT),
+    )
 
 
 def _is_same(path: str, other: str | None) -> bool:
