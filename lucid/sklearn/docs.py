@@ -1,4 +1,4 @@
-"""What the docstrings of the estimator's methods say alike: see `lucid.losses.docs`."""
+"""What the docstrings of the estimator's methods say alike: see `lucid.system.docstrings`."""
 
 PARTS = {
     "X": """

@@ -10,7 +10,6 @@ from sklearn.utils.metaestimators import available_if
 
 from lucid.autograd.random import seeded
 from lucid.io import Dataset
-from lucid.losses.docs import shared
 from lucid.sklearn import full_batch, mini_batches
 from lucid.sklearn.docs import PARTS
 from lucid.sklearn.inputs import first_data, further_data
@@ -18,6 +17,7 @@ from lucid.sklearn.parameters import checked_loss
 from lucid.sklearn.predicting import Predicting
 from lucid.sklearn.targets import Form
 from lucid.sklearn.threshold import Cuts
+from lucid.system.docstrings import shared
 from lucid.training import History, Ranker, Trainer
 from lucid.training.scaling import warn_if_unscaled
 

@@ -14,13 +14,13 @@ from sklearn.utils import check_consistent_length
 
 from lucid import metrics
 from lucid.labels import Labels
-from lucid.losses.docs import shared
 from lucid.sklearn.docs import PARTS
 from lucid.sklearn.inputs import checked_features
 from lucid.sklearn.scores import scores_in_parts
 from lucid.sklearn.targets import Form
 from lucid.sklearn.threshold import Cut
 from lucid.system import threads
+from lucid.system.docstrings import shared
 from lucid.training import Ranker, top_k
 
 Array = npt.NDArray[Any]
