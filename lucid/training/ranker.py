@@ -16,15 +16,35 @@ from lucid.labels import Labels
 from lucid.metrics import propensities
 from lucid.metrics.propensity import propensities_of_pieces
 from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
+from lucid.system.docstrings import shared
 from lucid.training import stored
 from lucid.training.best import top_k
+from lucid.training.pieces import Changed, Pieces
 from lucid.training.scaling import Scaling, checked_features, scaled
-from lucid.training.trainer import Pieces
 
 _SIZES = ("num_features", "num_classes", "hidden")
 
 #: `Ranker.top_k` computes about so many scores at once.
 _SCORES_AT_ONCE = 1 << 22
+
+#: What the docstrings of the methods say alike.
+_PARTS = {
+    "features": """
+features : scipy.sparse matrix or array, or array_like
+    Shape ``(N, F)``, finite, as the data files give them: not yet scaled.""",
+    "refused": """
+TypeError
+    If the features are not real numbers.
+ValueError
+    If they are not finite, or not of shape ``(N, F)``.""",
+    "two_rows": """
+>>> from scipy.sparse import csr_array
+>>> from lucid import Labels
+>>> from lucid.io import Dataset
+>>> from lucid.training import Ranker
+>>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
+>>> ranker = Ranker(num_features=2, num_classes=2)""",
+}
 
 
 class Ranker(Module):
@@ -143,6 +163,7 @@ class Ranker(Module):
             values = propensities(labels, num_classes=self.num_classes)
         self.load_state_dict({"propensities": values}, strict=False)
 
+    @shared(_PARTS)
     def fit_to(self, data: Dataset | Iterable[Dataset]) -> None:
         """Learn scaling and propensities from the training set, in one pass over it.
 
@@ -162,12 +183,7 @@ class Ranker(Module):
 
         Examples
         --------
-        >>> from scipy.sparse import csr_array
-        >>> from lucid import Labels
-        >>> from lucid.io import Dataset
-        >>> from lucid.training import Ranker
-        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
-        >>> ranker = Ranker(num_features=2, num_classes=2)
+        {two_rows}
         >>> ranker.fit_to(data)
         >>> ranker.scale.tolist()
         [4.0, 1.0]
@@ -183,6 +199,7 @@ class Ranker(Module):
         self.fit_propensities(labels())
         self._set_scaling(scaling)
 
+    @shared(_PARTS)
     def scaled(self, features: Any) -> Any:
         """Return ``(features - center) / scale``, computed in float64, as float32.
 
@@ -192,8 +209,7 @@ class Ranker(Module):
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite.
+        {features}
 
         Returns
         -------
@@ -202,10 +218,7 @@ class Ranker(Module):
 
         Raises
         ------
-        TypeError
-            If the features are not real numbers.
-        ValueError
-            If they are not finite, or not of shape ``(N, F)``.
+        {refused}
         """
         x = checked_features(features, self.num_features)
         return scaled(x, self.center.numpy(), self.scale.numpy())
@@ -214,6 +227,7 @@ class Ranker(Module):
     def prepared(self, data: Dataset) -> Dataset: ...
     @overload
     def prepared(self, data: Iterable[Dataset]) -> Pieces: ...
+    @shared(_PARTS)
     def prepared(self, data: Dataset | Iterable[Dataset]) -> Dataset | Pieces:
         """Return the same rows with `scaled` features: what `net` is trained on.
 
@@ -230,12 +244,7 @@ class Ranker(Module):
 
         Examples
         --------
-        >>> from scipy.sparse import csr_array
-        >>> from lucid import Labels
-        >>> from lucid.io import Dataset
-        >>> from lucid.training import Ranker
-        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
-        >>> ranker = Ranker(num_features=2, num_classes=2)
+        {two_rows}
         >>> ranker.fit_scaling(data.features)
         >>> ranker.prepared(data).features
         array([[ 0. , -0.5],
@@ -243,15 +252,15 @@ class Ranker(Module):
         """
         if isinstance(data, Dataset):
             return replace(data, features=self.scaled(data.features))
-        return _ScaledPieces(self, data)
+        return Changed(data, self.prepared)
 
+    @shared(_PARTS)
     def forward(self, features: Any) -> Tensor:
         """Return the scores of rows of features.
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite, as the data files give them: not yet scaled.
+        {features}
 
         Returns
         -------
@@ -261,13 +270,13 @@ class Ranker(Module):
         scores: Tensor = self.net(self.scaled(features))
         return scores
 
+    @shared(_PARTS)
     def scores(self, features: Any) -> npt.NDArray[Any]:
         """Return the scores as an array, without a graph.
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite, as the data files give them: not yet scaled.
+        {features}
 
         Returns
         -------
@@ -276,10 +285,7 @@ class Ranker(Module):
 
         Raises
         ------
-        TypeError
-            If the features are not real numbers.
-        ValueError
-            If they are not finite, or not of shape ``(N, F)``.
+        {refused}
 
         Examples
         --------
@@ -291,6 +297,7 @@ class Ranker(Module):
             scores: npt.NDArray[Any] = self(features).numpy()
         return scores
 
+    @shared(_PARTS)
     def top_k(
         self, features: Any, k: SupportsIndex
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
@@ -300,8 +307,7 @@ class Ranker(Module):
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite, not yet scaled.
+        {features}
         k : int
             From 1 to ``C``.
 
@@ -418,23 +424,6 @@ class Ranker(Module):
         str
         """
         return ", ".join(f"{name}={getattr(self, name)}" for name in _SIZES)
-
-
-class _ScaledPieces:
-    """Pieces that a ranker scales as they come."""
-
-    def __init__(self, ranker: Ranker, pieces: Iterable[Dataset]) -> None:
-        self._ranker = ranker
-        self._pieces = pieces
-        rows: int | None = getattr(pieces, "num_rows", None)  # what a stream knows beforehand
-        self._rows = sum(map(len, pieces)) if rows is None else rows
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def __iter__(self) -> Iterator[Dataset]:
-        ranker = self._ranker
-        return (replace(piece, features=ranker.scaled(piece.features)) for piece in self._pieces)
 
 
 def _check_texts(names: Any, settings: Any) -> None:
