@@ -81,8 +81,7 @@ class Fitting(Predicting):
         """Train on, for one epoch over these rows: for data that come piece by piece.
 
         The learning rate does not fall and nothing is held out. The threshold is learnt from the
-        rows of all calls, of which only sums are kept. The later a row came, the more it counts:
-        what was seen of an early one are scores of a model that has changed since. With
+        rows of all calls, each as it was scored then; only sums of them are kept. With
         ``solver='lbfgs'``, which wants all rows at once, there is no such method.
 
         Parameters
