@@ -232,6 +232,10 @@ A_MODEL, A_CHECKPOINT = "a model that `lucid train --save` wrote", "the checkpoi
             "what it takes to go on, which --checkpoint writes",
         ),
         (
+            ["train", "{c}", "--resume", "{c}"],
+            "{c}: FILE must be data, got " + A_CHECKPOINT,
+        ),
+        (
             ["train", "{train}", "--resume", "{test}"],
             "{test}: --resume must be the checkpoint of a training, got another file",
         ),
@@ -242,6 +246,14 @@ A_MODEL, A_CHECKPOINT = "a model that `lucid train --save` wrote", "the checkpoi
         (
             ["predict", "{train}", "{m}"],
             "{train}: MODEL must be " + A_MODEL + ", got another file: {m} is one, and comes first",
+        ),
+        (
+            ["predict", "{m}", "{train}", "--output", "{m}"],
+            "{m}: --output would overwrite the model",
+        ),
+        (
+            ["train", "{train}", "--checkpoint", "{m}"],
+            "--checkpoint {m}: there is such a file already: to begin anew, remove it",
         ),
         (
             ["predict", "{m}", "{m}"],
@@ -972,7 +984,7 @@ def test_a_training_with_names_goes_on_with_them(named, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "{train}"], "unless labels are said to be names): 'tag-"),
+        (["train", "{train}"], "names are read by --named-labels, or class_names=True): 'tag-"),
         (["train", "--named-labels"], "--named-labels needs a FILE to train on"),
         (["train", "{train}", "--named-labels", "--test", "{other}"], "not one of the 8 names of"),
         (

@@ -282,7 +282,7 @@ def test_what_overflows_float32_is_an_error(scratch):
         ("\n1 2 3\n", ":1: the header must be three numbers, `rows features labels`, got ''"),
         (
             "0,1 2:3\n",
-            ":1: the header must .*; svmlight's form has none: read it by lucid.io.read_s",
+            ":1: the header must .*; a file in svmlight's form has none: lucid.io.read_svml",
         ),
         ("1 2\n", ":1: the header must be three numbers"),
         ("1 2 -3\n", ":1: the header must be three numbers"),
@@ -433,6 +433,11 @@ def tarred(text):
     return packed.getvalue()
 
 
+def npy(array):
+    np.save(file := io.BytesIO(), array)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("read", [read_xmc, read_svmlight])
 @pytest.mark.parametrize(
     ("content", "words"),
@@ -443,6 +448,7 @@ def tarred(text):
         ),
         (tarred(TEXT), ":1: this is a tar archive: unpack it first"),
         (b"7z\xbc\xaf\x27\x1c", ":1: this is a 7z archive"),
+        (npy(np.eye(2)), ":1: this is a NumPy array, not text"),
         (pickle.dumps({}), ":1: this is a pickle, not text"),
         (safetensors_numpy.save({"a": np.ones(2)}), ":1: this is a safetensors file, such as a mo"),
         (b"\x28\xb5\x2f\xfd\0", ":1: this is compressed with zstd"),
@@ -456,6 +462,7 @@ def tarred(text):
         "zip",
         "tar.gz",
         "7z",
+        "npy",
         "pickle",
         "safetensors",
         "zstd",

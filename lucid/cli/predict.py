@@ -23,7 +23,8 @@ _TOP = 5
 def predict(arguments: argparse.Namespace) -> int:
     """`lucid predict`: the best labels of each row of a file, with their scores."""
     check_outputs(
-        (arguments.model, arguments.file), [("--output", arguments.output, "the predictions")]
+        [(arguments.model, "the model"), (arguments.file, "the data")],
+        [("--output", arguments.output, "the predictions")],
     )
     evaluate.set_threads(arguments.threads)
     check_model_and_data(arguments.model, arguments.file)

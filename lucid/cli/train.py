@@ -25,7 +25,7 @@ from lucid.cli.settings import Settings
 from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
 from lucid.training import Pieces
-from lucid.training.stored import CHECKPOINT
+from lucid.training.stored import CHECKPOINT, kind_of
 from lucid.training.trainer import Listener
 
 _HINT = "; a smaller --lr may help"
@@ -33,9 +33,9 @@ _HINT = "; a smaller --lr may help"
 
 def train(arguments: argparse.Namespace) -> int:
     """`lucid train`: train, test, and save what was asked for, also after Ctrl-C."""
+    _check_inputs(arguments)
     _check_outputs(arguments)
     set_threads(arguments.threads)
-    _check_inputs(arguments)
     begun = _read_checkpoint(arguments)
     chosen = begun.settings
     names = _read_names(arguments.class_names) or begun.class_names
@@ -114,7 +114,12 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     if arguments.patience and not arguments.validation and not arguments.resume:
         raise UsageError("--patience needs --validation FRACTION, or FILE, as well")
     check_outputs(
-        (arguments.file, arguments.test, arguments.validation, arguments.class_names),
+        (
+            (arguments.file, "the data"),
+            (arguments.test, "the data"),
+            (arguments.validation, "the data"),
+            (arguments.class_names, "the names of the classes"),
+        ),
         (
             ("--save", arguments.save, "the model"),
             ("--checkpoint", arguments.checkpoint or arguments.resume, "the checkpoint"),
@@ -123,9 +128,10 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     )
     checkpoint = arguments.checkpoint
     if checkpoint and os.path.exists(checkpoint) and not _is_same(checkpoint, arguments.resume):
+        goes_on = f"--resume {checkpoint} goes on from it; "
         raise UsageError(
-            f"--checkpoint {checkpoint}: there is such a file already: --resume {checkpoint} goes "
-            "on from it; to begin anew, remove it"
+            f"--checkpoint {checkpoint}: there is such a file already: "
+            f"{goes_on if kind_of(checkpoint) == CHECKPOINT else ''}to begin anew, remove it"
         )
     if arguments.plot:
         display.check_can_plot(arguments.plot)

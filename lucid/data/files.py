@@ -21,6 +21,7 @@ _COMPRESSED = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"))
 #: How other files begin that are sooner or later taken for data.
 _FOREIGN = (
     (b"PK", "a zip archive: unpack it first; a pair of .npz is read by read_npz_pair"),
+    (b"\x93NUMPY", "a NumPy array, not text"),
     *((b"\x80" + bytes([protocol]), "a pickle, not text") for protocol in range(2, 6)),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
