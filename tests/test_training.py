@@ -31,6 +31,7 @@ from lucid.training import (
     ranking_metrics,
     save_training,
 )
+from lucid.training.stored import kind_of
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -425,6 +426,24 @@ def test_a_checkpoint_of_another_format_is_refused_with_what_to_do(tmp_path, wri
     lucid.io.save_checkpoint(tmp_path / "c", {}, {"lucid training": json.dumps(written)})
     with pytest.raises(lucid.io.DataFileError, match=message):
         load_training(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"3 4 6\n0 1:0.5\n",
+        b"\1\0\0\0\0\0\0\0",
+        b"\2\0\0\0\0\0\0\0[]",
+        b"\2\0\0\0\0\0\0\0{}",
+        b"\1\0\0\0\0\0\0\0\xff",
+        b"\x15\0\0\0\0\0\0\0" + b'{"__metadata__":null}',
+        (10**5).to_bytes(8, "little") + b"[" * 10**5,
+    ],
+)
+def test_a_file_that_is_neither_model_nor_checkpoint_is_of_no_kind(tmp_path, content):
+    (tmp_path / "f").write_bytes(content)
+    assert kind_of(tmp_path / "f") is None
 
 
 def test_a_checkpoint_says_its_format_and_what_wrote_it(tmp_path):

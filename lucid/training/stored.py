@@ -70,7 +70,9 @@ def load(path: FilePath, kind: Kind) -> tuple[dict[str, npt.NDArray[np.generic]]
     DataFileError
         If it is of another kind, or of a format that this version does not read.
     """
-    arrays, metadata = load_checkpoint(path)
+    metadata = metadata_of(path)
+    if metadata is None:
+        _, metadata = load_checkpoint(path)  # which says what is wrong
     if kind.key not in metadata:
         found = _kind_in(metadata)
         but = "" if found is None else f", but {found.name}"
@@ -82,7 +84,7 @@ def load(path: FilePath, kind: Kind) -> tuple[dict[str, npt.NDArray[np.generic]]
     number = about[_FORMAT]
     if type(number) is not int or not kind.oldest <= number <= kind.newest:
         raise unreadable(path, kind, about)
-    return arrays, about
+    return load_checkpoint(path)[0], about
 
 
 def unreadable(path: FilePath, kind: Kind, about: Mapping[str, Any]) -> DataFileError:
