@@ -748,15 +748,26 @@ def test_a_resumed_training_may_be_longer_and_writes_its_checkpoint(files, tmp_p
         (["--loss", "warp"], "--loss warp: the training of {c} was begun with margin, and goes"),
         (["--seed", "1"], "--seed 1: the training of {c} was begun with 0"),
         (["--batch-size", "9"], "--batch-size 9: the training of {c} was begun with 32"),
-        (["--test", "{test}"], "{c}: was trained on other rows"),
+        (
+            ["--test", "{test}"],
+            "{c}: was trained on other rows: FILE, --test and --validation must be the same as "
+            "before (train: {train}, test: a random 20% held out)",
+        ),
     ],
 )
 def test_a_training_goes_on_only_as_it_was_begun(files, tmp_path, capsys, options, message):
-    places = {"c": str(tmp_path / "c"), "test": files[1]}
+    places = {"c": str(tmp_path / "c"), "train": files[0], "test": files[1]}
     assert cli.main(["train", files[0], "--epochs", "1", "--checkpoint", places["c"]]) == 0
     again = [option.format(**places) for option in options]
     assert cli.main(["train", files[0], "--resume", places["c"], *again]) == 2
     assert message.format(**places) in capsys.readouterr().err
+
+
+def test_a_training_of_a_file_that_is_not_named_again_says_which_one(files, tmp_path, capsys):
+    checkpoint = str(tmp_path / "c")
+    assert cli.main(["train", files[0], "--epochs", "1", "--checkpoint", checkpoint]) == 0
+    assert cli.main(["train", "--resume", checkpoint]) == 2
+    assert f"(train: {files[0]}, test: a random 20% held out)" in capsys.readouterr().err
 
 
 def test_a_training_that_is_done_says_so_and_saves_its_model(files, tmp_path, capsys):

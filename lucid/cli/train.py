@@ -6,9 +6,9 @@ import argparse
 import os
 import signal
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import FrameType
 from typing import Any
 
@@ -48,7 +48,7 @@ def train(arguments: argparse.Namespace) -> int:
         rows = ranker.prepared(split.train)
     settings = chosen.completed(piece.features for piece in data.pieces(rows))
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
-    begun.take_up(trainer, split.fingerprint)
+    begun.take_up(trainer, split)
     if trainer.done > settings.epochs:
         raise UsageError(
             f"--epochs {settings.epochs}: {trainer.done:.3g} are done already in {arguments.resume}"
@@ -61,6 +61,7 @@ def train(arguments: argparse.Namespace) -> int:
         about = {
             "settings": settings.as_dict(),
             "data": split.fingerprint,
+            "origins": split.origins,
             "class_names": ranker.class_names,
         }
         listeners.append(training.Checkpoints(trainer, checkpoint, every, about))
@@ -181,16 +182,21 @@ class _Begun:
     settings: Settings
     origin: str = ""
     state: dict[str, Any] | None = None
-    data: str = ""
-    class_names: Sequence[str] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
-    def take_up(self, trainer: training.Trainer, fingerprint: str) -> None:
+    @property
+    def class_names(self) -> Sequence[str] | None:
+        return self.about.get("class_names")
+
+    def take_up(self, trainer: training.Trainer, split: data.Split) -> None:
         if self.state is None:
             return
-        if fingerprint != self.data:
+        if split.fingerprint != self.about.get("data"):
+            origins = dict(self.about.get("origins") or {})
+            before = ", ".join(f"{name}: {origin}" for name, origin in origins.items())
             raise UsageError(
                 f"{self.origin}: was trained on other rows: FILE, --test and --validation must be "
-                "the same"
+                f"the same as before ({before})"
             )
         try:
             trainer.load_state_dict(self.state)
@@ -199,15 +205,14 @@ class _Begun:
 
 
 def _read_checkpoint(arguments: argparse.Namespace) -> _Begun:
-    names = [field.name for field in fields(Settings)]
+    names = [each.name for each in fields(Settings)]
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if arguments.resume is None:
         return _Begun(Settings.of_options(given))
     state, about = training.load_training(arguments.resume)
     settings = Settings.of_checkpoint(about.get("settings"), given, arguments.resume)
-    class_names = about.get("class_names")
-    return _Begun(settings, arguments.resume, state, about.get("data", ""), class_names)
+    return _Begun(settings, arguments.resume, state, about)
 
 
 def _make_ranker(settings: Settings, split: data.Split) -> training.Ranker:
