@@ -20,7 +20,7 @@ from lucid import cli
 from lucid.cli import data, options, outputs
 from lucid.io import load_checkpoint
 from lucid.labels import Labels
-from lucid.training import LOSSES, Ranker, Trainer
+from lucid.training import LOSSES, Ranker, Trainer, save_training
 
 for package in ("rich", "safetensors", "matplotlib", "threadpoolctl"):
     pytest.importorskip(package)
@@ -153,9 +153,7 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
         (["train", "{train}", "--lr", "1e39"], "a smaller --lr may help"),
         (["train", "{train}", "--hidden", "9" * 18], "out of memory: array is too big"),
         (["train", "{train}", "--hidden", "9" * 20], "out of memory: Maximum allowed dimension"),
-        (["evaluate", "{folder}/bad.txt", "{train}"], "bad.txt: not a whole safetensors file"),
         (["evaluate", "{folder}/m.safetensors", "{folder}/one.txt"], "the model has (3, 2)"),
-        (["evaluate", "{folder}/foreign.safetensors", "{train}"], "not a model that"),
         (["evaluate", "{folder}/m.safetensors", "{folder}/bare.txt"], "bare.txt: no row has a lab"),
         (["evaluate", "{folder}/m.safetensors", "{folder}/full.txt"], "full.txt: each row has all"),
         (["train", "{folder}/bare.txt"], "bare.txt: no row has a label"),
@@ -170,7 +168,6 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
         (["train", "{train}", "--validation", "0.001"], "too few rows to hold some out; give --va"),
         (["train", "{train}", "--validation", "{test}", "--save", "{test}"], "would overwrite the"),
         (["train", "{train}", "--class-names", "{folder}/one.txt"], "--class-names: 2 names, but "),
-        (["train", "{train}", "--resume", "{folder}/m.safetensors"], "not the checkpoint of a tr"),
         (["train", "{train}", "--resume", "{folder}/none"], "none: No such file or directory"),
         (
             ["predict", "{folder}/m.safetensors", "{train}", "--top", "5"],
@@ -181,7 +178,6 @@ def test_the_plot_is_an_svg_file(files, tmp_path):
             ["predict", "{folder}/m.safetensors", "{train}", "--output", "{train}"],
             "would overwrite",
         ),
-        (["predict", "{train}", "{train}"], "train.gz: not a whole safetensors file"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, arguments, message):
@@ -194,13 +190,103 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(files, tmp_path, capsys, argu
     (tmp_path / "few.txt").write_text("9 3 2\n0 0:1\n" + "0,1 0:1\n" * 8)
     (tmp_path / "far.txt").write_text("9 3 2\n" + "0 1:1e308\n" * 5 + "1 1:-1e308\n" * 4)
     Ranker(3, 2).save(tmp_path / "m.safetensors")
-    lucid.io.save_checkpoint(tmp_path / "foreign.safetensors", {"w": np.ones(2)})
     places = {"folder": tmp_path, "train": files[0], "test": files[1]}
     assert cli.main([argument.format(**places) for argument in arguments]) == 2
     errors = capsys.readouterr().err.strip().splitlines()
     assert errors[-1].startswith("lucid: ")
     assert message in errors[-1]
     assert "Traceback" not in "".join(errors)
+
+
+A_MODEL, A_CHECKPOINT = "a model that `lucid train --save` wrote", "the checkpoint of a training"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["train", "{m}"],
+            "{m}: FILE must be data, got " + A_MODEL + ": with data, `lucid predict MODEL FILE` "
+            "and `lucid evaluate MODEL FILE` take it",
+        ),
+        (
+            ["train", "{train}", "--test", "{m}"],
+            "{m}: --test must be data, got " + A_MODEL,
+        ),
+        (
+            ["train", "{train}", "--validation", "{m}"],
+            "{m}: --validation must be data or a fraction, got " + A_MODEL,
+        ),
+        (
+            ["train", "{train}", "--class-names", "{m}"],
+            "{m}: --class-names must be text with the name of a class on each line, got " + A_MODEL,
+        ),
+        (
+            ["train", "{c}"],
+            "{c}: FILE must be data, got " + A_CHECKPOINT + ": `lucid train FILE --resume {c}` "
+            "goes on from it",
+        ),
+        (
+            ["train", "{train}", "--resume", "{m}"],
+            "{m}: --resume must be the checkpoint of a training, got " + A_MODEL + ": it lacks "
+            "what it takes to go on, which --checkpoint writes",
+        ),
+        (
+            ["train", "{c}", "--resume", "{c}"],
+            "{c}: FILE must be data, got " + A_CHECKPOINT,
+        ),
+        (
+            ["train", "{train}", "--resume", "{test}"],
+            "{test}: --resume must be the checkpoint of a training, got another file",
+        ),
+        (
+            ["predict", "{train}", "{train}"],
+            "{train}: MODEL must be " + A_MODEL + ", got another file",
+        ),
+        (
+            ["predict", "{train}", "{m}"],
+            "{train}: MODEL must be " + A_MODEL + ", got another file: {m} is one, and comes first",
+        ),
+        (
+            ["predict", "{m}", "{train}", "--output", "{m}"],
+            "{m}: --output would overwrite the model",
+        ),
+        (
+            ["train", "{train}", "--checkpoint", "{m}"],
+            "--checkpoint {m}: there is such a file already: to begin anew, remove it",
+        ),
+        (
+            ["predict", "{m}", "{m}"],
+            "{m}: FILE must be data, got " + A_MODEL,
+        ),
+        (
+            ["evaluate", "{train}", "{m}"],
+            "{train}: MODEL must be " + A_MODEL + ", got another file: {m} is one, and comes first",
+        ),
+        (
+            ["evaluate", "{c}", "{train}"],
+            "{c}: MODEL must be " + A_MODEL + ", got " + A_CHECKPOINT + ": `lucid train FILE "
+            "--resume {c} --save MODEL` makes a model of it",
+        ),
+        (
+            ["evaluate", "{other}", "{train}"],
+            "{other}: MODEL must be " + A_MODEL + ", got another file",
+        ),
+    ],
+)
+def test_a_file_in_the_place_of_another_kind_is_told_apart(
+    files, tmp_path, capsys, arguments, message
+):
+    places = {"m": tmp_path / "m.safetensors", "c": tmp_path / "c", "other": tmp_path / "other"}
+    Ranker(30, 8).save(places["m"])
+    model = lucid.nn.Linear(30, 8)
+    optimizer = lucid.optim.SGD(model.parameters(), lr=1.0)
+    save_training(places["c"], Trainer(model, lucid.nn.WARPLoss(), optimizer))
+    lucid.io.save_checkpoint(places["other"], {"w": np.ones(2)})
+    places["train"], places["test"] = files
+    assert cli.main([argument.format(**places) for argument in arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lucid: " + message.format(**places))
 
 
 def test_a_model_that_the_last_step_broke_is_not_saved(files, tmp_path, capsys):
@@ -662,15 +748,26 @@ def test_a_resumed_training_may_be_longer_and_writes_its_checkpoint(files, tmp_p
         (["--loss", "warp"], "--loss warp: the training of {c} was begun with margin, and goes"),
         (["--seed", "1"], "--seed 1: the training of {c} was begun with 0"),
         (["--batch-size", "9"], "--batch-size 9: the training of {c} was begun with 32"),
-        (["--test", "{test}"], "{c}: was trained on other rows"),
+        (
+            ["--test", "{test}"],
+            "{c}: was trained on other rows: FILE, --test and --validation must be the same as "
+            "before (train: {train}, test: a random 20% held out)",
+        ),
     ],
 )
 def test_a_training_goes_on_only_as_it_was_begun(files, tmp_path, capsys, options, message):
-    places = {"c": str(tmp_path / "c"), "test": files[1]}
+    places = {"c": str(tmp_path / "c"), "train": files[0], "test": files[1]}
     assert cli.main(["train", files[0], "--epochs", "1", "--checkpoint", places["c"]]) == 0
     again = [option.format(**places) for option in options]
     assert cli.main(["train", files[0], "--resume", places["c"], *again]) == 2
     assert message.format(**places) in capsys.readouterr().err
+
+
+def test_a_training_of_a_file_that_is_not_named_again_says_which_one(files, tmp_path, capsys):
+    checkpoint = str(tmp_path / "c")
+    assert cli.main(["train", files[0], "--epochs", "1", "--checkpoint", checkpoint]) == 0
+    assert cli.main(["train", "--resume", checkpoint]) == 2
+    assert f"(train: {files[0]}, test: a random 20% held out)" in capsys.readouterr().err
 
 
 def test_a_training_that_is_done_says_so_and_saves_its_model(files, tmp_path, capsys):
@@ -898,7 +995,7 @@ def test_a_training_with_names_goes_on_with_them(named, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "{train}"], "unless labels are said to be names): 'tag-"),
+        (["train", "{train}"], "names are read by --named-labels, or class_names=True): 'tag-"),
         (["train", "--named-labels"], "--named-labels needs a FILE to train on"),
         (["train", "{train}", "--named-labels", "--test", "{other}"], "not one of the 8 names of"),
         (

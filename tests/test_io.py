@@ -8,6 +8,7 @@ import json
 import lzma
 import math
 import os
+import pickle
 import struct
 import sys
 import tarfile
@@ -31,7 +32,7 @@ from lucid.io import (
 from lucid.labels import Labels
 
 sparse = pytest.importorskip("scipy.sparse")
-pytest.importorskip("safetensors")
+safetensors_numpy = pytest.importorskip("safetensors.numpy")
 
 
 @pytest.fixture
@@ -279,7 +280,10 @@ def test_what_overflows_float32_is_an_error(scratch):
     [
         ("", ":1: the file is empty"),
         ("\n1 2 3\n", ":1: the header must be three numbers, `rows features labels`, got ''"),
-        ("0,1 2:3\n", ":1: the header must be three numbers"),
+        (
+            "0,1 2:3\n",
+            ":1: the header must .*; a file in svmlight's form has none: lucid.io.read_svml",
+        ),
         ("1 2\n", ":1: the header must be three numbers"),
         ("1 2 -3\n", ":1: the header must be three numbers"),
         ("1 2 " + "9" * 5000 + "\n", ":1: the header must be three numbers"),
@@ -429,13 +433,24 @@ def tarred(text):
     return packed.getvalue()
 
 
+def npy(array):
+    np.save(file := io.BytesIO(), array)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("read", [read_xmc, read_svmlight])
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (zipped(TEXT), ":1: this is a zip archive: unpack it first"),
+        (
+            zipped(TEXT),
+            ":1: this is a zip archive: unpack it first; a pair of .npz is read by read",
+        ),
         (tarred(TEXT), ":1: this is a tar archive: unpack it first"),
         (b"7z\xbc\xaf\x27\x1c", ":1: this is a 7z archive"),
+        (npy(np.eye(2)), ":1: this is a NumPy array, not text"),
+        (pickle.dumps({}), ":1: this is a pickle, not text"),
+        (safetensors_numpy.save({"a": np.ones(2)}), ":1: this is a safetensors file, such as a mo"),
         (b"\x28\xb5\x2f\xfd\0", ":1: this is compressed with zstd"),
         (lzma.compress(TEXT.encode(), lzma.FORMAT_ALONE), ":1: this is compressed with lzma"),
         (TEXT.encode("utf-16"), ":1: this is UTF-16 text: write it as UTF-8"),
@@ -443,7 +458,20 @@ def tarred(text):
         (TEXT.replace("\n", "\r"), ":1: a carriage return inside of a line: lines must end in"),
         ("1 4 6\n0 1:0.5\r1 1:2\n", ":2: a carriage return inside of a line"),
     ],
-    ids=["zip", "tar.gz", "7z", "zstd", "lzma", "utf-16", "utf-16 unmarked", "cr", "a cr"],
+    ids=[
+        "zip",
+        "tar.gz",
+        "7z",
+        "npy",
+        "pickle",
+        "safetensors",
+        "zstd",
+        "lzma",
+        "utf-16",
+        "utf-16 unmarked",
+        "cr",
+        "a cr",
+    ],
 )
 def test_what_is_no_text_is_said_in_words(file, read, content, words):
     with pytest.raises(DataFileError, match=words) as caught:

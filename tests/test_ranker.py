@@ -220,6 +220,66 @@ def test_a_file_with_other_names_or_settings_is_refused(tmp_path, about):
         Ranker.load(path)
 
 
+def rewritten(path, change, drop=()):
+    """Write a model's file again, with another entry and without some arrays."""
+    arrays, metadata = lucid.io.load_checkpoint(path)
+    about = change(json.loads(metadata["lucid ranker"]))
+    kept = {name: array for name, array in arrays.items() if name not in drop}
+    lucid.io.save_checkpoint(path, kept, {"lucid ranker": json.dumps(about)})
+
+
+def without_number(about):
+    return {name: value for name, value in about.items() if name not in ("format", "lucid")}
+
+
+def test_a_file_says_its_format_and_what_wrote_it(tmp_path):
+    Ranker(3, 2).save(tmp_path / "m")
+    about = json.loads(lucid.io.load_checkpoint(tmp_path / "m")[1]["lucid ranker"])
+    assert (about["format"], about["lucid"]) == (1, lucid.__version__)
+
+
+def test_a_file_without_a_number_is_read_if_it_has_all_parts(tmp_path):
+    Ranker(3, 2, class_names=["a", "b"]).save(tmp_path / "m")
+    rewritten(tmp_path / "m", without_number)
+    assert Ranker.load(tmp_path / "m").class_names == ("a", "b")
+
+
+def test_a_file_from_before_propensities_is_refused_with_what_to_do(tmp_path):
+    Ranker(3, 2).save(tmp_path / "m")
+    rewritten(tmp_path / "m", without_number, drop=["propensities"])
+    with pytest.raises(
+        lucid.io.DataFileError,
+        match=r"m: a model .* of lucid 0.1.0 before formats had numbers, "
+        "which lucid .* does not read: train the model again",
+    ):
+        Ranker.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("number", [2, 99, -1, "1", None, True, 1.0])
+def test_a_file_of_an_unknown_format_is_refused_with_what_wrote_it(tmp_path, number):
+    Ranker(3, 2).save(tmp_path / "m")
+    rewritten(tmp_path / "m", lambda about: {**about, "format": number, "lucid": "9.1"})
+    with pytest.raises(
+        lucid.io.DataFileError,
+        match=rf"m: a model .* in format {number}, which lucid 9.1 wrote; lucid "
+        f"{lucid.__version__} reads formats up to 1: install that lucid or a later one, or train",
+    ):
+        Ranker.load(tmp_path / "m")
+
+
+def test_a_format_is_looked_at_before_the_arrays(tmp_path):
+    """A later version may keep them in types that NumPy lacks."""
+    header = json.dumps(
+        {
+            "__metadata__": {"lucid ranker": json.dumps({"format": 2, "lucid": "9.1"})},
+            "net.weight": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]},
+        }
+    ).encode()
+    (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(lucid.io.DataFileError, match=r"in format 2, which lucid 9\.1 wrote"):
+        Ranker.load(tmp_path / "m")
+
+
 def test_names_must_be_as_many_as_classes():
     with pytest.raises(ValueError, match="class_names must be 3, one for each class, got 2"):
         Ranker(4, 3, class_names=["a", "b"])

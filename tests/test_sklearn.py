@@ -500,11 +500,9 @@ def test_thresholds_are_learnt_from_the_rows_of_all_pieces():
     ranker = fitted(max_iter=20).set_params(learning_rate=1e-12)  # the scores stay what they are
     scores = ranker.model_.net(X).detach().numpy()
     of_all, of_the_last = Cuts(), Cuts()
-    of_all.fade(120)
     of_all.add(scores, LABELS, np.ones(120))
     for rows in np.split(np.argsort(LABELS.lengths(), kind="stable"), 6):
         ranker.partial_fit(X[rows], Y[rows])
-        of_all.fade(20)
         of_all.add(scores[rows], LABELS[rows], np.ones(20))
     of_the_last.add(scores[rows], LABELS[rows], np.ones(20))
     np.testing.assert_allclose(ranker.cut_(scores), of_all.fitted()(scores), rtol=1e-5, atol=1e-5)

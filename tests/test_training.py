@@ -1,6 +1,7 @@
 """Training: what a step does, how it goes on where it was, and when it ends."""
 
 import itertools
+import json
 from functools import partial
 
 import numpy as np
@@ -30,6 +31,7 @@ from lucid.training import (
     ranking_metrics,
     save_training,
 )
+from lucid.training.stored import kind_of
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -398,8 +400,56 @@ def test_a_state_without_early_stopping_is_refused_where_there_is_one():
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     Ranker(3, 2).save(tmp_path / "m")
-    with pytest.raises(lucid.io.DataFileError, match="m: not the checkpoint of a training"):
+    with pytest.raises(
+        lucid.io.DataFileError, match="m: not the checkpoint of a training, but a m"
+    ):
         load_training(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            {"state": {}, "about": {}},
+            "c: the checkpoint of a training, of lucid 0.1.0 before formats had "
+            "numbers, which lucid .* does not read: begin the training anew",
+        ),
+        (
+            {"format": 2, "lucid": "9.1"},
+            "c: the checkpoint of a training, in format 2, which lucid 9.1 wrote; lucid .* reads "
+            "formats up to 1: install that lucid or a later one, or begin the training anew",
+        ),
+        ([1], "c: the checkpoint of a training, but not whole"),
+    ],
+)
+def test_a_checkpoint_of_another_format_is_refused_with_what_to_do(tmp_path, written, message):
+    lucid.io.save_checkpoint(tmp_path / "c", {}, {"lucid training": json.dumps(written)})
+    with pytest.raises(lucid.io.DataFileError, match=message):
+        load_training(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"3 4 6\n0 1:0.5\n",
+        b"\1\0\0\0\0\0\0\0",
+        b"\2\0\0\0\0\0\0\0[]",
+        b"\2\0\0\0\0\0\0\0{}",
+        b"\1\0\0\0\0\0\0\0\xff",
+        b"\x15\0\0\0\0\0\0\0" + b'{"__metadata__":null}',
+        (10**5).to_bytes(8, "little") + b"[" * 10**5,
+    ],
+)
+def test_a_file_that_is_neither_model_nor_checkpoint_is_of_no_kind(tmp_path, content):
+    (tmp_path / "f").write_bytes(content)
+    assert kind_of(tmp_path / "f") is None
+
+
+def test_a_checkpoint_says_its_format_and_what_wrote_it(tmp_path):
+    save_training(tmp_path / "c", new_trainer())
+    content = json.loads(lucid.io.load_checkpoint(tmp_path / "c")[1]["lucid training"])
+    assert (content["format"], content["lucid"]) == (1, lucid.__version__)
 
 
 # Listeners.

@@ -119,7 +119,7 @@ def load(
     origins = {"train": origin}
     for name, file, share, its_seed in (
         ("test", test, TEST_SHARE, seed),
-        ("validation", *_file_or_share(validation), seed + 1),
+        ("validation", *file_or_share(validation), seed + 1),
     ):
         if file is not None:
             parts[name] = reading.read_like(file, sizes(data), f"that of {origin}")
@@ -144,7 +144,8 @@ def load(
     )
 
 
-def _file_or_share(validation: str | None) -> tuple[str | None, float | None]:
+def file_or_share(validation: str | None) -> tuple[str | None, float | None]:
+    """Tell what --validation names: a file, or a share of the rows."""
     try:
         return None, None if validation is None else float(validation)
     except ValueError:

@@ -9,6 +9,7 @@ import lucid
 from lucid import training
 from lucid.cli import data, display
 from lucid.cli.errors import UsageError
+from lucid.cli.inputs import check_model_and_data
 
 #: Rows of a file that are read and scored before the next are.
 PIECE = 10_000
@@ -17,6 +18,7 @@ PIECE = 10_000
 def evaluate(arguments: argparse.Namespace) -> int:
     """`lucid evaluate`: the metrics of a saved model on a file."""
     set_threads(arguments.threads)
+    check_model_and_data(arguments.model, arguments.file)
     ranker = training.Ranker.load(arguments.model)
     named = bool(ranker.settings.get("named_labels"))
     reading = data.Reading(named, ranker.class_names, PIECE)

@@ -12,14 +12,14 @@ from lucid.cli.errors import UsageError
 
 
 def check_outputs(
-    inputs: Iterable[str | None], outputs: Iterable[tuple[str, str | None, str]]
+    inputs: Iterable[tuple[str | None, str]], outputs: Iterable[tuple[str, str | None, str]]
 ) -> None:
-    """Refuse outputs that cannot be written, or would overwrite the data or each other.
+    """Refuse outputs that cannot be written, or would overwrite an input or each other.
 
     Parameters
     ----------
-    inputs : iterable of str or None
-        The files that are read.
+    inputs : iterable of tuple
+        Of each file that is read its name if it is given, and what it is.
     outputs : iterable of tuple
         Of each file that is written the option, its name if it is given, and what it will be.
 
@@ -28,7 +28,7 @@ def check_outputs(
     UsageError
         That names the option.
     """
-    taken = {Path(path).resolve(): "the data" for path in inputs if path is not None}
+    taken = {Path(path).resolve(): what for path, what in inputs if path is not None}
     for option, path, what in outputs:
         if path is not None:
             target = Path(path).resolve()

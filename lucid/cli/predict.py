@@ -12,6 +12,7 @@ import numpy as np
 from lucid import training
 from lucid.cli import evaluate
 from lucid.cli.errors import UsageError
+from lucid.cli.inputs import check_model_and_data
 from lucid.cli.outputs import check_outputs
 from lucid.io import DataFileError, Dataset, PredictionWriter, stream_xmc
 
@@ -22,9 +23,11 @@ _TOP = 5
 def predict(arguments: argparse.Namespace) -> int:
     """`lucid predict`: the best labels of each row of a file, with their scores."""
     check_outputs(
-        (arguments.model, arguments.file), [("--output", arguments.output, "the predictions")]
+        [(arguments.model, "the model"), (arguments.file, "the data")],
+        [("--output", arguments.output, "the predictions")],
     )
     evaluate.set_threads(arguments.threads)
+    check_model_and_data(arguments.model, arguments.file)
     ranker = training.Ranker.load(arguments.model)
     top = min(_TOP, ranker.num_classes) if arguments.top is None else arguments.top
     if top > ranker.num_classes:

@@ -6,9 +6,9 @@ import argparse
 import os
 import signal
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import FrameType
 from typing import Any
 
@@ -19,11 +19,13 @@ from lucid import training
 from lucid.cli import data, display
 from lucid.cli.errors import INTERRUPTED, UsageError
 from lucid.cli.evaluate import Tested, set_threads
+from lucid.cli.inputs import DATA, Input, check_inputs
 from lucid.cli.outputs import check_outputs
 from lucid.cli.settings import Settings
 from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
 from lucid.training import Pieces
+from lucid.training.stored import CHECKPOINT, kind_of
 from lucid.training.trainer import Listener
 
 _HINT = "; a smaller --lr may help"
@@ -31,6 +33,7 @@ _HINT = "; a smaller --lr may help"
 
 def train(arguments: argparse.Namespace) -> int:
     """`lucid train`: train, test, and save what was asked for, also after Ctrl-C."""
+    _check_inputs(arguments)
     _check_outputs(arguments)
     set_threads(arguments.threads)
     begun = _read_checkpoint(arguments)
@@ -45,7 +48,7 @@ def train(arguments: argparse.Namespace) -> int:
         rows = ranker.prepared(split.train)
     settings = chosen.completed(piece.features for piece in data.pieces(rows))
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
-    begun.take_up(trainer, split.fingerprint)
+    begun.take_up(trainer, split)
     if trainer.done > settings.epochs:
         raise UsageError(
             f"--epochs {settings.epochs}: {trainer.done:.3g} are done already in {arguments.resume}"
@@ -58,6 +61,7 @@ def train(arguments: argparse.Namespace) -> int:
         about = {
             "settings": settings.as_dict(),
             "data": split.fingerprint,
+            "origins": split.origins,
             "class_names": ranker.class_names,
         }
         listeners.append(training.Checkpoints(trainer, checkpoint, every, about))
@@ -111,7 +115,12 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     if arguments.patience and not arguments.validation and not arguments.resume:
         raise UsageError("--patience needs --validation FRACTION, or FILE, as well")
     check_outputs(
-        (arguments.file, arguments.test, arguments.validation, arguments.class_names),
+        (
+            (arguments.file, "the data"),
+            (arguments.test, "the data"),
+            (arguments.validation, "the data"),
+            (arguments.class_names, "the names of the classes"),
+        ),
         (
             ("--save", arguments.save, "the model"),
             ("--checkpoint", arguments.checkpoint or arguments.resume, "the checkpoint"),
@@ -120,12 +129,24 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     )
     checkpoint = arguments.checkpoint
     if checkpoint and os.path.exists(checkpoint) and not _is_same(checkpoint, arguments.resume):
+        goes_on = f"--resume {checkpoint} goes on from it; "
         raise UsageError(
-            f"--checkpoint {checkpoint}: there is such a file already: --resume {checkpoint} goes "
-            "on from it; to begin anew, remove it"
+            f"--checkpoint {checkpoint}: there is such a file already: "
+            f"{goes_on if kind_of(checkpoint) == CHECKPOINT else ''}to begin anew, remove it"
         )
     if arguments.plot:
         display.check_can_plot(arguments.plot)
+
+
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    names = "text with the name of a class on each line"
+    check_inputs(
+        Input("FILE", arguments.file, DATA),
+        Input("--test", arguments.test, DATA),
+        Input("--validation", data.file_or_share(arguments.validation)[0], f"{DATA} or a fraction"),
+        Input("--class-names", arguments.class_names, names),
+        Input("--resume", arguments.resume, CHECKPOINT),
+    )
 
 
 def _is_same(path: str, other: str | None) -> bool:
@@ -161,16 +182,21 @@ class _Begun:
     settings: Settings
     origin: str = ""
     state: dict[str, Any] | None = None
-    data: str = ""
-    class_names: Sequence[str] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
-    def take_up(self, trainer: training.Trainer, fingerprint: str) -> None:
+    @property
+    def class_names(self) -> Sequence[str] | None:
+        return self.about.get("class_names")
+
+    def take_up(self, trainer: training.Trainer, split: data.Split) -> None:
         if self.state is None:
             return
-        if fingerprint != self.data:
+        if split.fingerprint != self.about.get("data"):
+            origins = dict(self.about.get("origins") or {})
+            before = ", ".join(f"{name}: {origin}" for name, origin in origins.items())
             raise UsageError(
                 f"{self.origin}: was trained on other rows: FILE, --test and --validation must be "
-                "the same"
+                f"the same as before ({before})"
             )
         try:
             trainer.load_state_dict(self.state)
@@ -179,15 +205,14 @@ class _Begun:
 
 
 def _read_checkpoint(arguments: argparse.Namespace) -> _Begun:
-    names = [field.name for field in fields(Settings)]
+    names = [each.name for each in fields(Settings)]
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if arguments.resume is None:
         return _Begun(Settings.of_options(given))
     state, about = training.load_training(arguments.resume)
     settings = Settings.of_checkpoint(about.get("settings"), given, arguments.resume)
-    class_names = about.get("class_names")
-    return _Begun(settings, arguments.resume, state, about.get("data", ""), class_names)
+    return _Begun(settings, arguments.resume, state, about)
 
 
 def _make_ranker(settings: Settings, split: data.Split) -> training.Ranker:

@@ -1,5 +1,6 @@
 """Checkpoints: ``safetensors`` files that are either written whole or not at all."""
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from lucid.data.dataset import DataFileError
 from lucid.data.files import FilePath, opened
 from lucid.system.atomic import replacing
 from lucid.system.optional import require
+
+_LONGEST_HEADER = 100_000_000  # of safetensors
 
 
 def save_checkpoint(
@@ -127,6 +130,23 @@ def load_checkpoint(path: FilePath) -> tuple[dict[str, npt.NDArray[Any]], dict[s
             return {n: _read_array(path, content, n) for n in names}, content.metadata() or {}
     except safetensors.SafetensorError as error:
         raise DataFileError(f"{path}: not a whole safetensors file: {error}") from error
+
+
+def metadata_of(path: FilePath) -> dict[str, str] | None:
+    """Return the metadata of a ``safetensors`` file; None of any other file.
+
+    Only the header is read: its length in 8 bytes, and JSON.
+    """
+    with opened(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _LONGEST_HEADER:
+            return None
+        text = file.read(length)
+    try:
+        header = json.loads(text)
+        return dict(header.get("__metadata__", {}))
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def _read_array(path: FilePath, content: Any, name: str) -> npt.NDArray[Any]:

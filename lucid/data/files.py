@@ -20,7 +20,9 @@ FilePath = str | os.PathLike[str]
 _COMPRESSED = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"))
 #: How other files begin that are sooner or later taken for data.
 _FOREIGN = (
-    (b"PK", "a zip archive: unpack it first"),
+    (b"PK", "a zip archive: unpack it first; a pair of .npz is read by read_npz_pair"),
+    (b"\x93NUMPY", "a NumPy array, not text"),
+    *((b"\x80" + bytes([protocol]), "a pickle, not text") for protocol in range(2, 6)),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
     (b"\x04\x22\x4d\x18", "compressed with lz4: unpack it first"),
@@ -93,6 +95,8 @@ def text_pieces(path: FilePath, largest_ratio: float = math.inf) -> Iterator[byt
         for magic, what in _FOREIGN:
             if first.startswith(magic):
                 raise DataFileError(f"{path}:1: this is {what}")
+        if first.startswith(b"\0\0\0\0{", 4):  # the rest of the header's length, and the header
+            raise DataFileError(f"{path}:1: this is a safetensors file, such as a model, not text")
         if first.startswith(b"ustar", 257):
             raise DataFileError(f"{path}:1: this is a tar archive: unpack it first")
         yield first.removeprefix(codecs.BOM_UTF8)

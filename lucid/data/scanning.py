@@ -55,8 +55,8 @@ def scan(
     if code != scanner.OK:
         what = {
             scanner.BAD_LABEL: (
-                "not a label (expected numbers, `label,label,...`, "
-                "unless labels are said to be names)"
+                "not a label (expected numbers, `label,label,...`; names are read by "
+                "--named-labels, or class_names=True)"
             ),
             scanner.BAD_FEATURE: "not a feature (expected `index:value`)",
             scanner.BAD_VALUE: f"not a feature with a finite {real} value",

@@ -1,5 +1,6 @@
 """The text form of the Extreme Classification Repository."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -151,9 +152,12 @@ def read_header(path: FilePath, line: bytes) -> Header:
         raise DataFileError(f"{path}:1: the file is empty")
     sizes = line.split(maxsplit=3)
     if len(sizes) != 3 or not all(s.isdigit() and len(s) < 19 for s in sizes):
+        hint = ""
+        if re.search(rb"(^|\s)[0-9]+:", line):  # a feature
+            hint = "; a file in svmlight's form has none: lucid.io.read_svmlight reads it"
         raise DataFileError(
             f"{path}:1: the header must be three numbers, `rows features labels`, "
-            f"got {shown(line.strip())}"
+            f"got {shown(line.strip())}{hint}"
         )
     header = Header(*map(int, sizes))
     if not (1 <= header.num_features <= LARGEST_INDEX and 1 <= header.num_classes <= LARGEST_INDEX):

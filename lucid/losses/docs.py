@@ -1,16 +1,16 @@
 """What the docstrings of all losses say alike, written once.
 
-A docstring names a part in braces, alone in its line, as ``{x}``; `shared` puts the part in its
-place. What a function of arrays says holds for the function of tensors that is made from it, but
-for the parts that `TENSORS` has of its own.
+The parts are put in their places by `lucid.system.docstrings`. What a function of arrays says holds
+for the function of tensors that is made from it, but for the parts that `TENSORS` has of its own.
 """
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
-T = TypeVar("T", bound=Callable[..., Any])
+from lucid.system.docstrings import T, fill
+from lucid.system.docstrings import shared as shared
 
 #: How users call it, by the function of tensors in `lucid.nn.functional`.
 ARRAYS = {
@@ -65,39 +65,21 @@ MODULES = {
     "reduction": ARRAYS["reduction"].replace("row", "sample"),
 }
 
-_PART = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)
 
-
-def fill(docstring: str, parts: Mapping[str, str]) -> str:
-    """Put the named parts in their places."""
-
-    def part(match: re.Match[str]) -> str:
-        indent, name = match.groups()
-        lines = parts[name].strip("\n").split("\n")
-        return "\n".join(indent + line if line else line for line in lines)
-
-    return _PART.sub(part, docstring)
-
-
-def shared(parts: Mapping[str, str]) -> Callable[[T], T]:
-    """Return a decorator that fills in the parts of a docstring, and keeps it as it was, too."""
-
-    def decorate(documented: T) -> T:
-        if documented.__doc__ is not None:  # which it is under -OO
-            own = {k: v for k, v in parts.items() if v is not ARRAYS.get(k)}
-            documented.__template__ = documented.__doc__, own  # type: ignore[attr-defined]
-            documented.__doc__ = fill(documented.__doc__, parts)
-        return documented
-
-    return decorate
+def _template(arrays: Callable[..., Any]) -> tuple[str | None, dict[str, str]]:
+    """Return a docstring with its places, but without examples, and the parts that are its own."""
+    template, parts = getattr(arrays, "__template__", (None, {}))
+    if template is None:
+        return None, {}
+    own = {name: part for name, part in parts.items() if part is not ARRAYS.get(name)}
+    return inspect.cleandoc(template).partition("\nExamples\n")[0], own
 
 
 def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
     """Return the docstring of the function of tensors: that of arrays, with another example."""
-    template, own = getattr(arrays, "__template__", (None, {}))
-    if template is None:
+    text, own = _template(arrays)
+    if text is None:
         return None
-    text = inspect.cleandoc(template).partition("\nExamples\n")[0]
     text = text.replace(" of arrays, and its gradient", "", 1)
     text = text.replace("lucid.nn.functional.", "lucid.losses.").replace(
         "The same of tensors", "The same of arrays, with the gradient"
@@ -122,10 +104,9 @@ torch.Tensor
 
 def of_torch(arrays: Callable[..., Any], example: str) -> str | None:
     """Return the docstring of the function of PyTorch's tensors."""
-    template, own = getattr(arrays, "__template__", (None, {}))
-    if template is None:
+    text, own = _template(arrays)
+    if text is None:
         return None
-    text = inspect.cleandoc(template).partition("\nExamples\n")[0]
     text = text.replace(" of arrays, and its gradient", " of PyTorch's tensors", 1)
     text = text.replace("The same of tensors", "The same of lucid's tensors")
     return f"{fill(text, TORCH | own)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"

@@ -6,10 +6,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from lucid.losses.docs import shared
 from lucid.losses.warp import harmonic
 from lucid.metrics.docs import ALL
 from lucid.metrics.rows import Counts, Rows, Values
+from lucid.system.docstrings import shared
 
 #: Where equal scores come in a ranking of all classes: labels last, or in all orders.
 Ties = Literal["worst", "expected"]

@@ -1,4 +1,4 @@
-"""What the docstrings of the metrics say alike, written once: see `lucid.losses.docs`."""
+"""What the docstrings of the metrics say alike, written once: see `lucid.system.docstrings`."""
 
 _ROWS = {
     "labels": """

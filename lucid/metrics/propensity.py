@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from lucid.arrays.checks import as_array, as_int, kind_of
 from lucid.labels import Labels, any_form
-from lucid.losses.docs import shared
 from lucid.metrics.docs import BEST
 from lucid.metrics.rows import Rows, Ties, Values, checked_k, discounts_of_first, rows_of_best
 from lucid.metrics.topk import TopK
+from lucid.system.docstrings import shared
 
 
 @shared(BEST)

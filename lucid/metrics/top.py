@@ -5,10 +5,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid.losses.docs import shared
 from lucid.metrics.docs import BEST, GAINS
 from lucid.metrics.rows import Ties, checked_k, discounts_of_first, rows_of_best
 from lucid.metrics.topk import TopK
+from lucid.system.docstrings import shared
 
 
 @shared(BEST)

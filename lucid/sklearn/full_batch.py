@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from lucid.autograd.grad import grad
 from lucid.io import Dataset
 from lucid.nn import Module
+from lucid.nn.losses.criterion import Criterion
 from lucid.system.blas import one_thread_each
 
 Vector = npt.NDArray[np.float64]
@@ -23,20 +24,15 @@ Vector = npt.NDArray[np.float64]
 _NEWTON_STEPS = 3
 
 
-def train(
-    model: Module,
-    criterion: Callable[..., Any],
-    data: Dataset,
-    *,
-    weight_decay: float,
-    max_iter: int,
-    tol: float,
-) -> int:
+def fit(estimator: Any, net: Module, criterion: Criterion, data: Dataset, iterations: int) -> int:
     """Minimise the loss of all rows, plus half the weight decay times the squares of the weights.
 
-    The parameters must be float64. Returns the number of iterations.
+    The parameters become float64. Returns the number of iterations.
     """
-    objective = _Objective(model, criterion, data, weight_decay)
+    net.to(np.float64)
+    data = replace(data, features=data.features.astype(np.float64, copy=False))
+    tol = estimator.tol
+    objective = _Objective(net, criterion, data, estimator.weight_decay)
     # What SciPy warns of on the way, such as a line that is searched too far, is not the user's.
     with one_thread_each(), np.errstate(all="ignore"):
         found = minimize(
@@ -44,22 +40,22 @@ def train(
             objective.start(),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": max_iter, "maxfun": 2 * max_iter, "gtol": tol, "ftol": 0.0},
+            options={"maxiter": iterations, "maxfun": 2 * iterations, "gtol": tol, "ftol": 0.0},
         )
-        out_of_steps = found.nit >= max_iter or found.nfev >= 2 * max_iter
+        out_of_steps = found.nit >= iterations or found.nfev >= 2 * iterations
         if out_of_steps:
             left = np.abs(objective(found.x)[1]).max()
         else:
             left = _polish(objective, found.x, tol)
     if not left <= tol:
         warnings.warn(
-            f"L-BFGS has not converged: after {found.nit} iterations, of max_iter={max_iter}, an "
+            f"L-BFGS has not converged: after {found.nit} iterations, of max_iter={iterations}, an "
             f"element of the gradient is {left:.2g}, above tol={tol:g}; raise max_iter or tol, "
             "scale the features, or take a loss without edges, such as 'squared-margin' or 'lsep'",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
-    model.zero_grad()
+    net.zero_grad()
     return int(found.nit)
 
 
@@ -67,7 +63,7 @@ class _Objective:
     """What is minimised, as a function of all parameters in one vector."""
 
     def __init__(
-        self, model: Module, criterion: Callable[..., Any], data: Dataset, weight_decay: float
+        self, model: Module, criterion: Criterion, data: Dataset, weight_decay: float
     ) -> None:
         self.model, self.criterion, self.data = model, criterion, data
         self.parameters = [p for p in model.parameters() if p.requires_grad]

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid.io import Dataset
 from lucid.labels import Labels
+from lucid.nn import Module
+from lucid.sklearn.scores import scores_in_parts
 from lucid.training import top_k
 
 Array = npt.NDArray[Any]
@@ -25,10 +28,10 @@ Array = npt.NDArray[Any]
 HIGHEST = 5
 #: No cut is looked for below so many scores: were they all labels, F1 would still be low.
 _MOST_LABELS = 1000
+#: The cuts are learnt from as many rows as have so many scores together.
+_SCORES_AT_MOST = 1 << 28
 #: Keeps the weights small where few rows tell little.
 _RIDGE = 1e-3
-#: How fast rows that came earlier count less: see `Cuts.fade`.
-_FADING = 4
 
 
 @dataclass(frozen=True)
@@ -48,24 +51,26 @@ class Cuts:
     """What is known of the best cuts of rows, some rows at a time: sums, and no row.
 
     They are those of the least squares: the weight of the rows, and the means and products of what
-    is observed of each, its highest scores and its best cut.
+    is observed of each, its highest scores and its best cut. All rows count equally, also those
+    that were scored before the model was trained on: to let them fade was not better, on average,
+    on held-out rows of four data sets.
     """
 
     def __init__(self) -> None:
-        self._weight = self._weight_seen = 0.0
+        self._weight = 0.0
         self._mean: Any = 0.0
         self._scatter: Any = 0.0  # sum of the products of differences from the mean
 
-    def fade(self, weight: float) -> None:
-        """Make what is known count less, before rows of so much weight are added.
-
-        A row that came at time t, in weight of rows, counts as (t / now)^4 of one that comes now:
-        the last fifth of the rows makes two thirds of what is learnt.
-        """
-        factor = (self._weight_seen / (self._weight_seen + weight)) ** _FADING
-        self._weight_seen += weight
-        self._weight *= factor
-        self._scatter *= factor
+    def learn(self, net: Module, data: Dataset) -> Cut:
+        """Take in rows, or some of them where there are very many, and return the thresholds."""
+        classes = data.num_classes
+        most = max(1, _SCORES_AT_MOST // classes)
+        if most < len(data):
+            data = data[np.linspace(0, len(data) - 1, most).astype(np.int64)]
+        weight = np.ones(len(data)) if data.sample_weight is None else data.sample_weight
+        for part, scores in scores_in_parts(net, data.features, classes):
+            self.add(scores, data.labels[part], weight[part])
+        return self.fitted()
 
     def add(self, scores: Array, labels: Labels, weight: Array) -> None:
         """Take in rows."""

@@ -18,8 +18,9 @@ from lucid.training.named import (
     make_loss,
     make_optimizer,
 )
+from lucid.training.pieces import Pieces
 from lucid.training.ranker import Ranker
-from lucid.training.trainer import Diverged, Pieces, Step, Trainer, linear_decay
+from lucid.training.trainer import Diverged, Step, Trainer, linear_decay
 from lucid.training.validation import Validation, evaluate, ranking_metrics
 
 __all__ = [

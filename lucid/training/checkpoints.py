@@ -1,16 +1,15 @@
 """The state of a training in a file, from which another process goes on."""
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from lucid.io import DataFileError, load_checkpoint, save_checkpoint
+from lucid.io import DataFileError
+from lucid.training import stored
 from lucid.training.trainer import Step, Trainer
 
-_KIND = "lucid training"
 #: How JSON names an array that is kept beside it, and a dict whose keys are numbers.
 _ARRAY, _NUMBERED = "array", "numbered"
 
@@ -50,8 +49,7 @@ def save_training(
     """
     arrays: dict[str, Any] = {}
     state = _without_arrays(trainer.state_dict(), "", arrays)
-    text = json.dumps({"state": state, "about": dict(about or {})})
-    save_checkpoint(path, arrays, {_KIND: text})
+    stored.save(path, stored.CHECKPOINT, arrays, {"state": state, "about": dict(about or {})})
 
 
 def load_training(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -72,7 +70,7 @@ def load_training(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[st
     Raises
     ------
     DataFileError
-        If the file holds something else.
+        If the file holds something else, or is in a format that this version does not read.
     OSError
         If it cannot be read.
 
@@ -87,11 +85,8 @@ def load_training(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[st
     >>> sorted(state["model"])
     ['bias', 'weight']
     """
-    arrays, metadata = load_checkpoint(path)
-    if _KIND not in metadata:
-        raise DataFileError(f"{path}: not the checkpoint of a training")
+    arrays, content = stored.load(path, stored.CHECKPOINT)
     try:
-        content = json.loads(metadata[_KIND])
         return _with_arrays(content["state"], arrays), dict(content["about"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataFileError(

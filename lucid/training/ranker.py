@@ -1,6 +1,5 @@
 """A ranker: the model that trainings of this library make, and its file."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,20 +11,40 @@ import numpy.typing as npt
 from lucid.autograd.creation import ones, zeros
 from lucid.autograd.grad_mode import no_grad
 from lucid.autograd.tensor import Tensor
-from lucid.io import DataFileError, Dataset, load_checkpoint, save_checkpoint
+from lucid.io import DataFileError, Dataset
 from lucid.labels import Labels
 from lucid.metrics import propensities
 from lucid.metrics.propensity import propensities_of_pieces
 from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
+from lucid.system.docstrings import shared
+from lucid.training import stored
 from lucid.training.best import top_k
+from lucid.training.pieces import Changed, Pieces
 from lucid.training.scaling import Scaling, checked_features, scaled
-from lucid.training.trainer import Pieces
 
-_KIND = "lucid ranker"
 _SIZES = ("num_features", "num_classes", "hidden")
 
 #: `Ranker.top_k` computes about so many scores at once.
 _SCORES_AT_ONCE = 1 << 22
+
+#: What the docstrings of the methods say alike.
+_PARTS = {
+    "features": """
+features : scipy.sparse matrix or array, or array_like
+    Shape ``(N, F)``, finite, as the data files give them: not yet scaled.""",
+    "refused": """
+TypeError
+    If the features are not real numbers.
+ValueError
+    If they are not finite, or not of shape ``(N, F)``.""",
+    "two_rows": """
+>>> from scipy.sparse import csr_array
+>>> from lucid import Labels
+>>> from lucid.io import Dataset
+>>> from lucid.training import Ranker
+>>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
+>>> ranker = Ranker(num_features=2, num_classes=2)""",
+}
 
 
 class Ranker(Module):
@@ -144,6 +163,7 @@ class Ranker(Module):
             values = propensities(labels, num_classes=self.num_classes)
         self.load_state_dict({"propensities": values}, strict=False)
 
+    @shared(_PARTS)
     def fit_to(self, data: Dataset | Iterable[Dataset]) -> None:
         """Learn scaling and propensities from the training set, in one pass over it.
 
@@ -163,12 +183,7 @@ class Ranker(Module):
 
         Examples
         --------
-        >>> from scipy.sparse import csr_array
-        >>> from lucid import Labels
-        >>> from lucid.io import Dataset
-        >>> from lucid.training import Ranker
-        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
-        >>> ranker = Ranker(num_features=2, num_classes=2)
+        {two_rows}
         >>> ranker.fit_to(data)
         >>> ranker.scale.tolist()
         [4.0, 1.0]
@@ -184,6 +199,7 @@ class Ranker(Module):
         self.fit_propensities(labels())
         self._set_scaling(scaling)
 
+    @shared(_PARTS)
     def scaled(self, features: Any) -> Any:
         """Return ``(features - center) / scale``, computed in float64, as float32.
 
@@ -193,8 +209,7 @@ class Ranker(Module):
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite.
+        {features}
 
         Returns
         -------
@@ -203,10 +218,7 @@ class Ranker(Module):
 
         Raises
         ------
-        TypeError
-            If the features are not real numbers.
-        ValueError
-            If they are not finite, or not of shape ``(N, F)``.
+        {refused}
         """
         x = checked_features(features, self.num_features)
         return scaled(x, self.center.numpy(), self.scale.numpy())
@@ -215,6 +227,7 @@ class Ranker(Module):
     def prepared(self, data: Dataset) -> Dataset: ...
     @overload
     def prepared(self, data: Iterable[Dataset]) -> Pieces: ...
+    @shared(_PARTS)
     def prepared(self, data: Dataset | Iterable[Dataset]) -> Dataset | Pieces:
         """Return the same rows with `scaled` features: what `net` is trained on.
 
@@ -231,12 +244,7 @@ class Ranker(Module):
 
         Examples
         --------
-        >>> from scipy.sparse import csr_array
-        >>> from lucid import Labels
-        >>> from lucid.io import Dataset
-        >>> from lucid.training import Ranker
-        >>> data = Dataset(csr_array([[0.0, 5.0], [4.0, 6.0]]), Labels.from_lists([[0], [1]], 2))
-        >>> ranker = Ranker(num_features=2, num_classes=2)
+        {two_rows}
         >>> ranker.fit_scaling(data.features)
         >>> ranker.prepared(data).features
         array([[ 0. , -0.5],
@@ -244,15 +252,15 @@ class Ranker(Module):
         """
         if isinstance(data, Dataset):
             return replace(data, features=self.scaled(data.features))
-        return _ScaledPieces(self, data)
+        return Changed(data, self.prepared)
 
+    @shared(_PARTS)
     def forward(self, features: Any) -> Tensor:
         """Return the scores of rows of features.
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite, as the data files give them: not yet scaled.
+        {features}
 
         Returns
         -------
@@ -262,13 +270,13 @@ class Ranker(Module):
         scores: Tensor = self.net(self.scaled(features))
         return scores
 
+    @shared(_PARTS)
     def scores(self, features: Any) -> npt.NDArray[Any]:
         """Return the scores as an array, without a graph.
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite, as the data files give them: not yet scaled.
+        {features}
 
         Returns
         -------
@@ -277,10 +285,7 @@ class Ranker(Module):
 
         Raises
         ------
-        TypeError
-            If the features are not real numbers.
-        ValueError
-            If they are not finite, or not of shape ``(N, F)``.
+        {refused}
 
         Examples
         --------
@@ -292,6 +297,7 @@ class Ranker(Module):
             scores: npt.NDArray[Any] = self(features).numpy()
         return scores
 
+    @shared(_PARTS)
     def top_k(
         self, features: Any, k: SupportsIndex
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
@@ -301,8 +307,7 @@ class Ranker(Module):
 
         Parameters
         ----------
-        features : scipy.sparse matrix or array, or array_like
-            Shape ``(N, F)``, finite, not yet scaled.
+        {features}
         k : int
             From 1 to ``C``.
 
@@ -359,8 +364,7 @@ class Ranker(Module):
         if self.settings:
             about["settings"] = self.settings
         arrays = {name: value.numpy() for name, value in self.state_dict().items()}
-        # One entry, as safetensors writes several in any order: the same model, the same bytes.
-        save_checkpoint(path, arrays, {_KIND: json.dumps(about)})
+        stored.save(path, stored.MODEL, arrays, about)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -378,7 +382,7 @@ class Ranker(Module):
         Raises
         ------
         DataFileError
-            If the file holds something else.
+            If the file holds something else, or is in a format that this version does not read.
         OSError
             If it cannot be read.
 
@@ -389,11 +393,10 @@ class Ranker(Module):
         >>> Ranker.load("model.safetensors").num_classes
         2
         """
-        arrays, metadata = load_checkpoint(path)
-        if _KIND not in metadata:
-            raise DataFileError(f"{path}: not a model that `lucid train --save` wrote")
+        arrays, about = stored.load(path, stored.MODEL)
+        if about["format"] == 0 and "propensities" not in arrays:  # those came before the numbers
+            raise stored.unreadable(path, stored.MODEL, about)
         try:
-            about = json.loads(metadata[_KIND])
             features, classes, hidden = (about[name] for name in _SIZES)
             names, settings = about.get("class_names"), about.get("settings", {})
             if not all(type(size) is int for size in (features, classes, hidden)):
@@ -421,23 +424,6 @@ class Ranker(Module):
         str
         """
         return ", ".join(f"{name}={getattr(self, name)}" for name in _SIZES)
-
-
-class _ScaledPieces:
-    """Pieces that a ranker scales as they come."""
-
-    def __init__(self, ranker: Ranker, pieces: Iterable[Dataset]) -> None:
-        self._ranker = ranker
-        self._pieces = pieces
-        rows: int | None = getattr(pieces, "num_rows", None)  # what a stream knows beforehand
-        self._rows = sum(map(len, pieces)) if rows is None else rows
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def __iter__(self) -> Iterator[Dataset]:
-        ranker = self._ranker
-        return (replace(piece, features=ranker.scaled(piece.features)) for piece in self._pieces)
 
 
 def _check_texts(names: Any, settings: Any) -> None:

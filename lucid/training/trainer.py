@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,38 +16,12 @@ from lucid.optim import Optimizer
 from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.history import Epoch, History
+from lucid.training.pieces import Pieces
 from lucid.training.scaling import warn_if_unscaled
 
 
 class Diverged(FloatingPointError):
     """A training whose numbers are no longer finite: most often the learning rate is too large."""
-
-
-@runtime_checkable
-class Pieces(Protocol):
-    """A training set that is read piece by piece, because it is larger than the memory.
-
-    It has a length, the number of its rows, and each ``iter`` of it is a new pass over the same
-    pieces, each a `Dataset`. Rows are shuffled within a piece, and no mini-batch has rows of two.
-
-    See Also
-    --------
-    Ranker.prepared : Makes them of a file that is read in pieces.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from lucid import Labels
-    >>> from lucid.io import Dataset
-    >>> from lucid.training import Pieces
-    >>> piece = Dataset(np.ones((2, 3)), Labels.from_lists([[0], [1]], num_classes=2))
-    >>> isinstance([piece, piece], Pieces)  # but of a list, the length is not that of the rows
-    True
-    """
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Dataset]: ...
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from lucid.metrics.rows import rows_of_best
 from lucid.nn import Module
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
-from lucid.training.trainer import Diverged, Pieces
+from lucid.training.pieces import Pieces
+from lucid.training.trainer import Diverged
 
 #: A metric is the mean over rows of something of the scores and labels of each.
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]

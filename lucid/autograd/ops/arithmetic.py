@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from lucid.autograd.docs import SECTIONS
 from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import log
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Tensor
+from lucid.system.docstrings import shared
 
 __all__ = ["add", "divide", "multiply", "negative", "power", "subtract"]
 
 
 @primitive
+@shared(SECTIONS)
 def add(x: Tensor, y: Tensor) -> Result:
     """Return ``x + y`` for each element.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Examples
     --------
@@ -35,17 +31,11 @@ def add(x: Tensor, y: Tensor) -> Result:
 
 
 @primitive
+@shared(SECTIONS)
 def subtract(x: Tensor, y: Tensor) -> Result:
     """Return ``x - y`` for each element.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Examples
     --------
@@ -61,17 +51,11 @@ def subtract(x: Tensor, y: Tensor) -> Result:
 
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def multiply(x: Tensor, y: Tensor) -> Result:
     """Return ``x * y`` for each element.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Examples
     --------
@@ -87,17 +71,11 @@ def multiply(x: Tensor, y: Tensor) -> Result:
 
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def divide(x: Tensor, y: Tensor) -> Result:
     """Return ``x / y`` for each element.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Examples
     --------
@@ -113,17 +91,11 @@ def divide(x: Tensor, y: Tensor) -> Result:
 
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def power(x: Tensor, y: Tensor) -> Result:
     r"""Return :math:`x^y` for each element.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Notes
     -----
@@ -162,16 +134,11 @@ def _slope_in_exponent(z: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 @primitive
+@shared(SECTIONS)
 def negative(x: Tensor) -> Result:
     """Return ``-x`` for each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Examples
     --------

@@ -7,25 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from lucid.autograd.docs import SECTIONS
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor, TensorLike, method
+from lucid.system.docstrings import shared
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 
 
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def maximum(x: Tensor, y: Tensor) -> Result:
     """Return the larger one of each pair of elements.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Notes
     -----
@@ -45,17 +41,11 @@ def maximum(x: Tensor, y: Tensor) -> Result:
 
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def minimum(x: Tensor, y: Tensor) -> Result:
     """Return the smaller one of each pair of elements.
 
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast together.
-
-    Returns
-    -------
-    Tensor
+    {of_two}
 
     Notes
     -----

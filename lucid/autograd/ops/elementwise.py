@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lucid.autograd.docs import SECTIONS
 from lucid.autograd.ops.choices import where
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Tensor, TensorLike, as_tensor, method
+from lucid.system.docstrings import shared
 
 __all__ = ["abs", "exp", "log", "relu", "sigmoid", "sqrt", "tanh"]
 
@@ -15,16 +17,11 @@ __all__ = ["abs", "exp", "log", "relu", "sigmoid", "sqrt", "tanh"]
 @method
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def exp(x: Tensor) -> Result:
     r"""Return :math:`e^x` for each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Examples
     --------
@@ -37,16 +34,11 @@ def exp(x: Tensor) -> Result:
 
 @method
 @primitive
+@shared(SECTIONS)
 def log(x: Tensor) -> Result:
     r"""Return the natural logarithm of each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Examples
     --------
@@ -60,16 +52,11 @@ def log(x: Tensor) -> Result:
 @method
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def sqrt(x: Tensor) -> Result:
     r"""Return :math:`\sqrt{x}` for each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Examples
     --------
@@ -83,16 +70,11 @@ def sqrt(x: Tensor) -> Result:
 @method
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def tanh(x: Tensor) -> Result:
     r"""Return the hyperbolic tangent of each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Examples
     --------
@@ -106,16 +88,11 @@ def tanh(x: Tensor) -> Result:
 @method
 @primitive
 @rounded_once
+@shared(SECTIONS)
 def sigmoid(x: Tensor) -> Result:
     r"""Return :math:`1 / (1 + e^{-x})` for each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Notes
     -----
@@ -133,16 +110,11 @@ def sigmoid(x: Tensor) -> Result:
 
 @method
 @primitive
+@shared(SECTIONS)
 def relu(x: Tensor) -> Result:
     r"""Return :math:`\max(0, x)` for each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Notes
     -----
@@ -159,16 +131,11 @@ def relu(x: Tensor) -> Result:
 
 @method
 @primitive
+@shared(SECTIONS)
 def abs(x: Tensor) -> Result:
     r"""Return :math:`|x|` for each element.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Notes
     -----
@@ -185,16 +152,11 @@ def abs(x: Tensor) -> Result:
 
 @method
 @primitive
+@shared(SECTIONS)
 def clone(x: Tensor) -> Result:
     """Return a copy, through which gradients flow.
 
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Returns
-    -------
-    Tensor
+    {of_one}
 
     Examples
     --------

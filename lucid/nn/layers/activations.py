@@ -1,8 +1,10 @@
 """Functions of each element, as modules."""
 
+from lucid.autograd.docs import SECTIONS
 from lucid.autograd.ops.elementwise import relu, sigmoid, tanh
 from lucid.autograd.tensor import Tensor, TensorLike
 from lucid.nn.module import Module
+from lucid.system.docstrings import shared
 
 
 class ReLU(Module):
@@ -16,16 +18,11 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
+    @shared(SECTIONS)
     def forward(self, x: TensorLike) -> Tensor:
         """Return `lucid.relu` of the input.
 
-        Parameters
-        ----------
-        x : Tensor or array_like
-
-        Returns
-        -------
-        Tensor
+        {of_one}
         """
         return relu(x)
 
@@ -41,16 +38,11 @@ class Tanh(Module):
     tensor([0.])
     """
 
+    @shared(SECTIONS)
     def forward(self, x: TensorLike) -> Tensor:
         """Return `lucid.tanh` of the input.
 
-        Parameters
-        ----------
-        x : Tensor or array_like
-
-        Returns
-        -------
-        Tensor
+        {of_one}
         """
         return tanh(x)
 
@@ -66,15 +58,10 @@ class Sigmoid(Module):
     tensor([0.5])
     """
 
+    @shared(SECTIONS)
     def forward(self, x: TensorLike) -> Tensor:
         """Return `lucid.sigmoid` of the input.
 
-        Parameters
-        ----------
-        x : Tensor or array_like
-
-        Returns
-        -------
-        Tensor
+        {of_one}
         """
         return sigmoid(x)

@@ -1,0 +1,62 @@
+"""What an estimator is given: features, labels and weights, checked once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from lucid.io import Dataset
+from lucid.labels import Labels
+from lucid.sklearn.targets import Form
+
+
+def first_data(
+    estimator: Any, X: Any, y: Any, classes: Any, sample_weight: Any, *, partial: bool
+) -> tuple[Form, Dataset]:
+    """Read the data that say how many features and classes there are, and what they are."""
+    if y is None:
+        raise ValueError(
+            "This MultilabelRanker estimator requires y to be passed, but the target y is None"
+        )
+    form = Form.of(y, classes)
+    if partial and classes is None and form.kind in ("one", "names"):
+        raise ValueError("classes must be passed in the first call of partial_fit")
+    if len(form.classes) < 2:
+        raise ValueError(f"y must have at least 2 classes, got {len(form.classes)} class")
+    labels = form.labels(y)
+    data = _dataset(checked_features(estimator, X, reset=True), labels, sample_weight)
+    if form.kind == "one" and not partial and np.ptp(data.labels.indices) == 0:
+        raise ValueError("y must have at least 2 classes with a positive weight, got 1 class")
+    return form, data
+
+
+def further_data(estimator: Any, form: Form, X: Any, y: Any, sample_weight: Any) -> Dataset:
+    """Read more data, which have the features and the classes of the first."""
+    labels = form.labels(y)
+    return _dataset(checked_features(estimator, X), labels, sample_weight)
+
+
+def checked_features(estimator: Any, X: Any, *, reset: bool = False) -> Any:
+    """Return features as floats, dense or in CSR form, as many as before unless they are first."""
+    if not reset:
+        check_is_fitted(estimator)
+    return validate_data(
+        estimator, X, reset=reset, accept_sparse="csr", dtype=(np.float64, np.float32)
+    )
+
+
+def _dataset(x: Any, labels: Labels, sample_weight: Any) -> Dataset:
+    """Check the weights, and leave out what has none."""
+    check_consistent_length(x, labels)
+    if sample_weight is None:
+        return Dataset(x, labels)
+    weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
+    if (weight < 0).any():
+        raise ValueError(f"sample_weight must not be negative, got {weight.min()}")
+    if not weight.any():
+        raise ValueError("sample_weight must not be zero for all rows")
+    rows = np.flatnonzero(weight)
+    return Dataset(x, labels, sample_weight=weight)[rows]
