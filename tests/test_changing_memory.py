@@ -96,3 +96,22 @@ def test_many_overwritten_labels_are_refused_too():
     written(labels.indices, 2**40)
     with pytest.raises(ValueError, match="changed after"):
         metrics.label_ranking_loss(x, labels)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf])
+def test_class_weights_that_are_overwritten_between_two_calls_are_refused(wrong):
+    weight = np.ones(4)
+    criterion = lucid.nn.MultilabelMarginLoss(weight=weight)
+    x, target = lucid.tensor(X), np.array([[0], [1], [3]])
+    criterion(x, target)
+    criterion.weight[3] = wrong
+    with pytest.raises(ValueError, match=r"weight must (be finite|not be negative)"):
+        criterion(x, target)
+
+
+def test_class_weights_that_are_overwritten_between_two_calls_count_as_they_are():
+    criterion = lucid.nn.MultilabelMarginLoss(weight=np.ones(4))
+    x, target = lucid.tensor(X), np.array([[0], [1], [3]])
+    before = criterion(x, target).item()
+    criterion.weight *= 2
+    assert criterion(x, target).item() == 2 * before

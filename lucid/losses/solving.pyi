@@ -106,5 +106,5 @@ class ShortWay:
     def is_ready(self, x: Array, target: Any) -> bool:
         """Whether kernels may be handed labels as they are."""
 
-def are_constant(options: Mapping[str, Any]) -> bool:
-    """Whether options are such as cannot change: they are looked at once, not in each call."""
+def are_constant(options: Mapping[str, Any], array: Any = None) -> bool:
+    """Whether options are such as cannot change, or the `array`: they are looked at once."""

@@ -162,7 +162,7 @@ cdef class ShortWay:
         char = "f" if dtype == cnp.NPY_FLOAT else "d"
         given = options or {}
         solver = self.loss.solver_for(char, num_classes, given)
-        if are_constant(given):
+        if are_constant(given, read_by(solver)):
             self.dtype, self.num_classes, self.options, self.solver = dtype, num_classes, options, solver
         return solver
 
@@ -180,12 +180,18 @@ cdef weights_of_rows(sample_weight, cnp.ndarray x):
     return as_sample_weight(sample_weight, (x.shape[0], x.shape[1]))
 
 
-cpdef bint are_constant(options):
-    """Whether options are such as cannot change."""
+cpdef bint are_constant(options, array=None):
+    """Whether options are such as cannot change, or the ``array``."""
     for value in options.values():
-        if type(value) not in CONSTANT:
+        if type(value) not in CONSTANT and value is not array:
             return False
     return True
+
+
+cdef read_by(solver):
+    """The class weights that a kernel reads where they are, and looks at in each call, or None."""
+    cdef Terms terms = (<PairsSolver>solver).terms if type(solver) is PairsSolver else None
+    return None if terms is None else terms.weights
 
 
 cdef cnp.ndarray rounded(result, int dtype):

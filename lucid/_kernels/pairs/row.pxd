@@ -95,9 +95,9 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ss
 
     They are K integers of so many ``bytes``, from entry ``start`` on.
 
-    That is when a label is out of range or there are more than there is room for, and when a
-    ``padded`` row makes one doubt what it means: it goes on after its -1, or has no -1 although it
-    is as long as the scores.
+    That is when a label is out of range or there are more than there is room for, when its weight is
+    negative or not finite, and when a ``padded`` row makes one doubt what it means: it goes on after
+    its -1, or has no -1 although it is as long as the scores.
     """
     cdef Py_ssize_t k, P = 0, named = 0
     cdef int64_t column
@@ -117,8 +117,8 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ss
     if padded and (P + 1 < K and read_whole(labels, start + P + 1, bytes) != -1 or P == K == C > 1):
         return False
     row.C, row.P, row.repeated = C, P, named < P
-    if row.terms.weights != NULL:
-        take_weights(row)
+    if row.terms.weights != NULL and not take_weights(row):
+        return False
     for k in range(row.terms.unknowns):
         column = read_once(row.terms.unknown + k)
         if not is_column(column, C):
@@ -160,15 +160,18 @@ cdef inline void find_thresholds(const real* x, Row* row) noexcept nogil:
     open_thresholds(tau, row.P, a, high, row.worth != NULL, &row.thresholds)
 
 
-cdef inline void take_weights(Row* row) noexcept nogil:
-    """Note the weights of the labels; one of weight 0 is in no pair."""
+cdef inline bint take_weights(Row* row) noexcept nogil:
+    """Note the weights of the labels; one of weight 0 is in no pair. False when one is not a weight."""
     cdef Py_ssize_t k, P = 0
     for k in range(row.P):
         row.weight[P] = row.terms.weights[k if row.terms.by_entry else row.label[k]]
+        if not 0 <= row.weight[P] <= DBL_MAX:
+            return False
         if row.weight[P] != 0:
             row.label[P] = row.label[k]
             P += 1
     row.P = P
+    return True
 
 
 cdef inline double base_of(const Row* row) noexcept nogil:
