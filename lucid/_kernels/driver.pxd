@@ -12,7 +12,7 @@ from lucid._kernels.machine cimport processor, startable, stay_apart
 from lucid._kernels.reals cimport real
 
 cdef enum:
-    SHORT = 2048            # so much shorter than anybody's patience are a few microseconds
+    SHORT = 2048            # of patience, half a second or less, this part is done without letting go of the GIL
 
 # Returns 0, or why the problem cannot be solved.
 ctypedef int (*Task)(const real* x, Py_ssize_t i, int thread, void* problem) noexcept nogil
