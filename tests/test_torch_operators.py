@@ -295,7 +295,7 @@ def test_labels_of_another_number_of_classes_are_an_error(mode, x):
 
 def test_labels_of_another_number_of_classes_are_an_error_compiled(x):
     loss = torch.compile(lt.multilabel_margin_loss, fullgraph=True, backend="eager")
-    with pytest.raises(Exception, match=DO_NOT_FIT):
+    with pytest.raises(Exception, match=f"{DO_NOT_FIT}|Observed exception"):  # all that 2.7 says
         loss(x, LABELS_OF_7)
 
 

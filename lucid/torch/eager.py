@@ -43,10 +43,15 @@ def is_plain(x: Any) -> bool:
 
 def result_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype of the loss: that of half-precision scores, too, but not in autocast."""
-    device = x.device.type
-    if x.dtype not in HALVES or not torch.amp.is_autocast_available(device):
+    if x.dtype not in HALVES or not in_autocast(x.device.type):
         return x.dtype
-    return torch.float32 if torch.is_autocast_enabled(device) else x.dtype  # as PyTorch's own
+    return torch.float32  # as PyTorch's own
+
+
+@torch.compiler.assume_constant_result  # which PyTorch 2.7 and before cannot trace
+def in_autocast(device: str) -> bool:
+    """Whether this runs in autocast for a type of devices: not all of them have that."""
+    return bool(torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
 
 
 def loss_of(

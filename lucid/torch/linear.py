@@ -9,8 +9,9 @@ from torch import Tensor
 from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
-from lucid.torch.eager import transform_levels
+from lucid.torch.eager import in_autocast, transform_levels
 from lucid.torch.functions import CALLS, multilabel_margin_loss, warp_loss
+from lucid.torch.operators import define
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import TensorLabels, constant, parts_of
@@ -178,7 +179,7 @@ def _check_layer(input: Any, weight: Any, bias: Any) -> torch.dtype:
             f"bias must have shape (C,), C = {len(weight)} as in weight {tuple(weight.shape)}, "
             f"got {tuple(bias.shape)}"
         )
-    if torch.is_autocast_enabled(input.device.type) and input.dtype != torch.float64:
+    if in_autocast(input.device.type) and input.dtype != torch.float64:
         return torch.get_autocast_dtype(input.device.type)
     for name, part in (("weight", weight), ("bias", bias)):
         if part is not None and part.dtype != input.dtype:
@@ -197,8 +198,7 @@ def _sample_weight(sample_weight: Any, input: Tensor) -> Tensor:
     )
 
 
-@torch.library.custom_op("lucid::linear_pairs", mutates_args=())
-def linear_pairs(
+def _linear_pairs(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -233,8 +233,7 @@ def linear_pairs(
     return _Layer(input, weight, bias, rows, chunk, wanted).solve(asked, scale)
 
 
-@linear_pairs.register_fake
-def _(input: Tensor, weight: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _fake(input: Tensor, weight: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     bias, wanted = arguments[0], arguments[-1]
     losses = input.new_empty(input.shape[0], dtype=_exact(input.dtype))
     gradients = [
@@ -243,7 +242,17 @@ def _(input: Tensor, weight: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, T
         else input.new_empty(0)
         for part, want in zip((input, weight, bias), wanted, strict=True)
     ]
-    return losses, gradients[0], gradients[1], gradients[2]
+    return losses, *gradients
+
+
+linear_pairs = define(
+    "linear_pairs(Tensor input, Tensor weight, Tensor? bias, Tensor? scale, Tensor target, "
+    "Tensor? indptr, Tensor? unknown_indices, Tensor? unknown_indptr, float margin, "
+    "Tensor? margins, Tensor? class_weight, int p, str? normalize, bool by_rank, int chunk, "
+    "bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor)",
+    _linear_pairs,
+    _fake,
+)
 
 
 class _Layer:
@@ -409,8 +418,8 @@ def _saved(ctx: Any) -> tuple[list[Any], list[Tensor]]:
 
 def _for_inputs(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]:
     needed = ctx.needs_input_grad
-    wanted = [gradient if need else None for gradient, need in zip(gradients, needed, strict=False)]
-    return *wanted, *(None,) * (len(needed) - 3)
+    pairs = zip(gradients, needed[:3], strict=True)
+    return *(gradient if need else None for gradient, need in pairs), *(None,) * (len(needed) - 3)
 
 
 def _by_two_steps(ctx: Any, arguments: Sequence[Any], g: Tensor) -> tuple[Any, ...]:

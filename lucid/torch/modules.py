@@ -41,7 +41,7 @@ class Criterion(torch.nn.Module):
     def _options(self) -> dict[str, Any]:
         """Return the options that are not the default."""
         held, buffers, options = self.__dict__, self._buffers, {}
-        for name, default in self._loss.defaults.items():
+        for name, default in type(self)._loss.defaults.items():  # for `torch.export` before 2.8
             if name in buffers:
                 value = buffers[name]
             else:
@@ -69,7 +69,8 @@ class Criterion(torch.nn.Module):
         torch.Tensor
             Scalar loss, or the loss of each sample, as `reduction` says.
         """
-        return CALLS[self._loss.name](x, target, self.reduction, sample_weight, self._options())
+        call = CALLS[type(self)._loss.name]
+        return call(x, target, self.reduction, sample_weight, self._options())
 
     def extra_repr(self) -> str:
         """Return the options as PyTorch prints them.

@@ -80,8 +80,8 @@ class Operators:
             arguments += [argument.format(name) for argument in _ARGUMENTS[type(default)]]
         taken = ", ".join(arguments)
         name = loss.name
-        self.value = _define(f"{name}({taken}) -> Tensor", self._value, self._fake_value)
-        self.both = _define(
+        self.value = define(f"{name}({taken}) -> Tensor", self._value, self._fake_value)
+        self.both = define(
             f"{name}_and_gradient({taken}) -> (Tensor, Tensor)", self._both, self._fake_both
         )
         _differentiate_through(self.value, lambda *args: self.both(*args)[0])
@@ -89,7 +89,7 @@ class Operators:
         _batch(self.value, self._batched_value)
         _batch(self.both, self._batched_both)
         if curvature is not None and curvature.steps:
-            self.curvature = _define(
+            self.curvature = define(
                 f"{name}_curvature(Tensor v, {taken}) -> Tensor", self._curvature, _fake_like
             )
             _differentiate(self.curvature, self._save_steps, self._backward_steps)
@@ -239,7 +239,7 @@ class Operators:
         return (result if divisor is None else result / divisor.reshape(-1, 1, 1)), 0
 
 
-def _define(schema: str, solve: Callable[..., Any], fake: Callable[..., Any]) -> Any:
+def define(schema: str, solve: Callable[..., Any], fake: Callable[..., Any]) -> Any:
     """Make an operator: what it does on every device, and what is known without doing it."""
     _LIBRARY.define(schema)
     name = schema.partition("(")[0]

@@ -123,7 +123,8 @@ def array_of(name: str, tensor: torch.Tensor) -> Any:
     if _is_freed(tensor):
         raise TypeError(f"{name} cannot be read as an array: its storage is empty")
     try:
-        return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+        with torch._C._DisableFuncTorch():  # a transform wraps even what is not its argument
+            return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
     except (RuntimeError, TypeError):  # it is elsewhere, or negated; or it cannot be
         try:
             return tensor.detach().cpu().resolve_neg().numpy()
@@ -132,8 +133,10 @@ def array_of(name: str, tensor: torch.Tensor) -> Any:
 
 
 def _is_freed(tensor: torch.Tensor) -> bool:
-    """Whether a tensor's memory was given back, which NumPy does not notice."""
+    """Whether a tensor has no memory, or gave it back, which NumPy does not notice."""
     try:
+        if tensor._is_zerotensor():
+            return True
         return bool(tensor.numel()) and tensor.untyped_storage().nbytes() == 0
     except RuntimeError:  # it never had any of its own
         return False
@@ -188,28 +191,29 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
     three times None.
     """
     if isinstance(target, TensorLabels):
-        if target.num_classes is not None and target.num_classes != x.shape[1]:
+        *parts, num_classes = target
+        if num_classes is not None and num_classes != x.shape[1]:
             raise ValueError(
-                f"target: labels of {target.num_classes} classes do not fit scores of shape "
+                f"target: labels of {num_classes} classes do not fit scores of shape "
                 f"{tuple(x.shape)}"
             )
-        return target[:4]
+        return tuple(parts)
     if isinstance(target, torch.Tensor) and target.layout is torch.strided:
         return (target.unsqueeze(0) if target.ndim == 1 else target), None, None, None
-    parts: Parts = _outside_of_graphs(loss, target, tuple(x.shape), x.device)
-    return parts
+    found: Parts = _tensor_labels_before_graphs(loss, target, tuple(x.shape), x.device)
+    return found
 
 
 _REASON = (
     "a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
-#: Which an old PyTorch, 2.4 for one, does not take.
+#: Which PyTorch before 2.8 does not take: there, its error has the name of the function alone.
 _because = {"reason": _REASON} if "reason" in signature(torch.compiler.disable).parameters else {}
 
 
 @torch.compiler.disable(**_because)
-def _outside_of_graphs(
+def _tensor_labels_before_graphs(
     loss: Loss, target: Any, shape: tuple[int, ...], device: torch.device
 ) -> Parts:
     known = loss.read_target(readable("target", target, shape[-1]), scores_of(shape))
