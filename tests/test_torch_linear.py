@@ -91,6 +91,21 @@ def test_each_input_gets_its_gradient_without_the_others(wanted, reduction):
     assert sum(part.grad is not None for part in inputs) == 1
 
 
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_without_autograd_no_gradient_is_computed(monkeypatch, reduction):
+    operator, wanted = linear.linear_pairs, []
+
+    def spy(*arguments):
+        wanted.extend(arguments[-1])
+        return operator(*arguments)
+
+    monkeypatch.setattr(linear, "linear_pairs", spy)
+    input, weight, bias = layer()
+    with torch.no_grad():
+        fused(input, weight, LABELS, bias, reduction)
+    assert not any(wanted)
+
+
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_it_has_the_dtype_of_the_input(dtype, reduction):

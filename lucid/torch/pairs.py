@@ -10,7 +10,7 @@ from torch import Tensor
 from lucid.losses.margin import MARGIN
 from lucid.losses.pairs import BASES, KERNELS, Kernel
 from lucid.losses.problem import labels_for
-from lucid.losses.solving import Terms, call
+from lucid.losses.solving import Terms
 from lucid.losses.warp import WARP
 from lucid.system import threads
 from lucid.torch.ranks import Ranks, Slopes, harmonic, sum_dtype
@@ -220,8 +220,8 @@ class Shard(NamedTuple):
     """The sum over all shards of what is known of labels (N, K) or of rows (N,)."""
 
 
-#: Goes through the classes: some of them, and the scores of all rows for these, with so many more
-#: columns as asked for, at least one; contiguous, and all but the negatives hidden.
+#: Goes through the classes: some of them, and the scores of all rows for these, with at least so
+#: many more columns as asked for, one or more; contiguous, and all but the negatives hidden.
 Tiles = Callable[[int], Iterator[tuple[slice, Tensor]]]
 
 #: What is done with the gradient of the scores of some classes, which may be written to.
@@ -353,21 +353,28 @@ def _by_kernel(
     want: bool,
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
     """Go through the tiles: the losses of these, and the gradients of labels and scores."""
-    k = taus.shape[1]
+    n, k = taus.shape
     place = there.nonzero()[:, 1].numpy()
     indptr = torch.cat([torch.zeros(1, dtype=torch.int64), there.sum(1).cumsum(0)]).numpy()
     of_entries = None if weights is None else weights.numpy()
     terms = Terms(margin=0.0, weights=of_entries, by_entry=True, base=BASES[None])
+    solve = KERNELS[kernel][str(taus.numpy().dtype.char)]
+    losses = torch.empty(n, dtype=torch.float64)
+    memory = taus.new_empty(0)
     for tile, x in tiles(k):
         m = tile.stop - tile.start
-        x[:, m:] = taus
-        scores = x.numpy()
-        of_dtype = KERNELS[kernel][scores.dtype.char]
+        x[:, m : m + k] = taus
+        gradient, g = x, None
+        if want:
+            if memory.numel() < x.numel():
+                memory = x.new_empty(x.numel())
+            gradient = memory[: x.numel()].view(x.shape)
+            g = gradient.numpy()
         entries = (m + place)[None]
         with threads.using(torch.get_num_threads()):
-            loss, g = call(of_dtype, scores, entries, indptr, 1.0, True, want, terms)
-        gradient = x if g is None else torch.from_numpy(g)
-        yield tile, torch.from_numpy(loss), gradient[:, m:], gradient[:, :m]
+            number = threads.get_num_threads()
+            solve(x.numpy(), entries, indptr, 1.0, losses.numpy(), g, number, terms)
+        yield tile, losses, gradient[:, m : m + k], gradient[:, :m]
 
 
 def solver_for(x: Tensor) -> Callable[..., tuple[Tensor, Tensor | None]]:
