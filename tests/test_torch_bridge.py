@@ -124,6 +124,10 @@ def test_backward_twice_adds_up(x):
     assert torch.equal(x.grad, once)
 
 
+@pytest.mark.skipif(
+    not hasattr(torch._C._autograd, "_get_current_graph_task_keep_graph"),
+    reason="this PyTorch does not tell whether the graph is kept",
+)
 def test_an_upstream_gradient_of_one_copies_nothing_into_a_model(x):
     seen = []
     scores = x * 1
@@ -289,7 +293,7 @@ def test_a_loss_and_a_gradient_can_be_written_into_and_kept_in_a_file(x, tmp_pat
     expected = 2 * x.grad
     x.grad.mul_(2)
     torch.save({"loss": loss.detach(), "grad": x.grad}, tmp_path / "file")
-    found = torch.load(tmp_path / "file")
+    found = torch.load(tmp_path / "file", weights_only=True)
     assert torch.equal(found["grad"], expected)
     assert found["loss"] == loss
 

@@ -15,9 +15,13 @@ from torch.library import opcheck  # noqa: E402
 import lucid.torch as lt  # noqa: E402
 from lucid.torch import functions  # noqa: E402,F401  # defines the operators
 
-#: PyTorch's compiler warns of what it does itself.
+#: PyTorch's compiler warns of what it does itself, and 2.4 has no rules for batches.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore:The .grad attribute of a Tensor that is not a leaf"
+    "ignore::DeprecationWarning",
+    "ignore:The .grad attribute of a Tensor that is not a leaf",
+    "ignore:At pre-dispatch tracing",
+    "ignore:`torch.jit.script` is deprecated",
+    "ignore:There is a performance drop",
 )
 
 TARGET = torch.tensor([[0, 3, -1], [2, -1, -1], [-1, -1, -1], [1, 5, 4]])
@@ -137,7 +141,7 @@ def test_a_target_that_cannot_be_traced_is_read_between_graphs_or_refused(x, tar
 
     assert torch.compile(loss, backend="eager")(x) == loss(x)
     torch._dynamo.reset()
-    with pytest.raises(Exception, match=r"tensor_labels|sparse Tensors"):
+    with pytest.raises(Exception, match=r"tensor_labels|sparse Tensor"):
         torch.compile(loss, backend="eager", fullgraph=True)(x)
 
 
@@ -231,7 +235,10 @@ def test_gradients_of_samples_are_those_of_each_alone():
         return criterion(torch.func.functional_call(model, parameters, (row,)), target)
 
     each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
-    for transformed in (each, torch.compile(each, fullgraph=True, backend="aot_eager")):
+    ways = [each]
+    if hasattr(torch.library, "register_vmap"):  # in 2.4 the compiler knows no functional_call
+        ways.append(torch.compile(each, fullgraph=True, backend="aot_eager"))
+    for transformed in ways:
         found = transformed(parameters, features, TARGET)
         for n in range(4):
             expected = torch.autograd.grad(

@@ -62,8 +62,9 @@ def of_torch(
             sample_weight = _constant("sample_weight", sample_weight, x)
             sample_weight = sample_weight.reshape(1) if x.ndim == 1 else sample_weight
         options = {name: _constant(name, value, x) for name, value in options.items()}
+        parts = parts_of(loss, target, rows)  # by itself, for here a graph may end
         value: Tensor = operators.value(
-            rows, *parts_of(loss, target, rows), sample_weight, reduction, *operators.flat(options)
+            rows, *parts, sample_weight, reduction, *operators.flat(options)
         )
         return (value.reshape(()) if x.ndim == 1 else value).to(dtype)
 

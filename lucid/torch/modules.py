@@ -41,7 +41,7 @@ class Criterion(torch.nn.Module):
     def _options(self) -> dict[str, Any]:
         """Return the options that are not the default."""
         held, buffers, options = self.__dict__, self._buffers, {}
-        for name, default in type(self)._loss.defaults.items():  # for `torch.export` before 2.8
+        for name, default in type(self)._loss.defaults.items():  # 2.7 exports no `self._loss`
             if name in buffers:
                 value = buffers[name]
             else:

@@ -203,8 +203,8 @@ def options_of(loss: Any) -> tuple[str, dict[str, Any]]:
     """Return which loss a module of the margin family is, and its options."""
     if loss is None:
         return MARGIN.name, dict(MARGIN.defaults)
-    of = getattr(loss, "_loss", None)
-    if of not in (MARGIN, WARP) or isinstance(loss, type):
+    of = getattr(type(loss), "_loss", None)
+    if of not in (MARGIN, WARP):
         raise TypeError(
             "loss must be a MultilabelMarginLoss or WARPLoss, "
             f"got {getattr(loss, '__name__', type(loss).__name__)}"

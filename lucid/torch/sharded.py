@@ -21,7 +21,7 @@ from lucid.torch.anywhere import checked_options, weighted
 from lucid.torch.eager import transform_levels
 from lucid.torch.pairs import Asked, Rows, Shard, solve_pairs, tiles_of
 from lucid.torch.solving import HALVES
-from lucid.torch.targets import Parts, constant, parts_of
+from lucid.torch.targets import Parts, array_of, constant, parts_of
 
 
 def sharded_multilabel_margin_loss(
@@ -221,7 +221,7 @@ def _divided(x: Tensor, group: Any) -> tuple[slice, int]:
     rank = dist.get_rank(group)
     shapes[rank] = torch.tensor([n, mine])
     _sum_over(shapes, group)
-    rows, widths = shapes.t().tolist()
+    rows, widths = array_of("local_scores", shapes).T.tolist()
     if len(set(rows)) > 1:
         raise ValueError(f"local_scores must have the same rows in every process, got {rows} rows")
     start = sum(widths[:rank])

@@ -122,14 +122,14 @@ def array_of(name: str, tensor: torch.Tensor) -> Any:
         return array
     if _is_freed(tensor):
         raise TypeError(f"{name} cannot be read as an array: its storage is empty")
-    try:
-        with torch._C._DisableFuncTorch():  # a transform wraps even what is not its argument
-            return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
-    except (RuntimeError, TypeError):  # it is elsewhere, or negated; or it cannot be
+    with torch._C._DisableFuncTorch():  # a transform wraps even what is not its argument
         try:
-            return tensor.detach().cpu().resolve_neg().numpy()
-        except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
-            raise TypeError(f"{name} cannot be read as an array: {error}") from None
+            return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+        except (RuntimeError, TypeError):  # it is elsewhere, or negated; or it cannot be
+            try:
+                return tensor.detach().cpu().resolve_neg().numpy()
+            except (RuntimeError, TypeError) as error:  # PyTorch's, which names no argument
+                raise TypeError(f"{name} cannot be read as an array: {error}") from None
 
 
 def _is_freed(tensor: torch.Tensor) -> bool:
@@ -208,7 +208,7 @@ _REASON = (
     "a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
-#: Which PyTorch before 2.8 does not take: there, its error has the name of the function alone.
+#: Which PyTorch 2.7 does not take: its error has the name of the function alone.
 _because = {"reason": _REASON} if "reason" in signature(torch.compiler.disable).parameters else {}
 
 
