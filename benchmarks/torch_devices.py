@@ -4,6 +4,7 @@
     python benchmarks/torch_devices.py --device cpu     # PyTorch's operations on the CPU
     python benchmarks/torch_devices.py --layer fused    # 64 rows, 256 features, a million classes
     python benchmarks/torch_devices.py --layer two-steps
+    python benchmarks/torch_devices.py --layer both     # by turns, and their ratio
 
 Contenders take turns; the least time of the rounds is shown. The first compares values, too. Peak
 memory of a layer is that of the process, so that each form needs a process of its own.
@@ -11,6 +12,7 @@ memory of a layer is that of the process, so that each form needs a process of i
 
 import argparse
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from collections.abc import Callable
 import torch
 
 from lucid.torch import linear_multilabel_margin_loss, multilabel_margin_loss, solving
+
+FORMS = ("fused", "two-steps")
 
 #: Rows, classes, labels.
 CELLS = [(256, 1000, 10), (256, 10_000, 20), (64, 100_000, 50)]
@@ -72,7 +76,7 @@ def measure_layer(form: str, device: torch.device, rounds: int, classes: int) ->
     bias = torch.zeros(classes, device=device, requires_grad=True)
     target = torch.randint(classes, (64, 5), device=device)
 
-    def run() -> None:
+    def run(form: str) -> None:
         x.grad = weight.grad = bias.grad = None
         if form == "fused":
             loss = linear_multilabel_margin_loss(x, weight, target, bias)
@@ -81,19 +85,28 @@ def measure_layer(form: str, device: torch.device, rounds: int, classes: int) ->
             loss = multilabel_margin_loss(scores, target)
         loss.backward()
 
-    best = min(seconds_of(device, run) for _ in range(rounds))
+    forms = FORMS if form == "both" else (form,)
+    for each in forms:
+        run(each)
+    seconds = [[seconds_of(device, run, each) for each in forms] for _ in range(rounds)]
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated()
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peak *= 1 if sys.platform == "darwin" else 1024
-    print(f"64 x 256 x {classes}, {form}: {best:.2f} s a step, peak memory {peak / 1e9:.2f} GB")
+    for each, taken in zip(forms, zip(*seconds, strict=True), strict=True):
+        print(f"64 x 256 x {classes}, {each}: {min(taken):.2f} s a step", end="")
+        print("" if form == "both" else f", peak memory {peak / 1e9:.2f} GB")
+    if form == "both":
+        ratios = sorted(fused / two_steps for fused, two_steps in seconds)
+        median = statistics.median(ratios)
+        print(f"ratio {median:.2f}, in {rounds} rounds from {ratios[0]:.2f} to {ratios[-1]:.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="lucid.torch on a device of PyTorch's.")
     parser.add_argument("--device", type=torch.device, default=None)
-    parser.add_argument("--layer", choices=("fused", "two-steps"))
+    parser.add_argument("--layer", choices=(*FORMS, "both"))
     parser.add_argument("--classes", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()

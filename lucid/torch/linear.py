@@ -325,8 +325,7 @@ class _Layer:
         if self.of_weight is not None:
             torch.mm(g.t(), self.input, out=self.of_weight[tile])
         if self.of_input is not None:
-            # g @ weight; in this order it takes less time.
-            self.of_input += (self.weight[tile].t() @ g.t()).t()
+            self.of_input += g @ self.weight[tile]
 
     def _parts(self) -> Iterator[slice]:
         """Go through the rows, as many at a time as memory allows for the weights of labels."""
