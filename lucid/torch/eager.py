@@ -17,15 +17,10 @@ from lucid.losses.problem import Loss
 from lucid.torch.exchange import array_at, is_unwatched
 from lucid.torch.solving import HALVES, on_cpu
 from lucid.torch.targets import array_of, constant, readable, scores_of
+from lucid.torch.versions import graph_is_kept, in_autocast
 
 #: The loss once more, with all its derivatives.
 Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
-
-#: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
-#: its compiler reuses memory; where it is not to be had, every graph counts as kept.
-_graph_is_kept: Callable[[], bool] = getattr(
-    getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
-)
 
 
 def transform_levels() -> int:
@@ -46,12 +41,6 @@ def result_dtype(x: Tensor) -> torch.dtype:
     if x.dtype not in HALVES or not in_autocast(x.device.type):
         return x.dtype
     return torch.float32  # as PyTorch's own
-
-
-@torch.compiler.assume_constant_result  # which PyTorch 2.7 and before cannot trace
-def in_autocast(device: str) -> bool:
-    """Whether this runs in autocast for a type of devices: not all of them have that."""
-    return bool(torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
 
 
 def loss_of(
@@ -121,12 +110,20 @@ def _solved(
     return value.to(result_dtype(x)), gradient
 
 
-def _is_one(g: Tensor) -> bool:
+def is_one(g: Tensor) -> bool:
     """Whether an upstream gradient is a single 1, without a wait for another device."""
     if g.ndim or not g.is_cpu:
         return False
     array = array_at(g)  # sooner than the tensor's own `item`
     return bool((g if array is None else array).item() == 1)
+
+
+def handed_on(gradient: Tensor) -> Tensor:
+    """Return a gradient to be given away.
+
+    Where another backward pass needs it, that keeps its own, whatever becomes of this one.
+    """
+    return gradient.clone() if graph_is_kept() else gradient
 
 
 class _Loss(torch.autograd.Function):
@@ -145,9 +142,8 @@ class _Loss(torch.autograd.Function):
         recorded = torch.is_grad_enabled()
         if kept and recorded:
             (result,) = torch.autograd.grad(ctx.once_more(*kept), kept[0], g, create_graph=True)
-        elif not recorded and _is_one(g):
-            # Where another backward pass needs it, it gets its own, whatever becomes of this one.
-            result = gradient.clone() if _graph_is_kept() else gradient
+        elif not recorded and is_one(g):
+            result = handed_on(gradient)
             if result.dtype is not ctx.dtype:
                 result = result.to(ctx.dtype)
         else:

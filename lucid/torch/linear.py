@@ -1,6 +1,6 @@
 """A linear layer and a margin loss of its outputs in one, a few classes at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex
 
 import torch
@@ -9,12 +9,13 @@ from torch import Tensor
 from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
-from lucid.torch.eager import in_autocast, transform_levels
+from lucid.torch.eager import handed_on, is_one, transform_levels
 from lucid.torch.functions import CALLS, multilabel_margin_loss, warp_loss
 from lucid.torch.operators import define
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import TensorLabels, constant, parts_of
+from lucid.torch.versions import in_autocast
 
 #: Tiles are not made narrower than so many classes.
 _NARROWEST = 1024
@@ -449,18 +450,11 @@ def _by_two_steps(ctx: Any, arguments: Sequence[Any], g: Tensor) -> tuple[Any, .
     return tuple(next(found) if need else None for need in ctx.needs_input_grad)
 
 
-#: Whether the backward pass that runs leaves the graph for another one. PyTorch asks the same where
-#: its compiler reuses memory; where it is not to be had, every graph counts as kept.
-_graph_is_kept: Callable[[], bool] = getattr(
-    getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
-)
-
-
 def _times(gradient: Tensor, g: Tensor) -> Tensor:
     """Return the product; it is the gradient itself where that is right and nobody reads it again.
 
     A pass over the gradient of a large layer takes as long as one over its weight.
     """
-    if torch.compiler.is_compiling() or g.device.type != "cpu" or g.item() != 1:
+    if torch.compiler.is_compiling() or not is_one(g):
         return gradient * g.to(gradient.dtype)
-    return gradient.clone() if _graph_is_kept() else gradient
+    return handed_on(gradient)

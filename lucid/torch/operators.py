@@ -22,6 +22,7 @@ from lucid.losses.problem import Loss
 from lucid.torch.anywhere import weighted
 from lucid.torch.solving import curvature, solve
 from lucid.torch.targets import Parts
+from lucid.torch.versions import register_vmap
 
 _LIBRARY = torch.library.Library("lucid", "FRAGMENT")  # operators live as long as it does
 
@@ -86,14 +87,14 @@ class Operators:
         )
         _differentiate_through(self.value, lambda *args: self.both(*args)[0])
         _differentiate(self.both, self._save, self._backward, self._forward)
-        _batch(self.value, self._batched_value)
-        _batch(self.both, self._batched_both)
+        register_vmap(self.value, self._batched_value, _LIBRARY)
+        register_vmap(self.both, self._batched_both, _LIBRARY)
         if curvature is not None and curvature.steps:
             self.curvature = define(
                 f"{name}_curvature(Tensor v, {taken}) -> Tensor", self._curvature, _fake_like
             )
             _differentiate(self.curvature, self._save_steps, self._backward_steps)
-            _batch(self.curvature, self._batched_curvature)
+            register_vmap(self.curvature, self._batched_curvature, _LIBRARY)
 
     def flat(self, options: Mapping[str, Any]) -> list[Any]:
         """Return options as arguments of the operators."""
@@ -344,11 +345,6 @@ def _save_arguments(ctx: Any, args: Sequence[Any], result: Tensor | None) -> Non
 def _saved_arguments(ctx: Any) -> tuple[tuple[Any, ...], Tensor]:
     result, *tensors = ctx.saved_tensors
     return tuple(r if t is None else t for t, r in zip(tensors, ctx.rest, strict=True)), result
-
-
-def _batch(op: Any, rule: Callable[..., tuple[Any, Any]]) -> None:
-    if hasattr(torch.library, "register_vmap"):  # which PyTorch 2.4 does not have
-        torch.library.register_vmap(op, rule, lib=_LIBRARY)
 
 
 def _are_rows(in_dims: Sequence[Any], args: Sequence[Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from lucid.labels import Labels, any_form
 from lucid.losses.problem import Loss
 from lucid.torch.exchange import array_at
+from lucid.torch.versions import untraced
 
 #: Indices, indptr, and both of unknown classes; or a dense target and three times None.
 Parts: TypeAlias = "tuple[torch.Tensor | None, ...]"
@@ -204,15 +204,10 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
     return found
 
 
-_REASON = (
+@untraced(
     "a target that is not a dense tensor cannot be traced: convert it before the compiled "
     "function is called, with lucid.torch.tensor_labels(target, num_classes)"
 )
-#: Which PyTorch 2.7 does not take: its error has the name of the function alone.
-_because = {"reason": _REASON} if "reason" in signature(torch.compiler.disable).parameters else {}
-
-
-@torch.compiler.disable(**_because)
 def _tensor_labels_before_graphs(
     loss: Loss, target: Any, shape: tuple[int, ...], device: torch.device
 ) -> Parts:
