@@ -11,8 +11,8 @@ from extensions import build
 import lucid
 from lucid.losses.pairs import KERNELS, pairs_solver
 from lucid.losses.problem import Loss
-from lucid.nn.doors import of_tensors
 from lucid.nn.losses.criterion import Criterion
+from lucid.nn.of_tensors import of_tensors
 from lucid.testing import gradcheck
 
 pytest.importorskip("Cython")

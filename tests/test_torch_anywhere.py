@@ -19,7 +19,7 @@ from lucid.torch import eager, functions, pairs, solving  # noqa: E402
 
 @pytest.fixture
 def no_kernels(monkeypatch):
-    monkeypatch.setattr(functions, "solved_at_once", lambda *arguments: None)
+    monkeypatch.setattr(functions, "solved_fast", lambda *arguments: None)
     monkeypatch.setattr(eager, "is_plain", lambda x: False)
     monkeypatch.setattr(solving, "has_kernels", lambda x: False)
     monkeypatch.setattr(pairs, "_is_on_cpu", lambda target: False)

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 #: Where things are defined that users import from elsewhere, or not at all.
 INTERNAL = ("lucid._", "lucid.arrays", "lucid.autograd", "lucid.cli", "lucid.data", "lucid.labels")
-INTERNAL += ("lucid.losses.", "lucid.metrics.", "lucid.nn.doors", "lucid.nn.layers")
+INTERNAL += ("lucid.losses.", "lucid.metrics.", "lucid.nn.of_tensors", "lucid.nn.layers")
 INTERNAL += ("lucid.nn.losses", "lucid.nn.module", "lucid.optim.", "lucid.system")
 INTERNAL += ("lucid.sklearn.", "lucid.torch.", "lucid.training.")
 

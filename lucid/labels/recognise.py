@@ -1,4 +1,4 @@
-"""The doors for labels of any form: where losses and metrics bring in what users hold."""
+"""Labels of any form: where losses and metrics bring in what users hold."""
 
 from typing import Any
 

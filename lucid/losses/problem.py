@@ -22,7 +22,7 @@ from lucid.arrays.checks import (
 )
 from lucid.labels import Labels, as_labels, is_array_like, label_array, plain_labels
 from lucid.losses.options import as_sample_weight
-from lucid.losses.solving import Problem, ShortWay, are_constant
+from lucid.losses.solving import FastPath, Problem, are_constant
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +66,7 @@ class Loss:
         self.solver = solver
         self.check = check
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
-        self.at_once = ShortWay(self, padded, reads_labels=read_target is None)
+        self.fast_path = FastPath(self, padded, reads_labels=read_target is None)
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default
@@ -86,7 +86,7 @@ class Loss:
         want_gradient: bool,
     ) -> tuple[Array, Array | None]:
         """Return the loss of an array of scores and, if wanted, its gradient."""
-        solved = self.at_once.solve(x, target, reduction, sample_weight, options, want_gradient)
+        solved = self.fast_path.solve(x, target, reduction, sample_weight, options, want_gradient)
         if solved is not None:
             return solved
         problem = self.problem(x, target, reduction, sample_weight)

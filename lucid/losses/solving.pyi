@@ -78,7 +78,7 @@ def call(
 ) -> Solution:
     """Call a kernel: all threads, and memory that is kept for large gradients."""
 
-class ShortWay:
+class FastPath:
     """What a loss does with arguments that are plainly good.
 
     Kernels refuse what they do not understand, so that good arguments pay for no closer look.

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""Problems, and the short way from the arguments of a user to a kernel and back.
+"""Problems, and the fast path from the arguments of a user to a kernel and back.
 
 It is compiled, for a small problem takes its kernel less time than a few lines of Python. Nothing is
-checked here for the words of an error: what is not plainly good goes the careful way of `Loss`.
+checked here for the words of an error: what is not plainly good goes the careful path of `Loss`.
 """
 
 cimport numpy as cnp
@@ -114,7 +114,7 @@ cpdef tuple call(kernel, cnp.ndarray x, indices, indptr, double divisor, bint ro
     return total if out is None else out, gradient
 
 
-cdef class ShortWay:
+cdef class FastPath:
     """What a loss does with arguments that are plainly good; see the `.pyi`."""
 
     cdef object loss

@@ -14,14 +14,15 @@ from lucid.arrays.features import as_csr
 from lucid.autograd.ops import formulas, fused
 from lucid.autograd.ops.losses import Curved, Smooth
 from lucid.autograd.tensor import Tensor, TensorLike
+from lucid.losses.curvature import squared_curvature
 from lucid.losses.exponential import BPMLL, LSEP, ZLPR
-from lucid.losses.margin import MARGIN, squared_curvature
+from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
 from lucid.losses.problem import Loss, labels_for
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
-from lucid.nn.doors import constant, of_tensors, real
 from lucid.nn.module import Module
+from lucid.nn.of_tensors import constant, of_tensors, real
 from lucid.optim.optimizer import Optimizer
 from lucid.optim.row_steps import LayerStep
 from lucid.system.optional import is_sparse
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-def _again(options: Mapping[str, Any]) -> Curved | None:
+def _second_derivative(options: Mapping[str, Any]) -> Curved | None:
     """Return how the margin loss is differentiated twice: the hinge is constant in steps."""
     return Curved(squared_curvature) if options.get("p", 1) == 2 else None
 
@@ -46,7 +47,7 @@ def _again(options: Mapping[str, Any]) -> Curved | None:
 multilabel_margin_loss = of_tensors(
     MARGIN,
     losses.multilabel_margin_loss,
-    _again,
+    _second_derivative,
     """
     >>> import lucid
     >>> import lucid.nn.functional as F
@@ -410,7 +411,7 @@ def _read_layer(
     asked = fused.Asked(
         of,
         of.checked(len(weight), deepcopy(options)),
-        _again,
+        _second_derivative,
         labels_for(shape, constant("target", target)),
         reduction,
         None

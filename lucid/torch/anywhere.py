@@ -64,7 +64,7 @@ def curvature(
 ) -> Tensor:
     """Return the second derivative of the squared margin loss times ``v``, (N, C).
 
-    The formula is that of `lucid.losses.margin.squared_curvature`.
+    The formula is that of `lucid.losses.curvature.squared_curvature`.
     """
     n, classes = x.shape
     asked = Asked.of(MARGIN.name, checked_options(MARGIN, options, x))

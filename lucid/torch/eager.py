@@ -20,7 +20,7 @@ from lucid.torch.targets import array_of, constant, readable, scores_of
 from lucid.torch.versions import graph_is_kept, in_autocast
 
 #: The loss once more, with all its derivatives.
-Again = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
+SecondDerivative = Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]
 
 
 def transform_levels() -> int:
@@ -50,9 +50,9 @@ def loss_of(
     reduction: str,
     sample_weight: Any,
     options: Mapping[str, Any],
-    again: Again | None,
+    second_derivative: SecondDerivative | None,
 ) -> Tensor:
-    """Return the loss of plain scores; ``again`` where the second derivative is not 0."""
+    """Return the loss of plain scores; ``second_derivative`` unless that is 0."""
     if options or sample_weight is not None:
         options = {name: constant(name, value) for name, value in options.items()}
         sample_weight = constant("sample_weight", sample_weight)
@@ -60,7 +60,7 @@ def loss_of(
         return _solved(x, target, loss, reduction, sample_weight, options, False)[0]
     kept: tuple[Tensor | None, ...] = ()
     once_more = None
-    if again is not None:
+    if second_derivative is not None:
         options, sample_weight = deepcopy((options, sample_weight))  # nobody else's, as the target
         if not isinstance(target, Tensor) or target.layout is not torch.strided:
             target = _own(loss, target, x)
@@ -68,7 +68,7 @@ def loss_of(
 
         def once_more(x: Tensor, target: Tensor | None) -> Tensor:
             labels = own if target is None else target
-            return again(x, labels, reduction, sample_weight, options)
+            return second_derivative(x, labels, reduction, sample_weight, options)
 
     value, gradient = _solved(x, target, loss, reduction, sample_weight, options, True)
     return differentiable(x, value, gradient, kept, once_more)

@@ -1,10 +1,10 @@
 # cython: language_level=3
-"""The short way from tensors to a kernel and back.
+"""The fast path from tensors to a kernel and back.
 
 For a row of a few scores a kernel takes less time than `Tensor.numpy` or `torch.from_numpy`. Through the
 exchange interface of DLPack, functions of C tell where the memory of a tensor is, and make a tensor of
 memory that is somebody else's. Nothing is checked here for the words of an error: what is not plainly
-good goes the careful way.
+good goes the careful path.
 """
 
 cimport numpy as cnp
@@ -147,7 +147,7 @@ cpdef bint is_unwatched(x):
     )
 
 
-def solved_at_once(loss, x, target, reduction, options, curved):
+def solved_fast(loss, x, target, reduction, options, curved):
     """Return the loss of a tensor and its gradient or None, or None for both; see the `.pyi`."""
     cdef bint want_gradient
     if not is_unwatched(x) or options and not are_constant(options):
@@ -159,7 +159,7 @@ def solved_at_once(loss, x, target, reduction, options, curved):
     if scores is None or labels is None or (
             cnp.PyArray_SIZE(scores) >= SERIAL and get_num_threads() != current_threads()):
         return None
-    found = loss.at_once.solve(scores, labels, reduction, None, options, want_gradient)
+    found = loss.fast_path.solve(scores, labels, reduction, None, options, want_gradient)
     if found is None:
         return None
     value, gradient = found

@@ -19,7 +19,7 @@ from lucid.losses.problem import Loss
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
 from lucid.torch import curvature, eager
-from lucid.torch.exchange import solved_at_once
+from lucid.torch.exchange import solved_fast
 from lucid.torch.operators import Curvature, Operators
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import parts_of
@@ -72,7 +72,7 @@ def of_torch(
         x: Tensor, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
     ) -> Tensor:
         if sample_weight is None and not torch.compiler.is_compiling():
-            solved = solved_at_once(loss, x, target, reduction, options, curved)
+            solved = solved_fast(loss, x, target, reduction, options, curved)
             if solved is not None:
                 value, gradient = solved
                 return value if gradient is None else eager.differentiable(x, value, gradient)
@@ -80,8 +80,8 @@ def of_torch(
             if not isinstance(x, Tensor):
                 raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
             return traced(x, target, reduction, sample_weight, options)
-        again = traced if curved and curved(options) else None
-        return eager.loss_of(loss, x, target, reduction, sample_weight, options, again)
+        second_derivative = traced if curved and curved(options) else None
+        return eager.loss_of(loss, x, target, reduction, sample_weight, options, second_derivative)
 
     def function(
         x: Tensor,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lucid.losses.margin import squared_curvature
+from lucid.losses.curvature import squared_curvature
 from lucid.losses.problem import Loss
 from lucid.system import threads
 from lucid.torch import anywhere

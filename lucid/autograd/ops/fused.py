@@ -11,7 +11,7 @@ import numpy as np
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.ops.losses import Again, loss_of
+from lucid.autograd.ops.losses import SecondDerivative, loss_of
 from lucid.autograd.ops.products import linear
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
@@ -28,7 +28,7 @@ class Asked:
 
     loss: Loss
     options: Mapping[str, Any]
-    again: Again
+    second_derivative: SecondDerivative
     labels: Labels
     reduction: str
     sample_weight: Array | None
@@ -164,7 +164,7 @@ def _differentiable_gradients(
         reduction=asked.reduction,
         sample_weight=asked.sample_weight,
         options=asked.options,
-        again=asked.again,
+        second_derivative=asked.second_derivative,
     )
     wanted = [t for t in inner if t.requires_grad]
     gradients = dict(zip(wanted, grad(loss, wanted, g, create_graph=True), strict=True))

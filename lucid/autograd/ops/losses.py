@@ -72,7 +72,7 @@ class Smooth(NamedTuple):
 
 
 #: From the options to how the loss is differentiated twice; None for a gradient constant in steps.
-Again = Callable[[Mapping[str, Any]], Curved | Smooth | None]
+SecondDerivative = Callable[[Mapping[str, Any]], Curved | Smooth | None]
 
 
 @primitive
@@ -88,25 +88,27 @@ def loss_of(
     reduction: str,
     sample_weight: Any,
     options: Mapping[str, Any],
-    again: Again,
+    second_derivative: SecondDerivative,
 ) -> Tensor:
-    """Return a loss of scores; ``again`` tells of the options how it is differentiated twice.
+    """Return a loss of scores; ``second_derivative`` tells of the options how.
 
     It is an op like those that `primitive` makes, written out: small problems are in a hurry.
     """
     if x._data.dtype.char == "e":  # computed in float32, and with it what comes back
-        return loss_of(x.to(np.float32), loss, target, reduction, sample_weight, options, again).to(
-            np.float16
-        )
+        return loss_of(
+            x.to(np.float32), loss, target, reduction, sample_weight, options, second_derivative
+        ).to(np.float16)
     if not (x.requires_grad and grad_mode.enabled):
         return Tensor(loss.compute(x._data, target, reduction, sample_weight, options, False)[0])
-    twice = again(options)
-    if twice is None:
+    curved = second_derivative(options)
+    if curved is None:
         value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
         assert gradient is not None
         pullback = _pullback(x, gradient)
     else:
-        value, pullback = _differentiable(x, loss, target, reduction, sample_weight, options, twice)
+        value, pullback = _differentiable(
+            x, loss, target, reduction, sample_weight, options, curved
+        )
     output = Tensor(value)
     record(output, (x,), pullback, loss.name)
     return output
@@ -119,7 +121,7 @@ def _differentiable(
     reduction: str,
     sample_weight: Any,
     options: Mapping[str, Any],
-    again: Curved | Smooth,
+    curved: Curved | Smooth,
 ) -> tuple[Array, Pullback]:
     """Return the value, and a pullback that may read scores and labels a second time."""
 
@@ -127,7 +129,7 @@ def _differentiable(
     def problem() -> Problem:
         return loss.problem(x._data, target, reduction, sample_weight)
 
-    if loss.at_once.is_ready(x._data, target):  # what is read again must be our own
+    if loss.fast_path.is_ready(x._data, target):  # what is read again must be our own
         target = target if isinstance(target, Labels) else target.copy()
         sample_weight, options = deepcopy(sample_weight), deepcopy(options)
         value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
@@ -136,15 +138,15 @@ def _differentiable(
         options = deepcopy(options)
     assert gradient is not None
     checked = loss.checked(x.shape[-1], options)
-    return value, _pullback(x, gradient, again.gradient(problem, checked, gradient))
+    return value, _pullback(x, gradient, curved.gradient(problem, checked, gradient))
 
 
-def _pullback(x: Tensor, gradient: Array, again: Gradient | None = None) -> Pullback:
+def _pullback(x: Tensor, gradient: Array, second_derivative: Gradient | None = None) -> Pullback:
     def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
         if grad_mode.enabled:
-            if again is None:  # constant in steps
+            if second_derivative is None:  # constant in steps
                 return (_gradient(g, x, value=gradient, curve=None),)
-            return (again(g, x),)
+            return (second_derivative(g, x),)
         upstream = g._data
         if upstream.ndim == 0 and upstream.item() == 1.0:
             return (Tensor(gradient),)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from lucid.arrays.checks import Reduction, check_reduction
 from lucid.autograd.tensor import Tensor, TensorLike
 from lucid.losses.problem import Loss
-from lucid.nn.doors import CALLS
 from lucid.nn.module import Module
+from lucid.nn.of_tensors import CALLS
 
 
 class Criterion(Module):

@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.arrays.checks import Reduction, as_array
 from lucid.autograd.grad_mode import is_grad_enabled
-from lucid.autograd.ops.losses import Again, loss_of
+from lucid.autograd.ops.losses import SecondDerivative, loss_of
 from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.losses import docs
 from lucid.losses.problem import Loss
@@ -22,7 +22,7 @@ CALLS: dict[str, Callable[[TensorLike, Any, str, Any, Mapping[str, Any]], Tensor
 
 
 def of_tensors(
-    loss: Loss, arrays: Callable[P, Any], again: Again, example: str
+    loss: Loss, arrays: Callable[P, Any], second_derivative: SecondDerivative, example: str
 ) -> Callable[P, Tensor]:
     """Return the function of tensors of a loss, with the parameters of the function of arrays."""
 
@@ -37,7 +37,7 @@ def of_tensors(
             sample_weight = constant("sample_weight", sample_weight)
         if not isinstance(x, Tensor):
             x = real("x", x)
-        return loss_of(x, loss, target, reduction, sample_weight, options, again)
+        return loss_of(x, loss, target, reduction, sample_weight, options, second_derivative)
 
     def function(
         x: TensorLike,
