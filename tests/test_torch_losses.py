@@ -152,6 +152,26 @@ def test_an_option_may_become_a_parameter():
     assert loss(x, target) == expected
 
 
+def test_an_option_is_a_buffer_when_it_becomes_one_for_each_class():
+    criterion = lucid.torch.MultilabelMarginLoss()
+    criterion.margin = torch.ones(4)
+    assert set(criterion.state_dict()) == {"margin"}
+    assert criterion.double().margin.dtype == torch.float64
+
+
+def test_an_option_is_no_buffer_when_it_becomes_a_number():
+    criterion = lucid.torch.MultilabelMarginLoss(margin=torch.ones(4))
+    criterion.margin = 0.5
+    assert not criterion.state_dict()
+    assert criterion(torch.zeros(1, 4), [[0]]) == 0.5 * 3 / 4
+
+
+def test_class_weights_may_be_given_later():
+    criterion = lucid.torch.MultilabelMarginLoss()
+    criterion.weight = [2.0, 1.0, 1.0, 1.0]
+    assert criterion(torch.zeros(1, 4), [[0]]) == 2 * 3 / 4
+
+
 def test_options_may_be_changed():
     criterion = lucid.torch.MultiLabelMarginLoss()
     x = torch.tensor([[0.5, 0.0, -1.0]])

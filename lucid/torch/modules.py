@@ -29,14 +29,18 @@ class Criterion(torch.nn.Module):
         check_reduction(reduction)
         self.reduction: Reduction = reduction
         for name, value in options.items():
-            if name == "weight" or np.ndim(value):
-                if value is not None and not isinstance(value, torch.Tensor):
-                    value = torch.as_tensor(value)
-                self.register_buffer(name, value)
-            else:
-                setattr(self, name, value)
+            setattr(self, name, value)
         given = {name: constant(name, value) for name, value in self._options().items()}
         self._loss.checked(None, given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self)._loss.defaults and (name == "weight" or np.ndim(value)):
+            self.__dict__.pop(name, None)
+            self.register_buffer(name, None if value is None else torch.as_tensor(value))
+        else:
+            if name in type(self)._loss.defaults:  # a number now
+                self.__dict__.get("_buffers", {}).pop(name, None)
+            super().__setattr__(name, value)
 
     def _options(self) -> dict[str, Any]:
         """Return the options that are not the default."""
