@@ -58,31 +58,31 @@ cdef inline int32_t take_number(const real* place) noexcept nogil:
         return <int32_t>place[0]
 
 
-cdef inline void look_up(real* grad, const Row* row, const Part* part) noexcept nogil:
+cdef inline void look_up(const real* worth, const Row* row, real* grad, const Part* part) noexcept nogil:
     """Put what the ranks are worth in their place; mostly nearly all are 0, as their gradient is."""
     cdef uint64_t marks[WORDS]
     cdef uint64_t word
     cdef Py_ssize_t first, m, active, w, j
     if part.noted <= MOST_NOTED:
         for j in range(part.noted):
-            look_up_one(grad + part.note[j], row)
+            look_up_one(worth, grad + part.note[j])
         return
     for first from 0 <= first < row.C by BLOCK:
         m = min(BLOCK, row.C - first)
         active = mark_active(grad + first, m, <real>0, marks)
         if MANY * active > m:
             for j in range(first, first + m):
-                look_up_one(grad + j, row)
+                look_up_one(worth, grad + j)
         elif active > 0:
             for w in range((m + WORD - 1) // WORD):
                 word = marks[w]
                 while word != 0:
-                    look_up_one(grad + first + w * WORD + count_trailing_zeros(word), row)
+                    look_up_one(worth, grad + first + w * WORD + count_trailing_zeros(word))
                     word &= word - 1
 
 
-cdef inline void look_up_one(real* place, const Row* row) noexcept nogil:
-    place[0] = <real>row.worth[take_number(place)].w0
+cdef inline void look_up_one(const real* worth, real* place) noexcept nogil:
+    place[0] = worth[take_number(place)]
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
@@ -103,7 +103,7 @@ cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, con
 cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     cdef const real* tau = <const real*>row.thresholds.tau
     cdef Sum w = number(0)
-    cdef real worth
+    cdef real* worth = <real*>row.weight    # of each rank, to its gradient: labels have no weights here
     cdef Py_ssize_t k
     close_counts(&row.thresholds, part.count)
     sum_excess(x, row, part)
@@ -116,11 +116,11 @@ cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noex
     if is_doubtful(row, loss) and not settle(x, row, loss):
         loss.hi, loss.lo = INFINITY, 0          # no term is negative
     if grad != NULL:
+        worth[0] = 0
         for k in range(row.P):
             add_number(&w, row.weight_at[k], tau)
-            put_label(&worth, value_of(&w), row.divisor, row.inverse)
-            row.worth[k + 1].w0 = worth
-        look_up(grad, row, part)
+            put_label(&worth[k + 1], value_of(&w), row.divisor, row.inverse)
+        look_up(worth, row, grad, part)
         put_labels(grad, row, part, loss, of_label[real])
 
 
