@@ -21,7 +21,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORDS, any_of, is_set
-from lucid._kernels.blocks cimport (
+from lucid._kernels.column_sums cimport (
     LANES, Close, Row, fill_up, finish_segment, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport (

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORDS, any_of
-from lucid._kernels.blocks cimport (
+from lucid._kernels.column_sums cimport (
     LANES, Row, fill_up, finish_segment, negate, padded, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport sum_of_softplus

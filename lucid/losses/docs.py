@@ -75,7 +75,7 @@ def _template(arrays: Callable[..., Any]) -> tuple[str | None, dict[str, str]]:
     return inspect.cleandoc(template).partition("\nExamples\n")[0], own
 
 
-def of_tensors(arrays: Callable[..., Any], example: str) -> str | None:
+def for_tensors(arrays: Callable[..., Any], example: str) -> str | None:
     """Return the docstring of the function of tensors: that of arrays, with another example."""
     text, own = _template(arrays)
     if text is None:
@@ -102,7 +102,7 @@ torch.Tensor
 }
 
 
-def of_torch(arrays: Callable[..., Any], example: str) -> str | None:
+def for_torch(arrays: Callable[..., Any], example: str) -> str | None:
     """Return the docstring of the function of PyTorch's tensors."""
     text, own = _template(arrays)
     if text is None:
@@ -112,7 +112,7 @@ def of_torch(arrays: Callable[..., Any], example: str) -> str | None:
     return f"{fill(text, TORCH | own)}\nExamples\n--------\n{inspect.cleandoc(example)}\n"
 
 
-def of_torch_module(peer: type) -> Callable[[T], T]:
+def for_torch_module(peer: type) -> Callable[[T], T]:
     """Return a decorator that gives a module of PyTorch's the docstring of lucid's own.
 
     What it has is the example. The notes are told once, at the other one.

@@ -51,7 +51,7 @@ def of_tensors(
 
     CALLS[loss.name] = call
     function.__name__ = function.__qualname__ = loss.name
-    function.__doc__ = docs.of_tensors(arrays, example)
+    function.__doc__ = docs.for_tensors(arrays, example)
     signature = inspect.signature(arrays).replace(return_annotation="Tensor")
     function.__signature__ = signature  # type: ignore[attr-defined]
     return cast(Callable[P, Tensor], function)

@@ -95,7 +95,7 @@ def of_torch(
 
     CALLS[loss.name] = call
     function.__name__ = function.__qualname__ = loss.name
-    function.__doc__ = docs.of_torch(arrays, example)
+    function.__doc__ = docs.for_torch(arrays, example)
     signature = inspect.signature(arrays).replace(return_annotation="torch.Tensor")
     function.__signature__ = signature  # type: ignore[attr-defined]
     return cast(Callable[P, Tensor], function)

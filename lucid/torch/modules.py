@@ -87,7 +87,7 @@ class Criterion(torch.nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
-@docs.of_torch_module(nn.MultilabelMarginLoss)
+@docs.for_torch_module(nn.MultilabelMarginLoss)
 class MultilabelMarginLoss(Criterion):
     """
     >>> import torch
@@ -121,7 +121,7 @@ class MultilabelMarginLoss(Criterion):
 MultiLabelMarginLoss = MultilabelMarginLoss
 
 
-@docs.of_torch_module(nn.WARPLoss)
+@docs.for_torch_module(nn.WARPLoss)
 class WARPLoss(Criterion):
     """
     >>> import torch
@@ -138,7 +138,7 @@ class WARPLoss(Criterion):
         super().__init__(reduction, margin=margin)
 
 
-@docs.of_torch_module(nn.LSEPLoss)
+@docs.for_torch_module(nn.LSEPLoss)
 class LSEPLoss(Criterion):
     """
     >>> import torch
@@ -155,7 +155,7 @@ class LSEPLoss(Criterion):
         super().__init__(reduction, per_label=per_label)
 
 
-@docs.of_torch_module(nn.ZLPRLoss)
+@docs.for_torch_module(nn.ZLPRLoss)
 class ZLPRLoss(Criterion):
     """
     >>> import torch
@@ -172,7 +172,7 @@ class ZLPRLoss(Criterion):
         super().__init__(reduction)
 
 
-@docs.of_torch_module(nn.BPMLLLoss)
+@docs.for_torch_module(nn.BPMLLLoss)
 class BPMLLLoss(Criterion):
     """
     >>> import torch
@@ -189,7 +189,7 @@ class BPMLLLoss(Criterion):
         super().__init__(reduction)
 
 
-@docs.of_torch_module(nn.MultiLabelSoftMarginLoss)
+@docs.for_torch_module(nn.MultiLabelSoftMarginLoss)
 class MultiLabelSoftMarginLoss(Criterion):
     """
     >>> import torch
