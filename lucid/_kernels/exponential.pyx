@@ -132,14 +132,20 @@ cdef inline Sums sum_negatives(Row* row) noexcept nogil:
     return B
 
 
-cdef inline Sums sum_labels(const real* x, Row* row) noexcept nogil:
-    """A, and the term of each label."""
+cdef inline Sums take_labels(const real* x, Row* row) noexcept nogil:
+    """The exponents of A; their sum is not needed."""
     cdef Py_ssize_t i
     cdef Sums A
     for i in range(row.P):
         row.value[i] = -<double>x[row.label[i]]
     fill_up(row.value, row.P, <double>-INFINITY)
-    A.top = highest_of(row.value, whole(row.P))
+    A.top, A.sum = highest_of(row.value, whole(row.P)), 0
+    return A
+
+
+cdef inline Sums sum_labels(const real* x, Row* row) noexcept nogil:
+    """A, and the term of each label."""
+    cdef Sums A = take_labels(x, row)
     sum = sum_of_exps(row.value, whole(row.P), A.top, row.of_label)
     A.sum = sum.high + sum.low
     return A
@@ -196,7 +202,7 @@ cdef void close_lsep(const real* x, Row* row) noexcept nogil:
 
 
 cdef void close_lsep_per_label(const real* x, Row* row) noexcept nogil:
-    cdef Sums A = sum_labels(x, row), B = sum_negatives(row)
+    cdef Sums A = take_labels(x, row), B = sum_negatives(row)
     cdef double slopes = 0
     cdef Py_ssize_t i
     if are_pairs_settled(x, row, &A, &B):
