@@ -298,16 +298,28 @@ def test_a_model_that_the_last_step_broke_is_not_saved(files, tmp_path, capsys):
     assert saved.read_text() == "the old model"
 
 
-@pytest.mark.parametrize(("part", "value"), [("net.weight", np.nan), ("scale", 0.0)])
-def test_a_broken_model_is_one_line(files, tmp_path, capsys, part, value):
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+@pytest.mark.parametrize(
+    ("part", "value"), [("net.weight", np.nan), ("net.bias", np.inf), ("scale", 0.0)]
+)
+def test_a_broken_model_is_one_line(files, tmp_path, capsys, command, part, value):
     saved = tmp_path / "m.safetensors"
     ranker = Ranker(*data.sizes(lucid.io.read_xmc(files[1])))
     shape = ranker.state_dict()[part].shape
     ranker.load_state_dict({part: np.full(shape, value)}, strict=False)
     ranker.save(saved)
-    assert cli.main(["evaluate", str(saved), files[1]]) == 2
+    assert cli.main([command, str(saved), files[1]]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("lucid: the model scores a row with NaN")
+    assert line.startswith("lucid: the model scores a row with NaN or infinity: it has diverged")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_row_too_large_for_the_model_is_one_line(saved, tmp_path, capsys, command):
+    file = tmp_path / "large.txt"
+    file.write_text("1 30 8\n0 0:1e300 1:-1e300\n")
+    assert cli.main([command, saved, str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("or the row is too large")
 
 
 def test_a_plot_that_fails_leaves_the_old_one(files, tmp_path, monkeypatch, capsys):

@@ -9,6 +9,7 @@ from lucid.training.baseline import MostFrequent
 from lucid.training.best import top_k
 from lucid.training.checkpoints import Checkpoints, load_training, save_training
 from lucid.training.early_stopping import RANKING_LOSS, EarlyStopping
+from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History
 from lucid.training.named import (
     LOSSES,
@@ -20,7 +21,7 @@ from lucid.training.named import (
 )
 from lucid.training.pieces import Pieces
 from lucid.training.ranker import Ranker
-from lucid.training.trainer import Diverged, Step, Trainer, linear_decay
+from lucid.training.trainer import Step, Trainer, linear_decay
 from lucid.training.validation import Validation, evaluate, ranking_metrics
 
 __all__ = [

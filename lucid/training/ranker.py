@@ -19,6 +19,7 @@ from lucid.nn import Linear, Module, Parameter, ReLU, Sequential
 from lucid.system.docstrings import shared
 from lucid.training import stored
 from lucid.training.best import top_k
+from lucid.training.finite import finite_scores
 from lucid.training.pieces import Changed, Pieces
 from lucid.training.scaling import Scaling, checked_features, scaled
 
@@ -323,8 +324,9 @@ class Ranker(Module):
         TypeError
             If the features are not real numbers.
         ValueError
-            If they are not finite, or not of shape ``(N, F)``; if `k` is out of range; if a score
-            is NaN, as that of a model that has diverged.
+            If they are not finite, or not of shape ``(N, F)``; if `k` is out of range.
+        Diverged
+            If a score is not finite.
 
         Examples
         --------
@@ -336,8 +338,7 @@ class Ranker(Module):
         x = self.scaled(features)
         step = max(1, _SCORES_AT_ONCE // self.num_classes)
         starts = range(0, x.shape[0], step) or range(1)
-        with no_grad():
-            parts = [top_k(self.net(x[start : start + step]).numpy(), k) for start in starts]
+        parts = [top_k(finite_scores(self.net, x[start : start + step]), k) for start in starts]
         classes, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
         return classes, scores
 

@@ -15,13 +15,10 @@ from lucid.nn import Linear, Module, Sequential
 from lucid.optim import Optimizer
 from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
+from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History
 from lucid.training.pieces import Pieces
 from lucid.training.scaling import warn_if_unscaled
-
-
-class Diverged(FloatingPointError):
-    """A training whose numbers are no longer finite: most often the learning rate is too large."""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from lucid import metrics
-from lucid.autograd.grad_mode import no_grad
 from lucid.io import Dataset
 from lucid.metrics.propensity import psp_sums, ratio
 from lucid.metrics.rows import rows_of_best
 from lucid.nn import Module
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
+from lucid.training.finite import finite_scores
 from lucid.training.pieces import Pieces
-from lucid.training.trainer import Diverged
 
 #: A metric is the mean over rows of something of the scores and labels of each.
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
@@ -115,7 +113,7 @@ def evaluate(
     gains: dict[str, list[tuple[float, float]]] = {}  # of PSP@k, with the best that there could be
     for part in _parts(data):
         rows += len(part)
-        scores = _finite_scores(model, part.features)
+        scores = finite_scores(model, part.features)
         named = ranking_metrics(part.num_classes) if wanted is None else wanted
         for name, metric in named.items():
             totals[name] = totals.get(name, 0.0) + metric(scores, part.labels) * len(part)
@@ -139,22 +137,6 @@ def _parts(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
         rows = max(1, min(_ROWS, _SCORES_AT_ONCE // piece.num_classes))
         for start in range(0, len(piece), rows):
             yield piece[start : start + rows]
-
-
-def _finite_scores(model: Module, features: Any) -> npt.NDArray[Any]:
-    """Return the scores of a model in evaluation mode."""
-    training = model.training
-    model.eval()
-    try:
-        with no_grad(), np.errstate(over="ignore", invalid="ignore"):
-            scores: npt.NDArray[Any] = model(features).numpy()
-    finally:
-        model.train(training)
-    if not np.isfinite(scores).all():
-        raise Diverged(
-            "the model scores a row with NaN or infinity: it has diverged, or the row is too large"
-        )
-    return scores
 
 
 class Validation:
