@@ -24,7 +24,7 @@ _NOTES = {
 class LSEPLoss(Criterion):
     r"""Log-sum-exp pairwise loss.
 
-    A smooth bound of the number of pairs in the wrong order:
+    A smooth bound of :math:`\log(1 + n)`, where :math:`n` pairs are in the wrong order:
 
     .. math::
 

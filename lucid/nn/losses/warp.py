@@ -21,9 +21,9 @@ class WARPLoss(Criterion):
                   \max\bigl(0,\; m_i - x[y_i] + x[j]\bigr)
 
     where :math:`n_i` of the pairs of label :math:`i` are active, and
-    :math:`H(k) = 1 + 1/2 + \dots + 1/k`. A label costs :math:`H(n_i)` times its mean active hinge:
-    climbing from rank 2 to rank 1 is worth as much as from 2000 to 1000, as it is for who looks at
-    the top of a list.
+    :math:`H(k) = 1 + 1/2 + \dots + 1/k`. A label costs :math:`H(n_i)` times its mean active hinge,
+    and :math:`H` grows as the logarithm does: climbing from rank 2 to rank 1 is worth about as much
+    as from 2000 to 1000 (0.5 and 0.69), as it is for who looks at the top of a list.
 
     Parameters
     ----------
