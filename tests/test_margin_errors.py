@@ -331,8 +331,15 @@ CALLS = [
 
 @pytest.mark.parametrize("call", CALLS)
 def test_masked_scores_are_refused(call):
-    with raises(ValueError, "x has masked entries"):
+    with pytest.raises(ValueError, match=r"x has masked entries: .*by \.filled\(number\)$"):
         call(np.ma.masked_equal(X + np.arange(3), 1), [[0, 0, 1], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("name", ["weight", "margin", "sample_weight"])
+def test_masked_numbers_beside_the_scores_are_refused(name):
+    size = 2 if name == "sample_weight" else 3
+    with pytest.raises(ValueError, match=rf"{name} has masked entries: .*by \.filled\(number\)$"):
+        multilabel_margin(X, TARGET, **{name: np.ma.masked_equal(np.arange(size), 1)})
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -69,13 +69,10 @@ def as_array(name: str, values: Any) -> Array:
         raise TypeError(f"{name} cannot be read as an array: {error}{hint}") from None
 
 
-def refuse_masked(name: str, values: Any) -> None:
+def refuse_masked(name: str, values: Any, instead: str = "by .filled(number)") -> None:
     """Refuse an array with masked entries: NumPy would go on with what is under the mask."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} has masked entries: fill them first, as .filled(-1) fills up rows of labels; "
-            "those of a multi-hot array are unknown in Labels.from_multi_hot"
-        )
+        raise ValueError(f"{name} has masked entries: fill them first, {instead}")
 
 
 def kind_of(array: Any) -> str:

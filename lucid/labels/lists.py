@@ -7,8 +7,14 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from lucid._kernels import lists as kernel
-from lucid.arrays.checks import refuse_masked
-from lucid.labels.entries import class_count, in_range, integers, refuse_masked_rows, refuse_sparse
+from lucid.labels.entries import (
+    class_count,
+    in_range,
+    integers,
+    refuse_masked_labels,
+    refuse_masked_rows,
+    refuse_sparse,
+)
 from lucid.labels.padded import refuse_other_forms
 from lucid.labels.rows import Int64Array, indptr_of
 
@@ -18,7 +24,7 @@ def of_lists(
 ) -> tuple[Int64Array, Int64Array, int]:
     """Read lists; see `Labels.from_lists`."""
     refuse_sparse(name, rows)
-    refuse_masked(name, rows)
+    refuse_masked_labels(name, rows)
     is_matrix = getattr(rows, "ndim", 1) == 2
     if not isinstance(rows, Iterable):
         raise TypeError(f"{name} must hold one list of labels each, got {type(rows).__name__}")
