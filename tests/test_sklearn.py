@@ -193,6 +193,7 @@ def test_labels_that_cannot_be_meant_are_refused(labels, words):
         ({"learning_rate": -0.1}, "learning_rate must be a positive number, got -0.1"),
         ({"threads": 0}, "threads must be from 1 to 1024, got 0"),
         ({"tol": -1e-3}, "tol must not be negative"),
+        ({"threshold": float("nan")}, "threshold must be a finite number, got nan"),
     ],
 )
 def test_parameters_out_of_range_are_refused(options, words):
@@ -207,11 +208,18 @@ def test_parameters_out_of_range_are_refused(options, words):
         ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
         ({"max_iter": 2.5}, r"max_iter must be an integer, got 2\.5"),
         ({"hidden": None}, "hidden must be an integer, got None"),
+        ({"threshold": "a"}, "threshold must be a number, got 'a'"),
     ],
 )
 def test_parameters_of_another_type_are_refused_by_name(options, words):
     with pytest.raises(TypeError, match=words):
         fitted(**options)
+
+
+def test_a_threshold_that_is_set_after_the_training_is_checked_too():
+    ranker = fitted().set_params(threshold=float("nan"))
+    with pytest.raises(ValueError, match="threshold must be a finite number, got nan"):
+        ranker.predict(X)
 
 
 @pytest.mark.parametrize("loss", ["margin", "squared-margin", "lsep", "zlpr", "bpmll"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lucid import nn
@@ -36,7 +37,18 @@ def checked_loss(estimator: Any) -> Criterion:
     threads = estimator.threads
     if threads is not None and not 1 <= as_int("threads", threads) <= MOST_THREADS:
         raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")
+    checked_threshold(estimator.threshold)
     return _checked_loss(estimator.loss, estimator.solver)
+
+
+def checked_threshold(threshold: Any) -> float | None:
+    """Return a threshold, which may be set after the training too, as a float, or None."""
+    if threshold is None:
+        return None
+    value = as_number("threshold", threshold)
+    if not math.isfinite(value):
+        raise ValueError(f"threshold must be a finite number, got {threshold}")
+    return value
 
 
 def _checked_loss(loss: Any, solver: str) -> Criterion:

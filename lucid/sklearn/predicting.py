@@ -16,6 +16,7 @@ from lucid import metrics
 from lucid.labels import Labels
 from lucid.sklearn.docs import PARTS
 from lucid.sklearn.inputs import checked_features
+from lucid.sklearn.parameters import checked_threshold
 from lucid.sklearn.scores import scores_in_parts
 from lucid.sklearn.targets import Form
 from lucid.sklearn.threshold import Cut
@@ -157,12 +158,13 @@ class Predicting(ClassifierMixin, BaseEstimator):
 
     def _decisions(self, x: Any) -> Iterator[tuple[slice, Array]]:
         """Yield scores above the thresholds, those of classes that are predicted positive."""
+        threshold = checked_threshold(self.threshold)
         with self._own_threads():
             for part, scores in self._scores(x):
                 if self._form.kind == "one":
                     yield part, scores
-                elif self.threshold is not None or self.cut_ is None:
-                    yield part, scores - float(self.threshold or 0.0)
+                elif threshold is not None or self.cut_ is None:
+                    yield part, scores - (threshold or 0.0)
                 else:
                     yield part, scores - self.cut_(scores)
 
