@@ -21,6 +21,7 @@ from lucid.cli import data, options, outputs
 from lucid.io import load_checkpoint
 from lucid.labels import Labels
 from lucid.training import LOSSES, Ranker, Trainer, save_training
+from lucid.training.pieces import pieces_of
 
 for package in ("rich", "safetensors", "matplotlib", "threadpoolctl"):
     pytest.importorskip(package)
@@ -837,7 +838,7 @@ def test_pieces_hold_out_the_rows_that_the_whole_file_does(files, tmp_path):
             whole, pieces = (
                 sorted(
                     (tuple(x), *map(int, y))
-                    for piece in data.pieces(getattr(split, name))
+                    for piece in pieces_of(getattr(split, name))
                     for x, y in zip(piece.features.toarray(), piece.labels, strict=True)
                 )
                 for split in splits

@@ -164,6 +164,16 @@ def test_a_loss_that_is_no_longer_finite_ends_the_training():
         trainer.fit(drawn(4), 5)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_features_that_are_not_finite_are_not_taken_for_a_divergence(form, bad):
+    x = np.eye(4, FEATURES, dtype=np.float32)
+    x[2, 1] = bad
+    data = Dataset(form(x), Labels.from_lists([[0]] * 4, CLASSES))
+    with pytest.raises(ValueError, match="features must be finite, got NaN or infinity"):
+        new_trainer().fit(data, 1)
+
+
 def test_blas_has_one_thread_while_a_training_runs_and_as_many_as_before_afterwards():
     threadpoolctl = pytest.importorskip("threadpoolctl")
 
@@ -383,6 +393,12 @@ def test_early_stopping_goes_on_with_what_it_remembers(tmp_path):
 
 def stop_after(trainer, epoch):
     return lambda step: trainer.stop() if step.epoch > epoch else None
+
+
+def test_a_state_of_something_else_is_refused_with_what_it_lacks():
+    trainer = new_trainer()
+    with pytest.raises(ValueError, match=r"state must be what state_dict\(\) .* lacks .*'history'"):
+        trainer.load_state_dict(trainer.model.state_dict())
 
 
 def test_a_state_of_another_model_is_refused():
@@ -610,11 +626,48 @@ def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
         (lambda: Validation(drawn(1)[:0]), "data must have at least one row to validate on"),
         (lambda: new_trainer().__init__(None, None, None, batch_size=0), "batch_size must be at"),
         (lambda: Checkpoints(None, "c", every=0), "every must be at least 1, got 0"),
+        (lambda: new_trainer().fit(drawn(1), epochs=-1), "epochs must not be negative, got -1"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda value: new_trainer().fit(drawn(1), value), "epochs"),
+        (lambda value: new_trainer().__init__(None, None, None, batch_size=value), "batch_size"),
+        (EarlyStopping, "patience"),
+        (lambda value: Checkpoints(None, "c", value), "every"),
+    ],
+)
+@pytest.mark.parametrize("value", [1.5, "a"])
+def test_counts_that_are_no_integers_are_refused_by_name(call, name, value):
+    with pytest.raises(TypeError, match=f"{name} must be an integer, got {value!r}"):
+        call(value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda data: new_trainer().fit(data, 1),
+        lambda data: Validation(data)(new_trainer().model),
+        lambda data: evaluate(new_trainer().model, data),
+        lambda data: Ranker(FEATURES, CLASSES).fit_to(data),
+        lambda data: next(iter(Ranker(FEATURES, CLASSES).prepared(data))),
+    ],
+)
+def test_features_and_labels_that_are_no_data_set_are_refused(call):
+    with pytest.raises(TypeError, match="data must be a .*Dataset.*got tuple with csr_array"):
+        call((drawn(1).features, drawn(1).labels))
+
+
+@pytest.mark.parametrize("call", [lambda data: new_trainer().fit(data, 1), Validation])
+def test_what_has_no_rows_to_train_on_is_refused(call):
+    with pytest.raises(TypeError, match="data must be a .*Dataset.*got int"):
+        call(3)
 
 
 def test_rows_that_weigh_nothing_are_not_there():
@@ -638,6 +691,9 @@ def test_rows_that_weigh_nothing_are_not_there():
         ({"features": [[1.0]] * 6}, "features must be an array or a CSR matrix, got list"),
         ({"labels": [[0]] * 6}, "labels must be lucid.Labels, got list"),
         ({"sample_weight": np.ones(5)}, r"sample_weight must have shape \(6,\)"),
+        ({"sample_weight": -np.ones(6)}, "sample_weight must not be negative, got -1.0"),
+        ({"sample_weight": np.full(6, np.nan)}, "sample_weight must be finite, got nan"),
+        ({"features": np.full((6, 2), "a")}, "features must hold real numbers, got <U1"),
         ({"class_names": ("a",)}, "class_names must be 3, one for each class, got 1"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from lucid.cli.errors import UsageError
 from lucid.io import DataFileError, Dataset, DataStream, read_xmc, stream_xmc
 from lucid.labels import Labels
 from lucid.system.optional import require
+from lucid.training.pieces import pieces_of
 
 _Path = str | os.PathLike[str]
 
@@ -179,7 +180,7 @@ class Survey:
         self._classes = data.num_classes
         self._digest = hashlib.sha256(repr(sizes(data)).encode())
         lengths = []
-        for piece in pieces(data):
+        for piece in pieces_of(data):
             x, y = piece.features, piece.labels
             for part in (x.indptr, x.indices, x.data, y.indptr, y.indices):
                 self._digest.update(np.ascontiguousarray(part).data)
@@ -212,11 +213,6 @@ class Survey:
 def sizes(data: Rows) -> tuple[int, int]:
     """Return the numbers of features and of classes."""
     return data.num_features, data.num_classes
-
-
-def pieces(data: Dataset | Iterable[Dataset]) -> Iterable[Dataset]:
-    """Return what to go through the rows by."""
-    return (data,) if isinstance(data, Dataset) else data
 
 
 def choose(data: Rows, rows: npt.NDArray[Any]) -> Rows:

@@ -24,7 +24,7 @@ from lucid.cli.outputs import check_outputs
 from lucid.cli.settings import Settings
 from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
-from lucid.training import Pieces
+from lucid.training.pieces import Pieces, pieces_of
 from lucid.training.stored import CHECKPOINT, kind_of
 from lucid.training.trainer import Listener
 
@@ -46,7 +46,7 @@ def train(arguments: argparse.Namespace) -> int:
     ranker = _make_ranker(chosen, split)
     with _where_memory_does_not_suffice(arguments.file, chosen):
         rows = ranker.prepared(split.train)
-    settings = chosen.completed(piece.features for piece in data.pieces(rows))
+    settings = chosen.completed(piece.features for piece in pieces_of(rows))
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
     begun.take_up(trainer, split)
     if trainer.done > settings.epochs:
@@ -283,7 +283,7 @@ def _check_finite(ranker: training.Ranker, rows: data.Rows) -> None:
         If a parameter, or a score of the first rows, is no longer finite.
     """
     values = [parameter.detach().numpy() for parameter in ranker.net.parameters()]
-    first = next(iter(data.pieces(rows)))
+    first = next(iter(pieces_of(rows)))
     values.append(ranker.scores(first.features[:1000]))
     if not all(np.isfinite(value).all() for value in values):
         raise training.Diverged("the last step broke the model")

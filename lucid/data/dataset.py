@@ -6,8 +6,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from lucid.arrays.checks import kind_of
 from lucid.labels import Labels
 from lucid.labels.rows import contains, indptr_of, row_of_each
+from lucid.losses.options import as_sample_weight
 from lucid.system.optional import is_sparse, require
 
 
@@ -33,9 +35,10 @@ class Dataset:
     Raises
     ------
     TypeError
-        If the features are no array and no CSR matrix, or the labels no `Labels`.
+        If the features are no array and no CSR matrix of real numbers, or the labels no `Labels`.
     ValueError
-        If the parts are of different numbers of rows, or there is not a name for each class.
+        If the parts are of different numbers of rows, a weight is negative or not finite, or there
+        is not a name for each class.
 
     Examples
     --------
@@ -62,6 +65,8 @@ class Dataset:
             raise TypeError(
                 f"features must be an array or a CSR matrix, got {type(features).__name__}"
             )
+        if features.dtype.kind not in "biuf":
+            raise TypeError(f"features must hold real numbers, got {kind_of(features)}")
         if not isinstance(labels, Labels):
             raise TypeError(f"labels must be lucid.Labels, got {type(labels).__name__}")
         if features.ndim != 2 or features.shape[0] != len(labels):
@@ -69,13 +74,15 @@ class Dataset:
                 f"features must have shape (N, F) with N = {len(labels)}, the rows of labels, "
                 f"got {features.shape}"
             )
-        if weight is not None and np.shape(weight) != (len(labels),):
-            raise ValueError(
-                f"sample_weight must have shape ({len(labels)},), a number for each row, "
-                f"got {np.shape(weight)}"
-            )
-        if weight is not None and not isinstance(weight, np.ndarray):
-            raise TypeError(f"sample_weight must be an array, got {type(weight).__name__}")
+        if weight is not None:
+            if np.shape(weight) != (len(labels),):
+                raise ValueError(
+                    f"sample_weight must have shape ({len(labels)},), a number for each row, "
+                    f"got {np.shape(weight)}"
+                )
+            if not isinstance(weight, np.ndarray):
+                raise TypeError(f"sample_weight must be an array, got {type(weight).__name__}")
+            as_sample_weight(weight, labels.shape)
         if self.class_names is not None and len(self.class_names) != labels.num_classes:
             raise ValueError(
                 f"class_names must be {labels.num_classes}, one for each class, "

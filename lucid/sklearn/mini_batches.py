@@ -135,7 +135,7 @@ class _FusedTrainer(Trainer):
                 loss=criterion.criterion,
                 sample_weight=weight / len(batch),
             )
-            value = self._finite(loss)
+            value = self._finite(loss, batch)
             if body:
                 loss.backward()
                 self.optimizer.step()  # of the layers that have a gradient

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lucid.arrays.checks import as_int
 from lucid.io import DataFileError
 from lucid.training import stored
 from lucid.training.trainer import Step, Trainer
@@ -110,6 +111,8 @@ class Checkpoints:
 
     Raises
     ------
+    TypeError
+        If `every` is not an integer.
     ValueError
         If `every` is not at least 1.
 
@@ -135,7 +138,7 @@ class Checkpoints:
         every: int = 1,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        if every < 1:
+        if as_int("every", every) < 1:
             raise ValueError(f"every must be at least 1, got {every}")
         self.trainer = trainer
         self.path = path

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid.arrays.checks import as_int
 from lucid.nn import Module
 from lucid.training.history import Epoch
 
@@ -35,6 +36,8 @@ class EarlyStopping:
 
     Raises
     ------
+    TypeError
+        If `patience` is not an integer.
     ValueError
         If `patience` is not at least 1.
 
@@ -52,7 +55,7 @@ class EarlyStopping:
     def __init__(
         self, patience: int, metric: str = RANKING_LOSS, larger_is_better: bool = False
     ) -> None:
-        if patience < 1:
+        if as_int("patience", patience) < 1:
             raise ValueError(f"patience must be at least 1, got {patience}")
         self.patience = patience
         self.metric = metric

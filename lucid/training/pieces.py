@@ -1,7 +1,7 @@
 """Rows that come piece by piece, because all of them are larger than the memory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lucid.io import Dataset
 
@@ -33,6 +33,40 @@ class Pieces(Protocol):
     def __iter__(self) -> Iterator[Dataset]: ...
 
 
+def check_rows(data: Any, purpose: str) -> None:
+    """Refuse what is neither a data set nor `Pieces` of one, or has no row for the purpose."""
+    if not isinstance(data, Dataset | Pieces):
+        raise _not_data(type(data).__name__)
+    if len(data) == 0:
+        raise ValueError(f"data must have at least one row {purpose}")
+
+
+def pieces_of(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
+    """Go through rows piece by piece; what is in memory is one piece.
+
+    Raises
+    ------
+    TypeError
+        If a piece is not a `Dataset`.
+    """
+    if isinstance(data, Dataset):
+        yield data
+        return
+    if not isinstance(data, Iterable):
+        raise _not_data(type(data).__name__)
+    for piece in data:
+        if not isinstance(piece, Dataset):
+            raise _not_data(f"{type(data).__name__} with {type(piece).__name__}")
+        yield piece
+
+
+def _not_data(found: str) -> TypeError:
+    return TypeError(
+        f"data must be a lucid.io.Dataset, or pieces each of which is one, got {found}: "
+        "Dataset(features, labels) makes one"
+    )
+
+
 class Changed:
     """Pieces that are changed as they come."""
 
@@ -40,10 +74,10 @@ class Changed:
         self._pieces = pieces
         self._change = change
         rows: int | None = getattr(pieces, "num_rows", None)  # what a stream knows beforehand
-        self._rows = sum(map(len, pieces)) if rows is None else rows
+        self._rows = sum(map(len, pieces_of(pieces))) if rows is None else rows
 
     def __len__(self) -> int:
         return self._rows
 
     def __iter__(self) -> Iterator[Dataset]:
-        return map(self._change, self._pieces)
+        return map(self._change, pieces_of(self._pieces))

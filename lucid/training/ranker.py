@@ -20,7 +20,7 @@ from lucid.system.docstrings import shared
 from lucid.training import stored
 from lucid.training.best import top_k
 from lucid.training.finite import finite_scores
-from lucid.training.pieces import Changed, Pieces
+from lucid.training.pieces import Changed, Pieces, pieces_of
 from lucid.training.scaling import Scaling, checked_features, scaled
 
 _SIZES = ("num_features", "num_classes", "hidden")
@@ -189,11 +189,10 @@ class Ranker(Module):
         >>> ranker.scale.tolist()
         [4.0, 1.0]
         """
-        pieces: Iterable[Dataset] = (data,) if isinstance(data, Dataset) else data
         scaling = Scaling(self.num_features)
 
         def labels() -> Iterator[Labels]:
-            for piece in pieces:
+            for piece in pieces_of(data):
                 scaling.add(piece.features)
                 yield piece.labels
 

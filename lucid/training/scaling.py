@@ -33,9 +33,8 @@ def checked_features(features: Any, width: int) -> Any:
     if is_sparse(features):
         x = as_csr("features", features, np.dtype(np.float64))
         x.prune()  # there may be more room
-        values = x.data
     else:
-        x = values = as_array("features", features)
+        x = as_array("features", features)
         if x.dtype.kind not in "biuf":
             raise TypeError(f"features must hold real numbers, got {kind_of(x)}")
     if x.ndim != 2 or x.shape[1] != width:
@@ -44,9 +43,18 @@ def checked_features(features: Any, width: int) -> Any:
             f"features must have shape (N, {width}), as those that the model is "
             f"trained on, got {x.shape}{hint}"
         )
+    check_finite(x)
+    return x.astype(np.float64, copy=False)
+
+
+def check_finite(features: Any) -> None:
+    """Refuse features, dense or sparse, that hold NaN or infinity."""
+    values = features
+    if is_sparse(features):
+        rows = features.tocsr()
+        values = rows.data[: rows.indptr[-1]]
     if not np.isfinite(values).all():
         raise ValueError("features must be finite, got NaN or infinity")
-    return x.astype(np.float64, copy=False)
 
 
 class Scaling:
@@ -113,6 +121,8 @@ def warn_if_unscaled(features: Any, names: Any = None) -> None:
     else:
         columns = np.nonzero(features)[1]
         values = np.abs(features[features != 0], dtype=np.float64)
+    if not np.isfinite(values).all():  # the loss tells
+        return
     width = features.shape[1]
     largest = np.zeros(width)
     np.maximum.at(largest, columns, values)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from lucid.arrays.checks import as_int
 from lucid.autograd.random import generator
 from lucid.io import Dataset
 from lucid.nn import Linear, Module, Sequential
@@ -17,8 +18,8 @@ from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History
-from lucid.training.pieces import Pieces
-from lucid.training.scaling import warn_if_unscaled
+from lucid.training.pieces import Pieces, check_rows, pieces_of
+from lucid.training.scaling import check_finite, warn_if_unscaled
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class Trainer:
 
     Raises
     ------
+    TypeError
+        If `batch_size` is not an integer.
     ValueError
         If `batch_size` is not at least 1; if the early stopping looks at the metric of a
         validation, and there is none.
@@ -178,7 +181,7 @@ class Trainer:
         validation: Callable[[Module], Mapping[str, float]] | None = None,
         early_stopping: EarlyStopping | None = None,
     ) -> None:
-        if batch_size < 1:
+        if as_int("batch_size", batch_size) < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if early_stopping is not None and validation is None and early_stopping.metric != "loss":
             raise ValueError(
@@ -238,8 +241,11 @@ class Trainer:
         ------
         Diverged
             If a loss is no longer finite.
+        TypeError
+            If `data` are neither, or `epochs` is not an integer.
         ValueError
-            If there is no row.
+            If there is no row, a loss is not finite because the features are not, or `epochs` is
+            negative.
         """
         heard = list(listeners)
         self._stop_asked = False
@@ -275,11 +281,16 @@ class Trainer:
         ------
         Diverged
             If a loss is no longer finite.
+        TypeError
+            If `data` are neither, or `epochs` is not an integer.
         ValueError
-            If there is no row.
+            If there is no row, a loss is not finite because the features are not, or `epochs` is
+            negative.
         """
-        if len(data) == 0:
-            raise ValueError("data must have at least one row to train on")
+        check_rows(data, "to train on")
+        epochs = as_int("epochs", epochs)
+        if epochs < 0:
+            raise ValueError(f"epochs must not be negative, got {epochs}")
         with one_thread_each():
             while self.epoch < epochs and not self._stopped_early:
                 yield from self._rest_of_epoch(data, epochs)
@@ -300,29 +311,31 @@ class Trainer:
         ------
         Diverged
             If it is not finite.
+        ValueError
+            If that is because the features are not.
         """
         weight = {} if batch.sample_weight is None else {"sample_weight": batch.sample_weight}
         if weight and not np.any(batch.sample_weight):
             return 0.0  # none of these rows is there
         with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
             loss = self.criterion(self.model(batch.features), batch.labels, **weight)
-            value = self._finite(loss)
+            value = self._finite(loss, batch)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
         return value
 
-    def _finite(self, loss: Any) -> float:
+    def _finite(self, loss: Any, batch: Dataset) -> float:
         value = float(loss.item())
         if not math.isfinite(value):
+            check_finite(batch.features)
             raise Diverged(f"the loss became {value} in epoch {self.epoch + 1}")
         return value
 
     def _rest_of_epoch(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
         place, epoch = self._place, self.epoch
         batches = math.ceil(len(data) / self.batch_size)
-        pieces = (data,) if isinstance(data, Dataset) else data
-        for number, piece in enumerate(pieces):
+        for number, piece in enumerate(pieces_of(data)):
             if number < place.piece:
                 continue
             if epoch == number == place.row == 0 and _begins_linear(self.model):
@@ -404,8 +417,11 @@ class Trainer:
         Raises
         ------
         ValueError
-            If it is the state of another one.
+            If it is the state of another one, or none of a trainer.
         """
+        missing = [name for name in self.state_dict() if name not in state]
+        if missing:
+            raise ValueError(f"state must be what state_dict() returns, but lacks {missing}")
         stopping = self.early_stopping
         if (stopping is None) != (state["early_stopping"] is None):
             raise ValueError("state: one training has early stopping, the other has none")

@@ -14,7 +14,7 @@ from lucid.nn import Module
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
 from lucid.training.finite import finite_scores
-from lucid.training.pieces import Pieces
+from lucid.training.pieces import Pieces, check_rows, pieces_of
 
 #: A metric is the mean over rows of something of the scores and labels of each.
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
@@ -133,7 +133,7 @@ def evaluate(
 
 def _parts(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
     """Go through data in parts that are small enough to be scored at once."""
-    for piece in (data,) if isinstance(data, Dataset) else data:
+    for piece in pieces_of(data):
         rows = max(1, min(_ROWS, _SCORES_AT_ONCE // piece.num_classes))
         for start in range(0, len(piece), rows):
             yield piece[start : start + rows]
@@ -152,6 +152,8 @@ class Validation:
 
     Raises
     ------
+    TypeError
+        If the data are neither.
     ValueError
         If there is no row.
 
@@ -167,8 +169,7 @@ class Validation:
     """
 
     def __init__(self, data: Dataset | Pieces, metrics: Metrics | None = None) -> None:
-        if len(data) == 0:
-            raise ValueError("data must have at least one row to validate on")
+        check_rows(data, "to validate on")
         self.data = data
         self.metrics = metrics
 
