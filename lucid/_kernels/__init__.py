@@ -1,7 +1,8 @@
 """The compiled kernels, at the highest level that this processor runs.
 
-Buffers in, numbers out: nothing here knows of Tensor, words an error for users or decides a
-policy. Each kernel is one `.pyx`, compiled once per CPU level; the level is picked here, once.
+Buffers in, numbers out: nothing here knows of Tensor or words an error for users. A kernel that
+doubts what padded labels mean refuses them, and the layer above decides. Each kernel is one `.pyx`,
+compiled once per CPU level; the level is picked here, once.
 """
 
 import importlib
