@@ -691,6 +691,18 @@ def test_what_an_array_was_meant_as_is_guessed(form, guess):
         Labels.from_padded(NOT_INDICES[form], 4)
 
 
+@pytest.mark.parametrize("width", [3, 4])
+def test_a_padding_that_an_unsigned_dtype_made_another_number_is_recognised(width):
+    padded = np.array([[2, -1, -1, -1], [0, 1, -1, -1]])[:, :width]
+    wrapped = padded.astype(np.uint8)
+    advice = r"if 255 was -1, which uint8 lacks, use np\.where\(padded == 255, -1, padded"
+    with pytest.raises(ValueError, match=advice) as caught:
+        Labels.from_padded(wrapped, 4)
+    assert "grades" not in str(caught.value)
+    mended = np.where(wrapped == 255, -1, wrapped.astype(int))
+    assert Labels.from_padded(mended, 4) == Labels.from_padded(padded, 4)
+
+
 def test_unsigned_grades_are_refused():
     with pytest.raises(ValueError, match=r"row 0 is \[2, 0, 2\]"):
         Labels.from_padded(np.array([[2, 0, 2]], np.uint64), 3)
@@ -784,7 +796,8 @@ def test_a_lil_matrix_of_columns_out_of_range_is_refused():
         (np.array([0, 1]), "target must be 2-D"),
         (np.array([True, False]), "target must have shape"),
         ([[0.5], []], "target must hold integers, got float64"),
-        ([["a"], []], "target must hold integers, got <U1"),
+        ([["a"], []], "target must hold integers, got <U1; names become multi-hot by scikit-learn"),
+        (np.array([["a"], ["b"]]), "target must hold .* got <U1; names become multi-hot by scikit"),
         ([[0], 1], "target must hold one list of labels each, got int as row 1"),
         ([[[0], [1]], [[2]]], "target must hold integers in each row, got list in row 0"),
         ([[0], [1, [2]]], "target must hold integers in each row, got list in row 1"),

@@ -894,6 +894,17 @@ def test_a_margin_that_float32_cannot_hold_is_refused():
         lucid.losses.multilabel_margin_loss(x, [[0]], margin=1e39)
 
 
+def test_an_integer_that_no_float_can_hold_is_not_printed():
+    with pytest.raises(ValueError, match="margin must fit a float64, got a larger number"):
+        lucid.losses.multilabel_margin_loss(np.zeros((1, 3)), [[0]], margin=10**400)
+
+
+def test_an_integer_beyond_64_bits_is_a_number_like_others():
+    x = np.zeros((1, 3))
+    loss, _ = lucid.losses.multilabel_margin_loss(x, [[0]], margin=2**70)
+    assert loss == lucid.losses.multilabel_margin_loss(x, [[0]], margin=2.0**70)[0]
+
+
 def test_rows_of_weight_zero_alone_have_no_gradient_through_the_fused_layer():
     weight = lucid.tensor(np.ones((4, 5)), requires_grad=True)
     x, none = np.ones((2, 5)), [0, 0]

@@ -290,6 +290,12 @@ def test_the_error_of_the_user_is_not_buried_under_that_of_the_kernel():
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("names", [["a", "b"], [["a"], ["b"]], [["a", "b"], []]])
+def test_names_of_classes_are_told_where_they_go(names):
+    with raises(TypeError, "target must hold integer", "MultiLabelBinarizer"):
+        multilabel_margin(X, names)
+
+
 def test_ragged_scores_are_named():
     with raises(ValueError, "x must have rows of one length"):
         multilabel_margin([[1.0, 2.0], [3.0]], [[0], [0]])

@@ -11,7 +11,7 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix, random_array
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MultiLabelBinarizer
@@ -167,11 +167,24 @@ def test_a_row_that_lacks_its_names_is_named(rows):
         (np.ones(120), "at least 2 classes"),
         (Labels.from_lists([[0]] * 120, 1), "at least 2 classes"),
         (X[:, 0], "continuous"),
+        (2 * Y - 1, "^y must hold only 0 and 1, got -1 .* use Labels.from_multi_hot.y"),
     ],
 )
 def test_labels_that_cannot_be_meant_are_refused(labels, words):
     with pytest.raises(ValueError, match=words):
         fitted(labels)
+
+
+@pytest.mark.parametrize("labels", [[["a", 1]] * 120, np.array(["a", 1] * 60, object)])
+def test_classes_of_two_types_are_refused_by_name(labels):
+    with pytest.raises(TypeError, match=r"y must hold classes .* of one type: '<' not supported"):
+        fitted(labels)
+
+
+def test_a_column_of_labels_is_warned_of_once():
+    with pytest.warns(DataConversionWarning) as caught:
+        fitted(Y[:, :1])
+    assert len(caught) == 1
 
 
 # Parameters.

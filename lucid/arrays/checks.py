@@ -82,6 +82,15 @@ def kind_of(array: Any) -> str:
     return str(array.dtype)
 
 
+def hint_for_names(labels: Array) -> str:
+    """Return what to do with names of classes, where their numbers are wanted."""
+    if labels.dtype.kind not in "UST":
+        return ""
+    return (
+        "; names become multi-hot by scikit-learn's MultiLabelBinarizer, for Labels.from_multi_hot"
+    )
+
+
 def guess_of(name: str, values: Array) -> str:
     """Guess from its values what an array as wide as the classes was meant as."""
     call = f"Labels.from_multi_hot({name}"
@@ -91,11 +100,23 @@ def guess_of(name: str, values: Array) -> str:
             return f"if NaN is unknown, use {call})"
         return "if they are multi-hot, pass them as bool or through Labels.from_multi_hot"
     above = f"if those above 0 are labels, use {call} > 0)"
+    if (padding := unsigned_padding(name, values)) is not None:
+        return f"{padding}; {above}"
     other = np.unique(known[(known != 0) & (known != 1)])
     if other.size == 1 and other[0] < 0 and (known == 0).any():
         return f"if {other[0]} is unknown, use {call}, unknown={other[0]}); {above}"
     graded = known.max() > 1
     return f"{above}; grades are not supported" if graded else above
+
+
+def unsigned_padding(name: str, labels: Array) -> str | None:
+    """Guess that the largest number of an unsigned dtype was -1, if there is one."""
+    if labels.dtype.kind != "u" or labels.max(initial=0) < np.iinfo(labels.dtype).max:
+        return None
+    return (
+        f"if {labels.max()} was -1, which {labels.dtype} lacks, use "
+        f"np.where({name} == {labels.max()}, -1, {name}.astype(int))"
+    )
 
 
 def check_scores(x: Array) -> None:
@@ -115,7 +136,9 @@ def _check_float(name: str, x: Any) -> None:
 def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
-        hint = "; lists of labels go through Labels.from_lists" if target.dtype == object else ""
+        hint = hint_for_names(target)
+        if target.dtype == object:
+            hint = "; lists of labels go through Labels.from_lists"
         known = target[target == target]
         if target.dtype.kind == "f" and np.all(known == np.round(known)):
             hint = "; if they are class indices, convert them with int"

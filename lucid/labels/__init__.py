@@ -8,6 +8,20 @@ another look.
 
 from lucid.labels.forms import label_array
 from lucid.labels.labels import Labels
-from lucid.labels.recognise import any_form, as_labels, is_array_like, plain_labels
+from lucid.labels.recognise import (
+    any_form,
+    as_labels,
+    is_array_like,
+    multi_hot_labels,
+    plain_labels,
+)
 
-__all__ = ["Labels", "any_form", "as_labels", "is_array_like", "label_array", "plain_labels"]
+__all__ = [
+    "Labels",
+    "any_form",
+    "as_labels",
+    "is_array_like",
+    "label_array",
+    "multi_hot_labels",
+    "plain_labels",
+]

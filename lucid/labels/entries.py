@@ -6,7 +6,14 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from lucid.arrays.checks import as_array, as_int, kind_of, refuse_masked
+from lucid.arrays.checks import (
+    as_array,
+    as_int,
+    hint_for_names,
+    kind_of,
+    refuse_masked,
+    unsigned_padding,
+)
 from lucid.labels.rows import Int64Array, Rows, contains, row_of_each
 from lucid.system.optional import is_sparse
 
@@ -56,8 +63,8 @@ def integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[Any
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype(np.int64)  # NumPy makes floats of an empty list
     if array.dtype.kind not in "iu":
-        hint = ""
-        if array.ndim == 2:
+        hint = hint_for_names(array)
+        if array.ndim == 2 and not hint:
             hint = "; for a multi-hot matrix use Labels.from_multi_hot"
         elif array.dtype.kind == "f" and np.all(array == np.round(array)):
             hint = "; if these are class indices, convert them with int"
@@ -99,6 +106,8 @@ def in_range(
         hint = "; only in the padded form does -1 end a row"
     elif padded and flat[place] < 0:
         hint = "; a row ends with -1"
+    elif padded and (guess := unsigned_padding(name, flat)) is not None:
+        hint = f"; {guess}"
     raise ValueError(
         f"{name}: label {flat[place]} in row {row}, {'column' if padded else 'position'} "
         f"{place - indptr[row]} is out of range: expected 0 <= label < {num_classes}{hint}"

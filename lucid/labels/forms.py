@@ -23,8 +23,10 @@ def of_any_form(name: str, labels: Any, num_classes: int | None) -> tuple[Any, .
     if num_classes is None:
         if array is not None:
             integers(name, array, ndim=2)
+        maker = "from_lists" if array is None else "from_padded"
         raise TypeError(
-            f"{name} are class indices, which need num_classes; multi-hot ones are passed as bool"
+            f"{name} are class indices, which need num_classes; multi-hot ones are passed as bool, "
+            f"and these as Labels.{maker}({name}, num_classes)"
         )
     if array is None:
         return of_lists(name, labels, num_classes)

@@ -7,6 +7,7 @@ import numpy as np
 from lucid.labels.forms import label_array, of_any_form
 from lucid.labels.labels import Labels
 from lucid.labels.lists import are_lists, of_plain_lists
+from lucid.labels.multi_hot import of_multi_hot
 from lucid.labels.padded import of_plain_padded
 from lucid.system.optional import is_sparse
 
@@ -62,6 +63,11 @@ def any_form(name: str, labels: Any, num_classes: int | None) -> Labels:
     if isinstance(labels, Labels):
         return labels
     return Labels._checked(*of_any_form(name, labels, num_classes))
+
+
+def multi_hot_labels(name: str, multi_hot: Any) -> Labels:
+    """Bring a multi-hot matrix into `Labels`; errors name what the caller's user knows it as."""
+    return Labels._checked(*of_multi_hot(name, multi_hot))
 
 
 def plain_labels(labels: Any, shape: tuple[int, ...]) -> Labels | None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._kernels.weights import are_weights
-from lucid.arrays.checks import as_array, as_int, kind_of
+from lucid.arrays.checks import as_array, as_int, as_number, kind_of
 
 Array = npt.NDArray[Any]
 
@@ -81,6 +81,8 @@ def _check_shape(name: str, array: Array, num_classes: int | None, wanted: str) 
 
 def _numbers(name: str, values: Any) -> Array:
     """Return float64 numbers, in the array that was given if it is one of those."""
+    if isinstance(values, int) and not isinstance(values, bool):
+        values = as_number(name, values)  # of any size
     array = as_array(name, values)
     if array.dtype.kind not in "iuf":
         got = f"{values!r}" if array.ndim == 0 else kind_of(array)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from lucid.labels import Labels
+from lucid.labels import Labels, multi_hot_labels
 
 Array = npt.NDArray[Any]
 
@@ -37,9 +38,11 @@ class Form:
         if sparse.issparse(y):
             return cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0])
         if _are_names(y):
-            found = MultiLabelBinarizer().fit(y).classes_ if classes is None else np.unique(classes)
-            return cls("names", found)
-        array = _as_array(y)
+            if classes is not None:
+                return cls("names", np.unique(classes))
+            with _sorting():
+                return cls("names", MultiLabelBinarizer().fit(y).classes_)
+        array = _as_array(y, warn=False)  # once, as the labels are read
         if array.ndim == 2:
             columns = getattr(y, "columns", None)  # of a DataFrame
             named = np.arange(array.shape[1]) if columns is None else np.asarray(columns)
@@ -90,7 +93,7 @@ class Form:
         return labels
 
 
-def _as_array(y: Any) -> Array:
+def _as_array(y: Any, *, warn: bool = True) -> Array:
     """Return classes (N,), or a matrix (N, C) with more than one column."""
     array = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
     if array.dtype == object and hasattr(y, "to_numpy"):
@@ -99,8 +102,9 @@ def _as_array(y: Any) -> Array:
         return array
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("y must be finite where each row has one label, got NaN or infinity")
-    check_classification_targets(array)
-    column: Array = column_or_1d(array, warn=True)
+    with _sorting():
+        check_classification_targets(array)
+    column: Array = column_or_1d(array, warn=warn)
     return column
 
 
@@ -124,12 +128,18 @@ def _of_nullable(y: Any, array: Array) -> Array:
 
 def _of_multi_hot(array: Array) -> Labels:
     try:
-        return Labels.from_multi_hot(array)
+        return multi_hot_labels("y", array)
     except ValueError as error:
-        raise ValueError(
-            f"y: {error}; rows of class indices are taken as a list of lists, or as "
-            "lucid.Labels.from_padded(y, num_classes)"
-        ) from None
+        raise ValueError(f"{error}, or a list of lists") from None
+
+
+@contextmanager
+def _sorting() -> Iterator[None]:
+    """Say which argument it is where classes have no order."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"y must hold classes that can be sorted, of one type: {error}") from None
 
 
 def _are_names(y: Any) -> bool:
