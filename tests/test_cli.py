@@ -632,6 +632,7 @@ def test_json_has_all_digits_and_the_settings(saved, files, capsys):
     assert content["metrics"].keys() == content["most frequent labels"].keys()
     assert content["settings"]["loss"] == "margin"
     assert content["settings"]["epochs"] == 3
+    assert isinstance(content["settings"]["epochs"], int)
 
 
 # Predicting.
@@ -670,6 +671,15 @@ def test_predictions_come_as_csv_and_json_lines(saved, files, tmp_path):
 def test_predictions_go_to_standard_output(saved, files, capfdbinary):
     names, _ = predicted(saved, files[1])
     assert len(capfdbinary.readouterr().out.splitlines()) == len(names)
+
+
+def test_predictions_to_a_dash_go_to_standard_output(
+    saved, files, tmp_path, monkeypatch, capfdbinary
+):
+    monkeypatch.chdir(tmp_path)
+    names, _ = predicted(saved, files[1], "--output", "-")
+    assert len(capfdbinary.readouterr().out.splitlines()) == len(names)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_threshold_leaves_labels_out(saved, files, tmp_path):

@@ -100,7 +100,7 @@ def test_a_file_without_labels_names_no_class(file):
         (["a", "a"], ValueError, "class_names must be different, got 'a' twice"),
         (["a", 2], TypeError, "class_names must be a sequence of str"),
         ("ab", TypeError, "class_names must be a sequence of str, got 'ab'"),
-        (["a", "b", "c"], ValueError, "class_names must be 2, one for each, got 3"),
+        (["a", "b", "c"], ValueError, "class_names must be 2, one for each class, got 3"),
     ],
 )
 def test_what_are_no_names_of_the_classes_is_refused(file, names, error, message):

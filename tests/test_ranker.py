@@ -208,7 +208,13 @@ def test_a_file_keeps_scaling_propensities_and_weights(tmp_path):
 
 @pytest.mark.parametrize(
     "about",
-    [{"class_names": ["a"]}, {"class_names": "ab"}, {"class_names": [1, 2]}, {"settings": [1]}],
+    [
+        {"class_names": ["a"]},
+        {"class_names": ["a", "a"]},
+        {"class_names": "ab"},
+        {"class_names": [1, 2]},
+        {"settings": [1]},
+    ],
 )
 def test_a_file_with_other_names_or_settings_is_refused(tmp_path, about):
     path = tmp_path / "m.safetensors"
@@ -218,6 +224,22 @@ def test_a_file_with_other_names_or_settings_is_refused(tmp_path, about):
     lucid.io.save_checkpoint(path, arrays, {"lucid ranker": json.dumps({**sizes, **about})})
     with pytest.raises(lucid.io.DataFileError, match="do not fit together"):
         Ranker.load(path)
+
+
+def test_a_file_that_lacks_its_sizes_says_so(tmp_path):
+    Ranker(3, 2).save(tmp_path / "m")
+    rewritten(tmp_path / "m", lambda about: {"format": 1, "num_classes": 2})
+    with pytest.raises(lucid.io.DataFileError, match=r"the sizes are \(None, 2, None\)"):
+        Ranker.load(tmp_path / "m")
+
+
+def test_reading_a_model_draws_no_random_number(tmp_path):
+    Ranker(3, 2).save(tmp_path / "m")
+    lucid.manual_seed(0)
+    expected = lucid.rand(4).tolist()
+    lucid.manual_seed(0)
+    Ranker.load(tmp_path / "m")
+    assert lucid.rand(4).tolist() == expected
 
 
 def rewritten(path, change, drop=()):
@@ -283,6 +305,11 @@ def test_a_format_is_looked_at_before_the_arrays(tmp_path):
 def test_names_must_be_as_many_as_classes():
     with pytest.raises(ValueError, match="class_names must be 3, one for each class, got 2"):
         Ranker(4, 3, class_names=["a", "b"])
+
+
+def test_names_must_be_different():
+    with pytest.raises(ValueError, match="class_names must be different, got 'a' twice"):
+        Ranker(4, 2, class_names=["a", "a"])
 
 
 # Scaling in pieces.

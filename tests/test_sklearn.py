@@ -181,6 +181,13 @@ def test_classes_of_two_types_are_refused_by_name(labels):
         fitted(labels)
 
 
+def test_columns_of_one_name_are_told_apart_by_their_numbers():
+    pandas = pytest.importorskip("pandas")
+    ranker = fitted(pandas.DataFrame(Y, columns=list("aabcd")))
+    assert ranker.classes_.tolist() == list("aabcd")
+    assert ranker.model_.class_names is None
+
+
 def test_a_column_of_labels_is_warned_of_once():
     with pytest.warns(DataConversionWarning) as caught:
         fitted(Y[:, :1])

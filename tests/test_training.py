@@ -397,8 +397,11 @@ def stop_after(trainer, epoch):
 
 def test_a_state_of_something_else_is_refused_with_what_it_lacks():
     trainer = new_trainer()
-    with pytest.raises(ValueError, match=r"state must be what state_dict\(\) .* lacks .*'history'"):
-        trainer.load_state_dict(trainer.model.state_dict())
+    for state in (trainer.model.state_dict(), None):
+        with pytest.raises(
+            ValueError, match=r"state must be what state_dict\(\) .* lacks .*'rates'"
+        ):
+            trainer.load_state_dict(state)
 
 
 def test_a_state_of_another_model_is_refused():
@@ -660,13 +663,13 @@ def test_counts_that_are_no_integers_are_refused_by_name(call, name, value):
     ],
 )
 def test_features_and_labels_that_are_no_data_set_are_refused(call):
-    with pytest.raises(TypeError, match="data must be a .*Dataset.*got tuple with csr_array"):
+    with pytest.raises(TypeError, match=r"data must be a .*Dataset.*got tuple with csr_array"):
         call((drawn(1).features, drawn(1).labels))
 
 
 @pytest.mark.parametrize("call", [lambda data: new_trainer().fit(data, 1), Validation])
 def test_what_has_no_rows_to_train_on_is_refused(call):
-    with pytest.raises(TypeError, match="data must be a .*Dataset.*got int"):
+    with pytest.raises(TypeError, match=r"data must be a .*Dataset.*got int"):
         call(3)
 
 

@@ -161,7 +161,7 @@ FEATURES, LABELS = [[1.0], [2.0]], Labels.from_lists([[0], [1]], 2)
         ({"labels": [[0], [1]]}, TypeError, r"as Labels\.from_padded\(labels, num_classes\)"),
         ({"labels": [[0], []]}, TypeError, r"as Labels\.from_lists\(labels, num_classes\)"),
         ({"labels": LABELS.with_unknown([[1], []])}, ValueError, "labels have 1 unknown entries"),
-        ({"class_names": ["a"]}, ValueError, "class_names must be 2, one for each, got 1"),
+        ({"class_names": ["a"]}, ValueError, "class_names must be 2, one for each class, got 1"),
         ({"class_names": ["a", "a"]}, ValueError, "class_names must be different, got 'a' twice"),
         ({"class_names": ["a", 1]}, TypeError, "class_names must be a sequence of str"),
         ({"class_names": ["a", "b c"]}, ValueError, "class_names must be words"),

@@ -180,7 +180,7 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
         "--output",
         type=_file_name,
         metavar="FILE",
-        help="where to write (default: to standard output)",
+        help="where to write (default, and -: to standard output)",
     )
     command.add_argument(
         "--format",

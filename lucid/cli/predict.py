@@ -22,9 +22,10 @@ _TOP = 5
 
 def predict(arguments: argparse.Namespace) -> int:
     """`lucid predict`: the best labels of each row of a file, with their scores."""
+    output = None if arguments.output == "-" else arguments.output
     check_outputs(
         [(arguments.model, "the model"), (arguments.file, "the data")],
-        [("--output", arguments.output, "the predictions")],
+        [("--output", output, "the predictions")],
     )
     evaluate.set_threads(arguments.threads)
     check_model_and_data(arguments.model, arguments.file)
@@ -32,7 +33,7 @@ def predict(arguments: argparse.Namespace) -> int:
     top = min(_TOP, ranker.num_classes) if arguments.top is None else arguments.top
     if top > ranker.num_classes:
         raise UsageError(f"--top {top}: the model has {ranker.num_classes} classes")
-    target: Any = arguments.output or sys.stdout.buffer
+    target: Any = output or sys.stdout.buffer
     try:
         predictions = PredictionWriter(target, arguments.format, class_names=ranker.class_names)
     except ValueError as error:  # a name that text cannot hold

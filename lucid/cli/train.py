@@ -249,7 +249,8 @@ def _validation(
 
 def _kept(settings: Settings, trainer: training.Trainer) -> dict[str, Any]:
     """Return what the model's file says of its training."""
-    kept = {**settings.as_dict(), "epochs": trainer.done}
+    done = trainer.done
+    kept = {**settings.as_dict(), "epochs": int(done) if done.is_integer() else done}
     if trainer.early_stopping is not None:
         kept["best_epoch"] = trainer.early_stopping.best_epoch
     return kept

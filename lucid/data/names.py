@@ -66,7 +66,9 @@ def check_names(names: Any, num_classes: int | None = None) -> dict[str, int]:
     if not numbers:
         raise ValueError("class_names must hold at least one name, got none")
     if num_classes is not None and len(numbers) != num_classes:
-        raise ValueError(f"class_names must be {num_classes}, one for each, got {len(numbers)}")
+        raise ValueError(
+            f"class_names must be {num_classes}, one for each class, got {len(numbers)}"
+        )
     return numbers
 
 

@@ -127,10 +127,10 @@ class Fitting(Predicting):
         self._form = form
         self.classes_ = form.classes
         names = self.classes_.tolist()
-        texts = names if all(isinstance(name, str) for name in names) else None
+        named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
         sizes = self.n_features_in_, len(self.classes_), self.hidden
         with seeded(random.randint(1 << 31)):
-            self.model_ = Ranker(*sizes, class_names=texts)
+            self.model_ = Ranker(*sizes, class_names=names if named else None)
         if not self.hidden:  # the loss is convex: nothing is gained from a random start
             for p in self.model_.net.parameters():
                 p.detach().numpy()[...] = 0.0

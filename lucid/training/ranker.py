@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from lucid.autograd.creation import ones, zeros
 from lucid.autograd.grad_mode import no_grad
+from lucid.autograd.random import seeded
 from lucid.autograd.tensor import Tensor
+from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset
 from lucid.labels import Labels
 from lucid.metrics import propensities
@@ -78,8 +80,10 @@ class Ranker(Module):
 
     Raises
     ------
+    TypeError
+        If a class name is not a str.
     ValueError
-        If there are not as many class names as classes.
+        If there are not as many class names as classes, or two are the same.
 
     Examples
     --------
@@ -103,11 +107,8 @@ class Ranker(Module):
         self.num_classes = num_classes
         self.hidden = hidden
         self.class_names = None if class_names is None else tuple(class_names)
-        if self.class_names is not None and len(self.class_names) != num_classes:
-            raise ValueError(
-                f"class_names must be {num_classes}, one for each class, "
-                f"got {len(self.class_names)}"
-            )
+        if self.class_names is not None:
+            check_names(self.class_names, num_classes)
         self.settings = dict(settings or {})
         # In float64: what tells the rows apart may be far smaller than what they share.
         self.center = Parameter(zeros(num_features, dtype="float64"), requires_grad=False)
@@ -397,7 +398,8 @@ class Ranker(Module):
         if about["format"] == 0 and "propensities" not in arrays:  # those came before the numbers
             raise stored.unreadable(path, stored.MODEL, about)
         try:
-            features, classes, hidden = (about[name] for name in _SIZES)
+            sizes: list[Any] = [about.get(name) for name in _SIZES]
+            features, classes, hidden = sizes
             names, settings = about.get("class_names"), about.get("settings", {})
             if not all(type(size) is int for size in (features, classes, hidden)):
                 raise TypeError(f"the sizes are {features, classes, hidden}")
@@ -408,7 +410,8 @@ class Ranker(Module):
                 # And are not made before that is known.
                 raise ValueError(f"the sizes are {features, classes, hidden}")
             _check_texts(names, settings)
-            ranker = cls(features, classes, hidden, names, settings)
+            with seeded(0):  # the user's generator goes on where it was
+                ranker = cls(features, classes, hidden, names, settings)
             ranker.load_state_dict(arrays)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise DataFileError(

@@ -419,7 +419,8 @@ class Trainer:
         ValueError
             If it is the state of another one, or none of a trainer.
         """
-        missing = [name for name in self.state_dict() if name not in state]
+        found = state if isinstance(state, Mapping) else ()
+        missing = [name for name in self.state_dict() if name not in found]
         if missing:
             raise ValueError(f"state must be what state_dict() returns, but lacks {missing}")
         stopping = self.early_stopping
