@@ -195,6 +195,14 @@ def test_an_option_may_be_a_property_of_a_subclass():
     assert loss(x, [[0, 3]]).item() == nn.MultilabelMarginLoss(margin=0.5)(x, [[0, 3]]).item()
 
 
+def test_an_option_that_is_deleted_is_the_default_again():
+    criterion = nn.MultilabelMarginLoss(margin=3.0, weight=[1.0, 5.0, 1.0])
+    del criterion.margin, criterion.weight
+    x, target = [[0.1, 0.2, 0.3]], [[1]]
+    assert criterion(x, target).item() == nn.MultilabelMarginLoss()(x, target).item()
+    assert (criterion.margin, criterion.weight) == (1.0, None)
+
+
 def test_a_reduction_that_is_not_a_word_is_refused_in_words():
     with pytest.raises(ValueError, match="reduction must be 'none', 'mean' or 'sum', got array"):
         lucid.multilabel_margin([[0.0, 1.0]], [[0]], np.array(["mean", "sum"]))

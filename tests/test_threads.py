@@ -298,6 +298,7 @@ def test_a_number_of_threads_within_another_gives_that_back():
     assert threads.get_num_threads() == 3
 
 
-def test_a_number_of_threads_that_is_no_integer_is_named():
-    with pytest.raises(TypeError, match="threads must be an integer, got '2'"):
-        lucid.set_num_threads("2")
+@pytest.mark.parametrize("threads", ["2", 2.0, True])
+def test_a_number_of_threads_that_is_no_integer_is_named(threads):
+    with pytest.raises(TypeError, match=f"threads must be an integer, got {threads!r}"):
+        lucid.set_num_threads(threads)

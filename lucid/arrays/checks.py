@@ -4,13 +4,13 @@ These checks run when a kernel has refused its input, or where one look is enoug
 arguments are as the kernel wants them pays for none of the wording.
 """
 
-import operator
 from numbers import Real
-from typing import Any, Literal, SupportsIndex, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from lucid.system.integers import as_int as as_int  # here, with the other checks, too
 from lucid.system.optional import is_sparse
 
 Array = npt.NDArray[Any]
@@ -24,16 +24,6 @@ def check_reduction(reduction: str) -> None:
     """Refuse what is not one of `REDUCTIONS`."""
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
-
-
-def as_int(name: str, value: SupportsIndex) -> int:
-    """Return an integer, or say which argument is none; True and False are meant for no number."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
 
 
 def as_number(name: str, value: Any) -> float:

@@ -1,12 +1,12 @@
 """How many threads the kernels use."""
 
-import operator
 import os
 from contextlib import AbstractContextManager
 from typing import Any, SupportsIndex
 
 from lucid._kernels import machine
 from lucid.system import blas
+from lucid.system.integers import as_int
 from lucid.system.warnings import warn_user
 
 __all__ = ["get_num_threads", "one_blas_thread", "set_num_threads"]
@@ -90,10 +90,7 @@ def set_num_threads(threads: SupportsIndex) -> None:
     Traceback (most recent call last):
     ValueError: threads must be from 1 to 1024, got 0
     """
-    try:
-        number = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads must be an integer, got {threads!r}") from None
+    number = as_int("threads", threads)
     if not 1 <= number <= MOST_THREADS:
         raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {number}")
     if _forked and number > 1:

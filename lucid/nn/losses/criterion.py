@@ -38,6 +38,12 @@ class Criterion(Module):
             given = {each: getattr(self, each, defaults[each]) for each in defaults}
             self._given = {k: value for k, value in given.items() if value is not defaults[k]}
 
+    def __delattr__(self, name: str) -> None:
+        if name in self._loss.defaults:  # without it, as it is by default
+            setattr(self, name, self._loss.defaults[name])
+        else:
+            super().__delattr__(name)
+
     def __call__(
         self, x: TensorLike, target: Any, sample_weight: TensorLike | None = None
     ) -> Tensor:
