@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import lucid
 import lucid.testing
+from lucid import nn
 from lucid.nn import functional as F
 
 X = np.array([[2.0, -1.0, 0.0], [0.5, 3.0, -4.0]])
@@ -138,8 +139,38 @@ def test_a_target_that_is_no_real_number(dtype):
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 3), (4,)])
 def test_weights_of_another_shape(shape):
-    with raises(ValueError, "weight must have one value for each class, shape (3,)", str(shape)):
+    words = "weight must be a number, or one for each class, shape (3,)"
+    with raises(ValueError, words, f"got shape {shape}"):
         F.multilabel_soft_margin_loss(X, TARGET, np.ones(shape))
+
+
+def test_one_weight_for_all_classes_is_a_factor():
+    for weight in (2, np.float32(2)):
+        doubled = F.multilabel_soft_margin_loss(X, TARGET, weight)
+        assert doubled.item() == pytest.approx(2 * F.multilabel_soft_margin_loss(X, TARGET).item())
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (-1.0, "weight must not be negative, got -1.0"),
+        (np.nan, "weight must be finite, got nan"),
+        (np.inf, "weight must be finite, got inf"),
+    ],
+)
+def test_weights_are_what_those_of_the_margin_loss_are(bad, words):
+    with raises(ValueError, words):
+        F.multilabel_margin_loss(X, [[0], [1]], weight=[1.0, bad, 1.0])
+    for weight in ([1.0, bad, 1.0], bad):
+        with raises(ValueError, words):
+            F.multilabel_soft_margin_loss(X, TARGET, weight)
+        with raises(ValueError, words):
+            nn.MultiLabelSoftMarginLoss(weight)
+
+
+def test_a_reduction_in_the_place_of_the_weight_is_told_where_it_goes():
+    with raises(TypeError, "weight must hold real numbers, got 'none'", "reduction='none'"):
+        F.multilabel_soft_margin_loss(X, TARGET, "none")
 
 
 def test_weights_that_are_no_real_numbers():

@@ -184,14 +184,3 @@ def check_probabilities(target: Array, x: Array) -> None:
     if outside.size:
         guess = guess_of("target", target)
         raise ValueError(f"target must have values from 0 to 1, got {outside[0]}; {guess}{hint}")
-
-
-def check_weight(weight: Array, num_classes: int | None) -> None:
-    """Refuse class weights that are not real numbers of shape ``(C,)``, for any C if it is None."""
-    if num_classes is not None and weight.ndim > 0 and weight.shape != (num_classes,):
-        raise ValueError(
-            f"weight must have one value for each class, shape ({num_classes},), got {weight.shape}"
-        )
-    if weight.dtype.kind not in "iuf":
-        got = repr(weight.item()) if weight.ndim == 0 else kind_of(weight)
-        raise TypeError(f"weight must hold real numbers, got {got}")

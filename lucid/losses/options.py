@@ -42,15 +42,18 @@ def check_margin_fits(margin: float | Array, dtype: Any) -> None:
         raise ValueError(f"margin must fit {dtype}, the dtype of x, got {largest}")
 
 
-def as_class_weight(weight: Any, num_classes: int | None) -> Array | None:
-    """Return a weight for each class that is not negative, or None."""
+def as_class_weight(
+    weight: Any, num_classes: int | None, *, one_for_all: bool = False
+) -> Array | None:
+    """Return a weight for each class that is not negative, or None; or one, if it may be that."""
     if weight is None:
         return None
     values = _numbers("weight", weight)
-    if values.ndim == 0:
+    if values.ndim == 0 and not one_for_all:
         _finite("weight", values)
         raise ValueError(f"weight must be one number for each class, got the number {weight!r}")
-    _check_shape("weight", values, num_classes, "one number for each class")
+    wanted = "a number, or one for each class" if one_for_all else "one number for each class"
+    _check_shape("weight", values, num_classes, wanted)
     return _as_weights("weight", values)
 
 
@@ -67,7 +70,7 @@ def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
 
 def _as_weights(name: str, values: Array) -> Array:
     """Refuse weights that are negative or not finite; a kernel finds whether there are any."""
-    if not are_weights(values):
+    if not are_weights(values.reshape(-1)):
         _finite(name, values)
         raise ValueError(f"{name} must not be negative, got {values[values < 0][0]}")
     return values

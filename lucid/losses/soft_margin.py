@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid._kernels import soft_margin as _kernel
-from lucid.arrays.checks import Reduction, as_array, check_probabilities, check_weight
+from lucid.arrays.checks import REDUCTIONS, Reduction, check_probabilities
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses import docs
+from lucid.losses.options import as_class_weight
 from lucid.losses.problem import Loss, Solution, Solver
 from lucid.losses.solving import Problem
 from lucid.losses.sums import solve_sums
@@ -49,7 +50,7 @@ def multilabel_soft_margin_loss(
     {x}
     {target}
     weight : array_like, optional
-        A weight :math:`w` for each class, shape ``(C,)``.
+        A weight :math:`w` for each class, shape ``(C,)``, or one for all; not negative.
     {reduction}
     {sample_weight}
 
@@ -93,14 +94,16 @@ def _read_target(target: Any, x: Array) -> Array | Labels:
 
 
 def _check(num_classes: int | None, weight: Any) -> dict[str, Any]:
-    if weight is None:
-        return {"weight": None}
-    values = as_array("weight", weight)
-    check_weight(values, num_classes)
-    if num_classes is None:
-        return {"weight": weight}
+    if isinstance(weight, str) and weight in REDUCTIONS:
+        raise TypeError(
+            f"weight must hold real numbers, got {weight!r}: weight comes before reduction here, "
+            f"as in PyTorch; pass reduction={weight!r}"
+        )
+    values = as_class_weight(weight, num_classes, one_for_all=True)
+    if values is None or num_classes is None:
+        return {"weight": values}
     # Of its own, for the user may write into the other.
-    return {"weight": np.full(num_classes, values, np.float64)}
+    return {"weight": np.full(num_classes, values)}
 
 
 _KERNELS = {"f": _kernel.soft_margin_float32, "d": _kernel.soft_margin_float64}

@@ -26,8 +26,8 @@ class MultiLabelSoftMarginLoss(Criterion):
     Parameters
     ----------
     weight : Tensor or array_like, optional
-        A weight :math:`w_j` for each class, shape ``(C,)``, or one for all: what the loss of the
-        class is multiplied by, whatever it is, as in PyTorch.
+        A weight :math:`w_j` for each class, shape ``(C,)``, or one for all, not negative: what the
+        loss of the class is multiplied by, as in PyTorch, whether it is a label or not.
     {reduction}
 
     Attributes
