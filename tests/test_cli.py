@@ -20,7 +20,7 @@ from lucid import cli
 from lucid.cli import data, options, outputs
 from lucid.io import load_checkpoint
 from lucid.labels import Labels
-from lucid.training import LOSSES, Ranker, Trainer, save_training
+from lucid.training import LOSSES, Ranker, Trainer, learning_rate, save_training
 from lucid.training.pieces import pieces_of
 
 for package in ("rich", "safetensors", "matplotlib", "threadpoolctl"):
@@ -48,7 +48,7 @@ def files(tmp_path_factory):
 @pytest.mark.parametrize(
     ("loss", "options", "limit"),
     [
-        *((loss, [], 0.04 if loss == "margin" else 0.06) for loss in LOSSES),
+        *((loss, [], {"margin": 0.04, "bpmll": 0.08}.get(loss, 0.06)) for loss in LOSSES),
         ("margin", ["--hidden", "32"], 0.12),
         ("margin", ["--optimizer", "adam"], 0.06),
         ("margin", ["--optimizer", "adamw"], 0.06),
@@ -596,6 +596,13 @@ def test_the_end_says_what_was_trained_with(files, capsys):
         "trained with warp loss, adamw, learning rate 0.02 falling to 0, weight decay 0.003, "
         "2 epochs, batches of 16, hidden layer of 4, seed 9 trained at"
     ) in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_learning_rate_suits_the_number_of_classes(files, capsys):
+    options = ["--loss", "soft-margin", "--hidden", "4", "--epochs", "1"]
+    assert cli.main(["train", files[0], *options]) == 0
+    rate = learning_rate("soft-margin", "sgd", num_classes=8)
+    assert f"learning rate {rate} " in " ".join(capsys.readouterr().out.split())
 
 
 def test_metrics_are_shown_beside_those_of_the_most_frequent_labels(files, capsys):

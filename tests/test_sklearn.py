@@ -21,7 +21,7 @@ import lucid
 from lucid import Labels, metrics, nn
 from lucid.sklearn import MultilabelRanker, mini_batches
 from lucid.sklearn.threshold import Cuts, best_cuts
-from lucid.training import Diverged, Ranker
+from lucid.training import Diverged, Ranker, learning_rate
 
 #: By mini-batches, and by all rows at once, to the last digits.
 BY_BATCHES = MultilabelRanker()
@@ -291,6 +291,24 @@ def test_an_epoch_is_a_line_where_it_is_verbose(capsys):
     fitted(verbose=True, early_stopping=True, max_iter=2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(",")[0][:13] for line in lines] == ["epoch 1: loss", "epoch 2: loss"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("hidden", [0, 64])
+def test_the_default_rate_of_bpmll_suits_features_that_are_alike(seed, hidden):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((250, 5)) @ rng.standard_normal((5, 72))
+    features += 0.3 * rng.standard_t(3, (250, 72))
+    features = (features - features.mean(0)) / features.std(0)
+    scores = features @ rng.standard_normal((72, 6)) / 72**0.5
+    labels = scores + 2 * rng.standard_normal((250, 6)) > 1
+    ranker = fitted(labels, features, loss="bpmll", hidden=hidden, max_iter=None)
+    assert ranker.history_.losses[-1] < ranker.history_.losses[0]
+
+
+def test_the_default_rate_is_that_of_the_rows_and_the_classes():
+    rate = learning_rate("soft-margin", "sgd", X, num_classes=Y.shape[1])
+    assert same(fitted(loss="soft-margin"), fitted(loss="soft-margin", learning_rate=rate))
 
 
 def test_a_training_that_diverges_says_what_may_help():

@@ -619,11 +619,19 @@ def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
     assert learning_rate("margin", "adam", 10 * rows) == learning_rate("margin", "adam", rows)
 
 
+@pytest.mark.parametrize(("loss", "times"), [("soft-margin", 125), ("bpmll", 5), ("margin", 1)])
+def test_the_rate_of_sgd_is_larger_for_more_classes_where_the_loss_is_a_mean_over_them(loss, times):
+    few, many = (learning_rate(loss, "sgd", num_classes=n) for n in (4, 500))
+    assert many == pytest.approx(times * few, rel=0.05)
+    assert learning_rate(loss, "adam", num_classes=4) == learning_rate(loss, "adam")
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: make_loss("hinge"), "loss must be one of margin, .*, got 'hinge'"),
         (lambda: learning_rate("margin", "lion"), "optimizer must be one of sgd, adam, adamw, got"),
+        (lambda: learning_rate("margin", "sgd", None, 0), "num_classes must be at least 1, got 0"),
         (lambda: make_optimizer("lion", nn.Linear(2, 2), 0.1), "optimizer must be one of sgd"),
         (lambda: EarlyStopping(0), "patience must be at least 1, got 0"),
         (lambda: Validation(drawn(1)[:0]), "data must have at least one row to validate on"),

@@ -36,12 +36,13 @@ class Settings:
         decay = {"weight_decay": 0.01} if given.get("optimizer") == "adamw" else {}
         return cls(**{**decay, **given})
 
-    def completed(self, features: Iterator[Any]) -> Settings:
-        """Return the same with a learning rate, for those features, piece by piece."""
+    def completed(self, features: Iterator[Any], num_classes: int) -> Settings:
+        """Return the same with a learning rate, for those features, piece by piece, and classes."""
         if self.lr is not None:
             return self
         of_linear = None if self.hidden else features
-        return replace(self, lr=training.learning_rate(self.loss, self.optimizer, of_linear))
+        rate = training.learning_rate(self.loss, self.optimizer, of_linear, num_classes)
+        return replace(self, lr=rate)
 
     @classmethod
     def of_checkpoint(cls, saved: Any, given: Mapping[str, Any], origin: str) -> Settings:

@@ -46,7 +46,8 @@ def train(arguments: argparse.Namespace) -> int:
     ranker = _make_ranker(chosen, split)
     with _where_memory_does_not_suffice(arguments.file, chosen):
         rows = ranker.prepared(split.train)
-    settings = chosen.completed(piece.features for piece in pieces_of(rows))
+    features = (piece.features for piece in pieces_of(rows))
+    settings = chosen.completed(features, ranker.num_classes)
     trainer = settings.trainer(ranker.net, _validation(ranker, split, bool(arguments.plot)))
     begun.take_up(trainer, split)
     if trainer.done > settings.epochs:

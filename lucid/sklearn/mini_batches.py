@@ -43,11 +43,12 @@ def new_trainer(
     **options: Any,
 ) -> Trainer:
     """Return what trains a net by mini-batches of such features."""
+    layers = [m for m in net.modules() if isinstance(m, nn.Linear)]
+    shape = layers[-1].weight.shape
     rate = estimator.learning_rate
     if rate is None:
-        rate = learning_rate(_name_of(estimator.loss), estimator.solver, features)
-    layers = [m for m in net.modules() if isinstance(m, nn.Linear)]
-    fused = math.prod(layers[-1].weight.shape) >= FUSED_FROM and isinstance(criterion, _PAIRS)
+        rate = learning_rate(_name_of(estimator.loss), estimator.solver, features, shape[0])
+    fused = math.prod(shape) >= FUSED_FROM and isinstance(criterion, _PAIRS)
     return (_FusedTrainer if fused else Trainer)(
         net,
         _PerRow(criterion),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lucid import nn, optim
+from lucid.arrays.checks import as_int
 from lucid.system.optional import is_sparse
 
 #: The losses by name; each takes the options of its class.
@@ -29,19 +30,23 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adamw": optim.AdamW,
 }
 
-#: By loss, for SGD on rows of length 1. Soft margin averages over the classes, so its gradients are
-#: smaller, which Adam evens out and SGD does not.
+#: By loss, for SGD on rows of length 1: a factor, and the power of the number of classes that it is
+#: multiplied by. Soft margin is a mean over the classes and BP-MLL one over the pairs: where there
+#: are more, gradients are smaller, which Adam evens out and SGD does not. That of BP-MLL is near
+#: the largest that is safe: its exponentials diverge where a step is too long for one row.
 _RATES = {
-    "margin": 0.7,
-    "squared-margin": 0.35,
-    "warp": 0.2,
-    "lsep": 1.0,
-    "zlpr": 1.0,
-    "bpmll": 0.3,
-    "soft-margin": 20.0,
+    "margin": (0.7, 0.0),
+    "squared-margin": (0.35, 0.0),
+    "warp": (0.2, 0.0),
+    "lsep": (1.0, 0.0),
+    "zlpr": (1.0, 0.0),
+    "bpmll": (0.05, 1 / 3),
+    "soft-margin": (0.15, 1.0),
 }
 #: What to take for the length of rows where it is not known: few are longer.
 _LONG = 7.0
+#: What to take for the number of classes where it is not known.
+_CLASSES = 100
 _RATE_OF_ADAM = 0.01
 
 
@@ -74,11 +79,15 @@ def make_loss(name: str, **options: Any) -> nn.Module:
     return LOSSES[name](**options)
 
 
-def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
+def learning_rate(
+    loss: str, optimizer: str, features: Any = None, num_classes: int | None = None
+) -> float:
     """Return a learning rate to begin with, which falls to 0 by `linear_decay`.
 
     It suits a loss, an optimiser and, where this is SGD, the length of the rows: the longer they
-    are, the more a step changes their scores.
+    are, the more a step changes their scores. For losses that are means over the classes or over
+    the pairs it is larger where there are more classes: for ``'soft-margin'`` by their number, for
+    ``'bpmll'`` by its cube root.
 
     Parameters
     ----------
@@ -89,6 +98,8 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
     features : scipy.sparse matrix or array, ndarray, or an iterator of these, optional
         Shape ``(N, F)``: those that a linear model is trained on, or of one piece of them after the
         other. By default the rate suits rows of length 7, and models with a hidden layer.
+    num_classes : int, optional
+        By default the rate suits 100 classes.
 
     Returns
     -------
@@ -97,8 +108,10 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
 
     Raises
     ------
+    TypeError
+        If the number of classes is no integer.
     ValueError
-        If there is no loss or optimiser of that name.
+        If there is no loss or optimiser of that name, or no class.
 
     Examples
     --------
@@ -108,13 +121,19 @@ def learning_rate(loss: str, optimizer: str, features: Any = None) -> float:
     0.01
     >>> training.learning_rate("margin", "sgd", np.full((5, 4), 3.0))
     0.12
+    >>> training.learning_rate("soft-margin", "sgd", np.full((5, 4), 3.0), num_classes=10)
+    0.25
     """
     _check_name("loss", loss, LOSSES)
     _check_name("optimizer", optimizer, OPTIMIZERS)
+    classes = _CLASSES if num_classes is None else as_int("num_classes", num_classes)
+    if classes < 1:
+        raise ValueError(f"num_classes must be at least 1, got {classes}")
     if optimizer != "sgd":
         return _RATE_OF_ADAM
     length = _LONG if features is None else _length(features)
-    return float(f"{_RATES[loss] / (length or 1.0):.2g}")
+    factor, power = _RATES[loss]
+    return float(f"{factor * classes**power / (length or 1.0):.2g}")
 
 
 def _length(features: Any) -> float:
