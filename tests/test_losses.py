@@ -922,9 +922,31 @@ def test_the_fused_layer_takes_a_loss_and_not_its_class():
         F.linear_multilabel_margin_loss(x, weight, None, [[0]], loss=nn.WARPLoss)
 
 
-def test_weights_whose_sum_overflows_give_a_mean_of_zero_or_nan_and_no_error():
-    loss, _ = lucid.losses.zlpr_loss(np.zeros((2, 3)), [[0], [1]], sample_weight=[1e308, 1e308])
-    assert not loss > 0
+def test_weights_so_large_that_their_sum_may_overflow_are_refused():
+    words = r"weight must be at most 3\.4e\+38, the largest float32, got 1e\+308"
+    x = np.zeros((2, 3))
+    with pytest.raises(ValueError, match="sample_" + words):
+        lucid.losses.zlpr_loss(x, [[0], [1]], sample_weight=[1.0, 1e308])
+    with pytest.raises(ValueError, match="^" + words):
+        lucid.losses.multilabel_margin_loss(x, [[0], [1]], weight=[1e308, 1, 1])
+    with pytest.raises(ValueError, match="^" + words):
+        lucid.losses.multilabel_soft_margin_loss(x, np.eye(2, 3), [1e308, 1, 1])
+
+
+@pytest.mark.parametrize("normalize", ["classes", "pairs"])
+def test_the_largest_weights_do_not_overflow(normalize):
+    largest = float(np.finfo(np.float32).max)
+    x, target = np.zeros((40, 300)), np.arange(40 * 2).reshape(40, 2)
+    loss, gradient = lucid.losses.multilabel_margin_loss(
+        x,
+        target,
+        weight=np.full(300, largest),
+        normalize=normalize,
+        sample_weight=np.full(40, largest),
+    )
+    expected = 1.0 if normalize == "pairs" else largest * 2 * 298 / 300
+    assert loss == pytest.approx(expected)
+    assert np.isfinite(gradient).all()
 
 
 def test_features_that_change_before_the_backward_pass_do_not_change_the_gradient():

@@ -62,6 +62,14 @@ class TestAnywhere:
             expected = case.solve(given.x, target, reduction, **extra)
             assert_same(solve(case, given.x, target, reduction, **extra), expected, dtype)
 
+    @pytest.mark.parametrize("bad", [-1.0, np.inf, np.nan, 1e39])
+    @pytest.mark.parametrize("name", ["weight", "sample_weight"])
+    def test_weights_are_those_of_the_kernels(self, name, bad):
+        x, target = torch.zeros(3, 3), torch.tensor([[0], [1], [2]])
+        weights = {name: torch.tensor([1.0, bad, 1.0], dtype=torch.float64)}
+        with pytest.raises(ValueError, match=f"^{name} must "):
+            lt.multilabel_margin_loss(x, target, **weights)
+
     @pytest.mark.parametrize("case", CASES, ids=str)
     def test_many_classes_are_worked_on_a_part_at_a_time(self, case, monkeypatch):
         given = large("dozens-of-labels", "tied", "float32").first(9)

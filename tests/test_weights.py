@@ -16,13 +16,22 @@ def test_the_sum_is_rounded_once(weights):
     assert abs(found - math.fsum(weights)) <= math.ulp(found)
 
 
-@pytest.mark.parametrize("bad", [-1.0, -5e-324, math.inf, -math.inf, math.nan])
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@pytest.mark.parametrize(
+    "bad", [-1.0, -5e-324, math.nextafter(LARGEST, math.inf), math.inf, -math.inf, math.nan]
+)
 @pytest.mark.parametrize("place", [0, 6, 12])
-def test_what_is_negative_or_not_finite_is_not_a_weight(bad, place):
+def test_what_is_negative_or_larger_than_float32_is_not_a_weight(bad, place):
     weights = np.linspace(0, 1, 13)
     assert are_weights(weights)
     weights[place] = bad
     assert not are_weights(weights)
+
+
+def test_the_largest_float32_is_a_weight():
+    assert are_weights(np.array([LARGEST, 0.0]))
 
 
 def test_a_sum_too_large_is_inf():

@@ -3,7 +3,7 @@
 
 
 def are_weights(const double[::1] weight):
-    """Return whether all are finite and not negative."""
+    """Return whether all are from 0 to the largest float32, so that no sum of them overflows."""
     return all_weights(&weight[0], weight.shape[0]) if weight.shape[0] > 0 else True
 
 

@@ -40,8 +40,8 @@ gradient : numpy.ndarray
 TypeError
     If an argument has a dtype that cannot be meant.
 ValueError
-    If shapes do not fit, a label is out of range, `reduction` is none of the three, or an option
-    has a value that it does not take.""",
+    If shapes do not fit, a label is out of range, a weight is negative or above the largest
+    float32, `reduction` is none of the three, or an option has a value that it does not take.""",
 }
 
 TENSORS = ARRAYS | {

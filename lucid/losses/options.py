@@ -11,6 +11,8 @@ from lucid.arrays.checks import as_array, as_int, as_number, kind_of
 
 Array = npt.NDArray[Any]
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def as_power(p: Any) -> int:
     """Return 1 or 2."""
@@ -69,10 +71,17 @@ def as_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _as_weights(name: str, values: Array) -> Array:
-    """Refuse weights that are negative or not finite; a kernel finds whether there are any."""
+    """Refuse weights that are negative or too large for sums; a kernel finds whether there are any.
+
+    The largest is that of float32: float64 holds what any number of those add up to, and far more.
+    """
     if not are_weights(values.reshape(-1)):
         _finite(name, values)
-        raise ValueError(f"{name} must not be negative, got {values[values < 0][0]}")
+        if (negative := values[values < 0]).size:
+            raise ValueError(f"{name} must not be negative, got {negative[0]}")
+        raise ValueError(
+            f"{name} must be at most {_LARGEST:.2g}, the largest float32, got {values.max():.2g}"
+        )
     return values
 
 

@@ -111,7 +111,7 @@ def checked_options(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[s
     """
     tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
     for name, value in tensors.items():
-        wrong = ~value.isfinite() | (value < 0) if name == "weight" else ~value.isfinite()
+        wrong = _are_no_weights(value) if name == "weight" else ~value.isfinite()
         if value.shape != x.shape[1:] or wrong.any():
             loss.checked(x.shape[1], {name: constant(name, value)})  # which says what is wrong
     others = {name: value for name, value in options.items() if name not in tensors}
@@ -126,11 +126,15 @@ def checked_options(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[s
     }
 
 
+def _are_no_weights(values: Tensor) -> Tensor:
+    """Return which values are negative, or not finite as float32."""
+    return (values < 0) | ~values.float().isfinite()
+
+
 def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
     if sample_weight is None:
         return None
-    wrong = ~sample_weight.isfinite() | (sample_weight < 0)
-    if sample_weight.shape != losses.shape or wrong.any():
+    if sample_weight.shape != losses.shape or _are_no_weights(sample_weight).any():
         as_sample_weight(constant("sample_weight", sample_weight), (len(losses), 1))
     return sample_weight.detach().to(losses)
 
