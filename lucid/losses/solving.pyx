@@ -169,12 +169,17 @@ cdef class FastPath:
 
 cdef weights_of_rows(sample_weight, cnp.ndarray x):
     """Return the weights of rows in an array of its own, for the caller's may change."""
-    cdef cnp.ndarray weights
+    cdef cnp.ndarray given, weights
+    cdef Py_ssize_t n
     if cnp.PyArray_CheckExact(sample_weight):
-        weights = sample_weight
-        if (cnp.PyArray_TYPE(weights) == cnp.NPY_DOUBLE and cnp.PyArray_ISCARRAY_RO(weights)
-                and weights.ndim == 1 and weights.shape[0] == x.shape[0]):
-            weights = cnp.PyArray_NewCopy(weights, cnp.NPY_CORDER)
+        given = sample_weight
+        if (cnp.PyArray_TYPE(given) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and cnp.PyArray_ISCARRAY_RO(given)
+                and given.ndim == 1 and given.shape[0] == x.shape[0]):
+            weights = cnp.PyArray_EMPTY(1, given.shape, cnp.NPY_DOUBLE, 0)
+            for n in range(given.shape[0]):
+                (<double*>weights.data)[n] = ((<float*>given.data)[n]
+                                              if cnp.PyArray_TYPE(given) == cnp.NPY_FLOAT
+                                              else (<double*>given.data)[n])
             if all_weights(<const double*>weights.data, weights.shape[0]):
                 return weights
     return as_sample_weight(sample_weight, (x.shape[0], x.shape[1]))

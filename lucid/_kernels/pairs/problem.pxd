@@ -102,7 +102,7 @@ cdef inline void close_nth(const real* x, Row* row, real* grad, Part* part, Py_s
                            const Problem* problem, Close close) noexcept nogil:
     close(x, row, grad, part, &problem.loss[n])
     if not problem.plain:
-        divide(&problem.loss[n], row.base)
+        divide(&problem.loss[n], row.base, row.of_base)
         multiply(&problem.loss[n], row.terms.scale)
 
 

@@ -6,7 +6,7 @@ column by column: each has a bit that says whether it is excluded, for it is a l
 """
 
 from libc.float cimport DBL_MAX
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
@@ -54,7 +54,8 @@ cdef struct Row:            # what is known of a row before its scores are ranke
     Py_ssize_t P            # how many labels
     Py_ssize_t room         # for how many labels there is memory
     Terms terms
-    double base             # what the sum over its pairs is divided by
+    double base             # what the sum over its pairs is divided by,
+    double of_base          # 1 / base
     double divisor          # of the gradient: base, times N for a mean over N rows
     double inverse          # 1 / divisor
     bint finite             # whether every threshold is
@@ -101,6 +102,7 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ss
     """
     cdef Py_ssize_t k, P = 0, named = 0
     cdef int64_t column
+    cdef double base
     for k in range(count_blocks(C)):
         memset(row.excluded + k * WORDS, 0, WORDS * sizeof(uint64_t))
     if C % WORD != 0:
@@ -128,7 +130,9 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ss
     if row.terms.scale == 0:            # no pair is wanted
         row.P = 0
     find_thresholds(x, row)
-    row.base = base_of(row)
+    base = base_of(row)
+    if base != row.base:                # most rows have that of the row before
+        row.base, row.of_base = base, 1 / base
     row.divisor = scaled(row.base * divisor, row.terms.scale)
     row.inverse = 1 / row.divisor
     return True
@@ -209,7 +213,7 @@ cdef inline void place_row(Row* row, char* memory, Py_ssize_t K, Py_ssize_t C, b
     cdef Thresholds* t = &row.thresholds
     row.terms = plain_terms()
     row.worth_of_count = NULL
-    row.room = K
+    row.room, row.base = K, NAN
     row.excluded = <uint64_t*>memory
     t.by_label = <double*>(row.excluded + count_blocks(C) * WORDS)
     t.ascending = <double*>t.by_label + K + SLACK

@@ -37,7 +37,8 @@ cdef extern from "pairs/small.h":
 
 cdef struct Frame:          # what rows have in common
     uint64_t beyond[SMALL_WORDS]    # a bit for each column after the last
-    double divisor, inverse         # of the gradient of the last row
+    double base, of_base            # of the loss of the last row,
+    double divisor, inverse         # and of its gradient
 
 
 cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t last,
@@ -50,7 +51,7 @@ cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t la
         return first
     for w in range(SMALL_WORDS):
         frame.beyond[w] = ~<uint64_t>0 << max(0, C - w * WORD) if C < (w + 1) * WORD else 0
-    frame.divisor = NAN
+    frame.base = frame.divisor = NAN
     for n in range(first, last):
         if not small_row(x + n * C, n, problem, worth, &frame):
             return n
@@ -72,7 +73,7 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
     cdef int64_t start = n * problem.K, K = problem.K, unknowns = 0, counts = 0
     cdef uint64_t column, C = problem.C
     cdef Py_ssize_t P = 0, m, i, w, known = 0
-    cdef double base = C, divisor
+    cdef double base = C, scale = 1, divisor
     cdef Sum of_labels
     cdef Sum* loss = &problem.loss[n]
 
@@ -114,9 +115,10 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
         base = base if base > 0 else 1
     divisor = base * problem.divisor
     if problem.scale != NULL:
-        if problem.scale[n] == 0:
+        scale = problem.scale[n]
+        if scale == 0:
             return False
-        divisor = scaled(divisor, problem.scale[n])
+        divisor = scaled(divisor, scale)
     if divisor != frame.divisor:
         frame.divisor, frame.inverse = divisor, 1 / divisor
         for i in range(LANES):
@@ -137,8 +139,10 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
     if not isfinite(loss.hi) or not isfinite(loss.lo):
         return False
     if not problem.plain:
-        divide(loss, base)
-        multiply(loss, problem.scale[n] if problem.scale != NULL else 1)
+        if base != frame.base:
+            frame.base, frame.of_base = base, 1 / base
+        divide(loss, base, frame.of_base)
+        multiply(loss, scale)
     if grad != NULL:
         for i in range(P):
             put_label(grad + label[i], -count[i], frame.divisor, frame.inverse)

@@ -152,10 +152,10 @@ cdef inline double quotient(const Sum* total, double divisor) noexcept nogil:
     return q + (fma(-q, divisor, whole) + rest) / divisor
 
 
-cdef inline void divide(Sum* total, double divisor) noexcept nogil:
-    """The sum over ``divisor``, with what rounding has taken from it."""
-    cdef double q = (total.hi + total.lo) / divisor, inverse = 1 / divisor
-    if isfinite(total.hi) and isfinite(q) and isfinite(inverse):
+cdef inline void divide(Sum* total, double divisor, double inverse) noexcept nogil:
+    """The sum over ``divisor``, with what rounding has taken from it; ``inverse`` is 1 / divisor."""
+    cdef double q = (total.hi + total.lo) * inverse
+    if isfinite(total.hi) and isfinite(q):
         total.lo = (fma(-q, divisor, total.hi) + total.lo) * inverse
         total.hi = q
     else:
@@ -163,11 +163,9 @@ cdef inline void divide(Sum* total, double divisor) noexcept nogil:
 
 
 cdef inline void multiply(Sum* total, double factor) noexcept nogil:
-    cdef Sum product
-    if factor != 1:
-        product.hi, product.lo = 0, total.lo * factor
-        add_product(&product, total.hi, factor)
-        total[0] = product
+    cdef double product = total.hi * factor
+    total.lo = total.lo * factor + fma(total.hi, factor, -product)
+    total.hi = product
 
 
 cdef inline void add_products(const real* v, const int32_t* weight, Py_ssize_t m, int64_t weights,
