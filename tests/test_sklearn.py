@@ -236,9 +236,17 @@ def test_parameters_of_another_type_are_refused_by_name(options, words):
         fitted(**options)
 
 
-def test_a_threshold_that_is_set_after_the_training_is_checked_too():
-    ranker = fitted().set_params(threshold=float("nan"))
-    with pytest.raises(ValueError, match="threshold must be a finite number, got nan"):
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"threshold": float("nan")}, ValueError, "threshold must be a finite number, got nan"),
+        ({"threads": 0}, ValueError, "threads must be from 1 to 1024, got 0"),
+        ({"threads": "2"}, TypeError, "threads must be an integer, got '2'"),
+    ],
+)
+def test_a_parameter_that_is_set_after_the_training_is_checked_too(options, error, words):
+    ranker = fitted().set_params(**options)
+    with pytest.raises(error, match=words):
         ranker.predict(X)
 
 
