@@ -598,10 +598,15 @@ def test_the_end_says_what_was_trained_with(files, capsys):
     ) in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_learning_rate_suits_the_number_of_classes(files, capsys):
-    options = ["--loss", "soft-margin", "--hidden", "4", "--epochs", "1"]
-    assert cli.main(["train", files[0], *options]) == 0
-    rate = learning_rate("soft-margin", "sgd", num_classes=8)
+@pytest.mark.parametrize("hidden", ["0", "4"])
+def test_the_learning_rate_is_that_of_the_scaled_rows_and_the_model(files, hidden, capsys):
+    options = ["--loss", "soft-margin", "--hidden", hidden, "--epochs", "1"]
+    assert cli.main(["train", files[0], "--test", files[1], *options]) == 0
+    rows = lucid.io.read_xmc(files[0], dtype="float64")
+    ranker = Ranker(30, 8)
+    ranker.fit_to(rows)
+    features = ranker.prepared(rows).features
+    rate = learning_rate("soft-margin", "sgd", features, num_classes=8, hidden=hidden != "0")
     assert f"learning rate {rate} " in " ".join(capsys.readouterr().out.split())
 
 

@@ -236,9 +236,17 @@ def test_parameters_of_another_type_are_refused_by_name(options, words):
         fitted(**options)
 
 
-def test_a_threshold_that_is_set_after_the_training_is_checked_too():
-    ranker = fitted().set_params(threshold=float("nan"))
-    with pytest.raises(ValueError, match="threshold must be a finite number, got nan"):
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"threshold": float("nan")}, ValueError, "threshold must be a finite number, got nan"),
+        ({"threads": 0}, ValueError, "threads must be from 1 to 1024, got 0"),
+        ({"threads": "2"}, TypeError, "threads must be an integer, got '2'"),
+    ],
+)
+def test_a_parameter_that_is_set_after_the_training_is_checked_too(options, error, words):
+    ranker = fitted().set_params(**options)
+    with pytest.raises(error, match=words):
         ranker.predict(X)
 
 
@@ -306,9 +314,12 @@ def test_the_default_rate_of_bpmll_suits_features_that_are_alike(seed, hidden):
     assert ranker.history_.losses[-1] < ranker.history_.losses[0]
 
 
-def test_the_default_rate_is_that_of_the_rows_and_the_classes():
-    rate = learning_rate("soft-margin", "sgd", X, num_classes=Y.shape[1])
-    assert same(fitted(loss="soft-margin"), fitted(loss="soft-margin", learning_rate=rate))
+@pytest.mark.parametrize("hidden", [0, 4])
+def test_the_default_rate_is_that_of_the_rows_and_the_model(hidden):
+    short = X / 10
+    options = {"features": short, "loss": "soft-margin", "hidden": hidden}
+    rate = learning_rate("soft-margin", "sgd", short, num_classes=Y.shape[1], hidden=hidden > 0)
+    assert same(fitted(**options), fitted(**options, learning_rate=rate))
 
 
 def test_a_training_that_diverges_says_what_may_help():

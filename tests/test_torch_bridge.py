@@ -200,11 +200,14 @@ def test_an_empty_batch_has_a_sum_of_0():
     assert x.grad.shape == (0, 5)
 
 
+FLOATS = "float32, float64, float16 or bfloat16"
+
+
 @pytest.mark.parametrize(
     ("x", "target", "error", "message"),
     [
         (np.zeros((1, 3)), [[0]], TypeError, r"x must be a torch\.Tensor, got ndarray"),
-        (torch.zeros(1, 3, dtype=torch.int64), [[0]], TypeError, "x must be float32"),
+        (torch.zeros(1, 3, dtype=int), [[0]], TypeError, f"x must be {FLOATS}, got torch.int64"),
         (torch.zeros(1, 3), [[3]], ValueError, "label 3 in row 0"),
         (torch.zeros(1, 3), torch.zeros(1, 3), TypeError, "target must hold integer"),
         (torch.zeros(1, 3), torch.zeros(2, 3, dtype=int), ValueError, "target must have shape"),

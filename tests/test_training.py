@@ -598,6 +598,12 @@ def test_scores_that_are_not_finite_are_an_error():
 # By name.
 
 
+@pytest.mark.parametrize(("length", "counts_as"), [(0.5, 3.0), (3.0, 3.0), (8.0, 8.0)])
+def test_with_a_hidden_layer_the_rate_is_that_of_rows_that_are_not_short(length, counts_as):
+    rate = learning_rate("margin", "sgd", length * np.eye(4), hidden=True)
+    assert rate == learning_rate("margin", "sgd", counts_as * np.eye(4))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_loss_has_a_rate(loss, optimizer):

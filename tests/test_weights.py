@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from lucid._kernels.weights import are_weights, sum_of_weights
 
+LARGEST = float(np.finfo(np.float32).max)
 
-@given(st.lists(st.floats(0, 1e300), max_size=50))
+
+@given(st.lists(st.floats(0, LARGEST), max_size=50))
 def test_the_sum_is_rounded_once(weights):
     found = sum_of_weights(np.array(weights))
     assert abs(found - math.fsum(weights)) <= math.ulp(found)
-
-
-LARGEST = float(np.finfo(np.float32).max)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +31,3 @@ def test_what_is_negative_or_larger_than_float32_is_not_a_weight(bad, place):
 
 def test_the_largest_float32_is_a_weight():
     assert are_weights(np.array([LARGEST, 0.0]))
-
-
-def test_a_sum_too_large_is_inf():
-    assert sum_of_weights(np.array([1e308, 1e308])) == math.inf

@@ -23,7 +23,7 @@ from lucid._kernels.pairs.row cimport MOST_NOTED, Part, Row
 from lucid._kernels.pairs.scan cimport MANY, mark_active, scan
 from lucid._kernels.pairs.sums cimport Sum, value_of
 from lucid._kernels.pairs.worth cimport (
-    add_number, add_weighted, gather_weights, number, sum_excess, weigh_ranks, weigh_scores,
+    add_number, add_weighted, gather_weights, number, put_thresholds, sum_excess, weigh_scores,
 )
 from lucid._kernels.reals cimport real
 
@@ -92,7 +92,7 @@ cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Ro
 
 cdef void prepare(const real* x, Row* row) noexcept nogil:
     gather_weights(x, row)
-    weigh_ranks(x, row, 0)
+    put_thresholds(x, row)
 
 
 cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, const Row* row,

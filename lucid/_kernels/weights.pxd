@@ -7,12 +7,19 @@ from libc.stdint cimport int64_t
 from lucid._kernels.pairs.sums cimport Sum, add, value_of
 
 
+cdef inline int64_t is_weight(double weight) noexcept nogil:
+    """1 if it is from 0 to the largest float32, so that no sum of weights overflows, and else 0.
+
+    The result is as wide as a weight, so that several are looked at at once.
+    """
+    return <int64_t>(weight >= 0) & <int64_t>(weight <= FLT_MAX)
+
+
 cdef inline bint all_weights(const double* weight, Py_ssize_t m) noexcept nogil:
-    """Whether all are from 0 to the largest float32, so that no sum of them overflows."""
     cdef Py_ssize_t n
-    cdef int64_t good = 1               # as wide as a weight: several are looked at at once
+    cdef int64_t good = 1
     for n in range(m):
-        good &= <int64_t>(weight[n] >= 0) & <int64_t>(weight[n] <= FLT_MAX)
+        good &= is_weight(weight[n])
     return good != 0
 
 

@@ -94,7 +94,7 @@ def _add_train(command: argparse.ArgumentParser) -> None:
         type=_positive,
         metavar="RATE",
         help="learning rate at first; it falls to 0 in a straight line "
-        "(default: one that suits the loss and the optimizer)",
+        "(default: one that suits the loss, the optimizer, the rows and the model)",
     )
     model.add_argument(
         "--weight-decay",

@@ -40,8 +40,9 @@ class Settings:
         """Return the same with a learning rate, for those features, piece by piece, and classes."""
         if self.lr is not None:
             return self
-        of_linear = None if self.hidden else features
-        rate = training.learning_rate(self.loss, self.optimizer, of_linear, num_classes)
+        rate = training.learning_rate(
+            self.loss, self.optimizer, features, num_classes, hidden=self.hidden > 0
+        )
         return replace(self, lr=rate)
 
     @classmethod

@@ -8,7 +8,7 @@ dtype and the shape that the user expects.
 import inspect
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from lucid.losses.options import as_sample_weight
 from lucid.losses.solving import FastPath, Problem, are_constant
 
 Array = npt.NDArray[Any]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: The loss, or that of each row, in float64; and its gradient, unless it is not wanted.
 Solution = tuple[Any, Array | None]
@@ -157,6 +160,35 @@ class Loss:
         options = self.changed(options)
         loss = self.compute(scores, target, reduction, sample_weight, options, True)
         return cast(tuple[Array, Array], loss)
+
+
+def function_like(
+    arrays: Callable[P, Any],
+    call: Callable[[Any, Any, str, Any, Mapping[str, Any]], T],
+    docstring: str | None,
+    returns: str,
+) -> Callable[P, T]:
+    """Return a function of a loss with the name and the parameters of that of arrays.
+
+    ``call`` gets x, target, reduction, sample weights and the options that are given.
+    """
+
+    def function(
+        x: Any,
+        target: Any,
+        reduction: Reduction = "mean",
+        *,
+        sample_weight: Any = None,
+        **options: Any,
+    ) -> T:
+        return call(x, target, reduction, sample_weight, options)
+
+    function.__name__ = function.__qualname__ = arrays.__name__
+    function.__module__ = call.__module__
+    function.__doc__ = docstring
+    signature = inspect.signature(arrays).replace(return_annotation=returns)
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return cast(Callable[P, T], function)
 
 
 def labels_for(shape: tuple[int, ...], target: Any) -> Labels:

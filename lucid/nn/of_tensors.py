@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, cast
+from typing import Any, ParamSpec
 
 import numpy as np
 
-from lucid.arrays.checks import Reduction, as_array
+from lucid.arrays.checks import as_array
 from lucid.autograd.grad_mode import is_grad_enabled
 from lucid.autograd.ops.losses import SecondDerivative, loss_of
 from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.losses import docs
-from lucid.losses.problem import Loss
+from lucid.losses.problem import Loss, function_like
 
 P = ParamSpec("P")
 
@@ -39,22 +38,8 @@ def of_tensors(
             x = real("x", x)
         return loss_of(x, loss, target, reduction, sample_weight, options, second_derivative)
 
-    def function(
-        x: TensorLike,
-        target: Any,
-        reduction: Reduction = "mean",
-        *,
-        sample_weight: Any = None,
-        **options: Any,
-    ) -> Tensor:
-        return call(x, target, reduction, sample_weight, options)
-
     CALLS[loss.name] = call
-    function.__name__ = function.__qualname__ = loss.name
-    function.__doc__ = docs.for_tensors(arrays, example)
-    signature = inspect.signature(arrays).replace(return_annotation="Tensor")
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return cast(Callable[P, Tensor], function)
+    return function_like(arrays, call, docs.for_tensors(arrays, example), "Tensor")
 
 
 def real(name: str, x: TensorLike) -> Tensor:

@@ -47,7 +47,8 @@ def new_trainer(
     shape = layers[-1].weight.shape
     rate = estimator.learning_rate
     if rate is None:
-        rate = learning_rate(_name_of(estimator.loss), estimator.solver, features, shape[0])
+        name, hidden = _name_of(estimator.loss), estimator.hidden > 0
+        rate = learning_rate(name, estimator.solver, features, shape[0], hidden=hidden)
     fused = math.prod(shape) >= FUSED_FROM and isinstance(criterion, _PAIRS)
     return (_FusedTrainer if fused else Trainer)(
         net,

@@ -8,7 +8,7 @@ from typing import Any
 from lucid import nn
 from lucid.arrays.checks import as_int, as_number
 from lucid.nn.losses.criterion import Criterion
-from lucid.system.threads import MOST_THREADS
+from lucid.system.threads import checked_threads
 from lucid.training import LOSSES, OPTIMIZERS, make_loss
 
 
@@ -34,9 +34,8 @@ def checked_loss(estimator: Any) -> Criterion:
             "validation_fraction must be between 0 and 1, both excluded, "
             f"got {estimator.validation_fraction}"
         )
-    threads = estimator.threads
-    if threads is not None and not 1 <= as_int("threads", threads) <= MOST_THREADS:
-        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")
+    if estimator.threads is not None:
+        checked_threads(estimator.threads)
     checked_threshold(estimator.threshold)
     return _checked_loss(estimator.loss, estimator.solver)
 

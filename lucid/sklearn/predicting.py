@@ -169,4 +169,6 @@ class Predicting(ClassifierMixin, BaseEstimator):
                     yield part, scores - self.cut_(scores)
 
     def _own_threads(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self.threads is None else threads.using(self.threads)
+        if self.threads is None:
+            return nullcontext()
+        return threads.using(threads.checked_threads(self.threads))  # it may be set at any time

@@ -29,9 +29,9 @@ class MultilabelRanker(Fitting):
         An optimiser that takes a step for each mini-batch, ``'sgd'`` with a momentum of 0.9; or
         L-BFGS, which takes all rows at once and is for small data and smooth losses.
     learning_rate : float, optional
-        By default one that suits the loss, the solver, the length of the rows and the number of
-        classes (`lucid.training.learning_rate`). It falls to 0 in a straight line. L-BFGS needs
-        none.
+        By default one that suits the loss, the solver, the length of the rows, the number of
+        classes and `hidden` (`lucid.training.learning_rate`). It falls to 0 in a straight line.
+        L-BFGS needs none.
     weight_decay : float, default 0
         L2 regularisation: half of it times the sum of the squared weights, not of the biases, is
         added to the mean loss. In ``'adamw'`` the decay is decoupled.

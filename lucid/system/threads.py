@@ -90,9 +90,7 @@ def set_num_threads(threads: SupportsIndex) -> None:
     Traceback (most recent call last):
     ValueError: threads must be from 1 to 1024, got 0
     """
-    number = as_int("threads", threads)
-    if not 1 <= number <= MOST_THREADS:
-        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {number}")
+    number = checked_threads(threads)
     if _forked and number > 1:
         warn_user(
             "this process was forked, and OpenMP's threads do not survive that: the number is 1, "
@@ -100,6 +98,14 @@ def set_num_threads(threads: SupportsIndex) -> None:
         )
         number = 1
     machine.set_threads(number)
+
+
+def checked_threads(threads: SupportsIndex) -> int:
+    """Return a number of threads, from 1 to 1024."""
+    number = as_int("threads", threads)
+    if not 1 <= number <= MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {number}")
+    return number
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lucid.losses.problem import Loss
 from lucid.torch.exchange import array_at, is_unwatched
-from lucid.torch.solving import HALVES, on_cpu
+from lucid.torch.solving import FLOATS, HALVES, not_floats, on_cpu
 from lucid.torch.targets import array_of, constant, readable, scores_of
 from lucid.torch.versions import graph_is_kept, in_autocast
 
@@ -103,6 +103,8 @@ def _solved(
     else:
         target = readable("target", target, x.shape[-1] if x.ndim else 0)
     if x.dtype not in HALVES:
+        if x.dtype not in FLOATS:
+            raise not_floats("x", x)
         return on_cpu(loss, x, target, reduction, sample_weight, options, want_gradient)
     value, gradient = on_cpu(
         loss, x.float(), target, reduction, sample_weight, options, want_gradient

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, cast
+from typing import Any, ParamSpec
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.exponential import BPMLL, LSEP, ZLPR
 from lucid.losses.margin import MARGIN
-from lucid.losses.problem import Loss
+from lucid.losses.problem import Loss, function_like
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
 from lucid.torch import curvature, eager
@@ -83,22 +82,8 @@ def of_torch(
         second_derivative = traced if curved and curved(options) else None
         return eager.loss_of(loss, x, target, reduction, sample_weight, options, second_derivative)
 
-    def function(
-        x: Tensor,
-        target: Any,
-        reduction: Reduction = "mean",
-        *,
-        sample_weight: Any = None,
-        **options: Any,
-    ) -> Tensor:
-        return call(x, target, reduction, sample_weight, options)
-
     CALLS[loss.name] = call
-    function.__name__ = function.__qualname__ = loss.name
-    function.__doc__ = docs.for_torch(arrays, example)
-    signature = inspect.signature(arrays).replace(return_annotation="torch.Tensor")
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return cast(Callable[P, Tensor], function)
+    return function_like(arrays, call, docs.for_torch(arrays, example), "torch.Tensor")
 
 
 def _constant(name: str, value: Any, x: Tensor) -> Any:

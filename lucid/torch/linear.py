@@ -13,7 +13,7 @@ from lucid.torch.eager import handed_on, is_one, transform_levels
 from lucid.torch.functions import CALLS, multilabel_margin_loss, warp_loss
 from lucid.torch.operators import define
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
-from lucid.torch.solving import HALVES
+from lucid.torch.solving import FLOATS, HALVES, not_floats
 from lucid.torch.targets import TensorLabels, constant, parts_of
 from lucid.torch.versions import in_autocast
 
@@ -167,10 +167,8 @@ def _check_layer(input: Any, weight: Any, bias: Any) -> torch.dtype:
             continue
         if not isinstance(part, Tensor):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(part).__name__}")
-        if part.dtype not in (*HALVES, torch.float32, torch.float64):
-            raise TypeError(
-                f"{name} must be float32, float64, float16 or bfloat16, got {part.dtype}"
-            )
+        if part.dtype not in FLOATS:
+            raise not_floats(name, part)
         if part.device != input.device:
             raise ValueError(f"{name} must be on {input.device}, as input is, got {part.device}")
     if weight.ndim != 2 or len(weight) == 0:

@@ -34,12 +34,14 @@ class Criterion(torch.nn.Module):
         self._loss.checked(None, given)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in type(self)._loss.defaults and (name == "weight" or np.ndim(value)):
+        if name not in type(self)._loss.defaults:
+            super().__setattr__(name, value)
+            return
+        if name == "weight" or np.ndim(value):
             self.__dict__.pop(name, None)
             self.register_buffer(name, None if value is None else torch.as_tensor(value))
-        else:
-            if name in type(self)._loss.defaults:  # a number now
-                self.__dict__.get("_buffers", {}).pop(name, None)
+        else:  # a number now
+            self.__dict__.get("_buffers", {}).pop(name, None)
             super().__setattr__(name, value)
 
     def _options(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from torch.autograd import forward_ad
 from lucid.arrays.checks import check_reduction
 from lucid.losses.problem import Loss
 from lucid.torch.anywhere import weighted
-from lucid.torch.solving import curvature, solve
+from lucid.torch.solving import curvature, not_floats, solve
 from lucid.torch.targets import Parts
 from lucid.torch.versions import register_vmap
 
@@ -254,7 +254,7 @@ def _checked(given: Given) -> Tensor:
     check_reduction(given.reduction)
     x, target = given.x, given.target
     if x.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"x must be float32, float64, float16 or bfloat16, got {x.dtype}")
+        raise not_floats("x", x)
     if x.ndim != 2:
         raise ValueError(f"x must have shape (N, C) or (C,), got {tuple(x.shape)}")
     if given.indptr is None and (target.ndim != 2 or target.shape[0] != x.shape[0]):

@@ -20,7 +20,7 @@ from lucid.losses.warp import WARP
 from lucid.torch.anywhere import checked_options, weighted
 from lucid.torch.eager import transform_levels
 from lucid.torch.pairs import Asked, Rows, Shard, solve_pairs, tiles_of
-from lucid.torch.solving import HALVES
+from lucid.torch.solving import FLOATS, HALVES, not_floats
 from lucid.torch.targets import Parts, array_of, constant, parts_of
 
 
@@ -187,10 +187,8 @@ def _sharded(
     check_reduction(reduction)
     if not isinstance(x, Tensor):
         raise TypeError(f"local_scores must be a torch.Tensor, got {type(x).__name__}")
-    if x.dtype not in (*HALVES, torch.float32, torch.float64):
-        raise TypeError(
-            f"local_scores must be float32, float64, float16 or bfloat16, got {x.dtype}"
-        )
+    if x.dtype not in FLOATS:
+        raise not_floats("local_scores", x)
     if x.ndim != 2:
         raise ValueError(f"local_scores must have shape (N, C), got {tuple(x.shape)}")
     if transform_levels() > 1:

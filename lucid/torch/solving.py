@@ -16,6 +16,8 @@ from lucid.torch.targets import Parts, array_of, constant, known_of
 
 #: Computed in float32.
 HALVES = (torch.float16, torch.bfloat16)
+#: What scores may be.
+FLOATS = (torch.float32, torch.float64, *HALVES)
 
 Solution = tuple[torch.Tensor, torch.Tensor | None]
 
@@ -36,6 +38,11 @@ def solve(
     weights = constant("sample_weight", sample_weight)
     known = known_of(parts, x.shape[-1])
     return on_cpu(loss, x, known, reduction, weights, options, want_gradient)
+
+
+def not_floats(name: str, x: torch.Tensor) -> TypeError:
+    """Return the error of a tensor whose dtype is not taken."""
+    return TypeError(f"{name} must be float32, float64, float16 or bfloat16, got {x.dtype}")
 
 
 def has_kernels(x: torch.Tensor) -> bool:

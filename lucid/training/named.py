@@ -45,6 +45,8 @@ _RATES = {
 }
 #: What to take for the length of rows where it is not known: few are longer.
 _LONG = 7.0
+#: With a hidden layer rows count as at least so long: its outputs are not as short as rows may be.
+_LONG_ENOUGH = 3.0
 #: What to take for the number of classes where it is not known.
 _CLASSES = 100
 _RATE_OF_ADAM = 0.01
@@ -80,14 +82,20 @@ def make_loss(name: str, **options: Any) -> nn.Module:
 
 
 def learning_rate(
-    loss: str, optimizer: str, features: Any = None, num_classes: int | None = None
+    loss: str,
+    optimizer: str,
+    features: Any = None,
+    num_classes: int | None = None,
+    *,
+    hidden: bool = False,
 ) -> float:
     """Return a learning rate to begin with, which falls to 0 by `linear_decay`.
 
     It suits a loss, an optimiser and, where this is SGD, the length of the rows: the longer they
-    are, the more a step changes their scores. For losses that are means over the classes or over
-    the pairs it is larger where there are more classes: for ``'soft-margin'`` by their number, for
-    ``'bpmll'`` by its cube root.
+    are, the more a step changes their scores. With a hidden layer, whose outputs have a length of
+    their own, rows that are shorter than 3 count as of length 3. For losses that are means over the
+    classes or over the pairs it is larger where there are more classes: for ``'soft-margin'`` by
+    their number, for ``'bpmll'`` by its cube root.
 
     Parameters
     ----------
@@ -96,10 +104,12 @@ def learning_rate(
     optimizer : str
         One of `OPTIMIZERS`.
     features : scipy.sparse matrix or array, ndarray, or an iterator of these, optional
-        Shape ``(N, F)``: those that a linear model is trained on, or of one piece of them after the
-        other. By default the rate suits rows of length 7, and models with a hidden layer.
+        Shape ``(N, F)``: those that a model is trained on, or of one piece of them after the other.
+        By default the rate suits rows of length 7.
     num_classes : int, optional
         By default the rate suits 100 classes.
+    hidden : bool, default False
+        Whether the model has a hidden layer.
 
     Returns
     -------
@@ -131,9 +141,11 @@ def learning_rate(
         raise ValueError(f"num_classes must be at least 1, got {classes}")
     if optimizer != "sgd":
         return _RATE_OF_ADAM
-    length = _LONG if features is None else _length(features)
+    length = _LONG if features is None else _length(features) or 1.0
+    if hidden:
+        length = max(length, _LONG_ENOUGH)
     factor, power = _RATES[loss]
-    return float(f"{factor * classes**power / (length or 1.0):.2g}")
+    return float(f"{factor * classes**power / length:.2g}")
 
 
 def _length(features: Any) -> float:

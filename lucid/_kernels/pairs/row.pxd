@@ -15,6 +15,7 @@ from lucid._kernels.pairs.ranks cimport SLACK, Thresholds, count_buckets, open_t
 from lucid._kernels.pairs.sums cimport Sum, add
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport APART, read_once, read_whole
+from lucid._kernels.weights cimport is_weight
 
 cdef enum:
     SMALL_SCORES = 128      # of a row that `small.pxd` solves,
@@ -97,7 +98,7 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ss
     They are K integers of so many ``bytes``, from entry ``start`` on.
 
     That is when a label is out of range or there are more than there is room for, when its weight is
-    negative or not finite, and when a ``padded`` row makes one doubt what it means: it goes on after
+    none (see `is_weight`), and when a ``padded`` row makes one doubt what it means: it goes on after
     its -1, or has no -1 although it is as long as the scores.
     """
     cdef Py_ssize_t k, P = 0, named = 0
@@ -169,7 +170,7 @@ cdef inline bint take_weights(Row* row) noexcept nogil:
     cdef Py_ssize_t k, P = 0
     for k in range(row.P):
         row.weight[P] = row.terms.weights[k if row.terms.by_entry else row.label[k]]
-        if not 0 <= row.weight[P] <= DBL_MAX:
+        if not is_weight(row.weight[P]):
             return False
         if row.weight[P] != 0:
             row.label[P] = row.label[k]

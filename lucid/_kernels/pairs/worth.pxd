@@ -59,14 +59,24 @@ cdef inline void gather_weights(const real* x, Row* row) noexcept nogil:
         row.weight_at[place_of(i, &row.thresholds, tau)] += row.weight[i]
 
 
+cdef inline void put_thresholds(const real* x, Row* row) noexcept nogil:
+    """Put tau of each rank; that of rank 0 is the lowest threshold."""
+    cdef const real* tau = <const real*>row.thresholds.tau
+    cdef Py_ssize_t r
+    row.worth[0].tau = row.a
+    for r in range(1, row.P + 1):
+        row.worth[r].tau = tau[r - 1]
+
+
 cdef inline void weigh_ranks(const real* x, Row* row, int p) noexcept nogil:
-    """Find tau and w0 to w``p`` of each rank. Of rank 0, tau is the lowest threshold."""
+    """Put tau and w0 to w``p`` of each rank."""
     cdef const real* tau = <const real*>row.thresholds.tau
     cdef Sum w0 = number(0), w1 = number(0), w2 = number(0), d
     cdef Py_ssize_t r
-    put_worth(row, 0, row.a, &w0, &w1, &w2)
+    put_thresholds(x, row)
+    put_sums(row, 0, &w0, &w1, &w2)
     for r in range(1, row.P + 1):
-        if p > 0 and r > 1:
+        if r > 1:
             d = gap(tau, r - 2)
             if p > 1:                   # d**2 w0 + 2 d w1, with the w1 of before and that of after
                 add_times(&w2, &w1, &d, tau)
@@ -74,12 +84,11 @@ cdef inline void weigh_ranks(const real* x, Row* row, int p) noexcept nogil:
             if p > 1:
                 add_times(&w2, &w1, &d, tau)
         add_number(&w0, row.weight_at[r - 1], tau)
-        put_worth(row, r, tau[r - 1], &w0, &w1, &w2)
+        put_sums(row, r, &w0, &w1, &w2)
 
 
-cdef inline void put_worth(Row* row, Py_ssize_t r, double tau, const Sum* w0, const Sum* w1,
-                           const Sum* w2) noexcept nogil:
-    row.worth[r].tau = tau
+cdef inline void put_sums(Row* row, Py_ssize_t r, const Sum* w0, const Sum* w1,
+                          const Sum* w2) noexcept nogil:
     row.worth[r].w0, row.worth[r].w1, row.worth[r].w2 = value_of(w0), value_of(w1), value_of(w2)
 
 

@@ -52,7 +52,8 @@ class LayerNorm(Module):
 
     References
     ----------
-    J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, :arxiv:`1607.06450`.
+    J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016,
+    :arxiv:`1607.06450`.
 
     Examples
     --------
