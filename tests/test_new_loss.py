@@ -11,6 +11,7 @@ from extensions import build
 import lucid
 from lucid.losses.pairs import KERNELS, pairs_solver
 from lucid.losses.problem import Loss
+from lucid.nn import functional as F
 from lucid.nn.losses.criterion import Criterion
 from lucid.nn.of_tensors import of_tensors
 from lucid.testing import gradcheck
@@ -94,7 +95,7 @@ def solver(dtype, num_classes, *, margin):
     return pairs_solver("toy", dtype, margin)
 
 
-TOY = Loss(toy_loss, solver, check)
+TOY = Loss(toy_loss, solver, check, padded=True)
 F_toy_loss = of_tensors(TOY, toy_loss, lambda options: None, "")
 
 
@@ -172,3 +173,56 @@ def test_it_has_the_same_bits_on_any_number_of_threads(threads):
     again, gradient_again = toy_loss(x, labels)
     assert loss == again
     assert (gradient == gradient_again).all()
+
+
+def roots(num_classes):
+    """What the hinges of a label count in all: each n**-0.5, where n negatives are active."""
+    return np.sqrt(np.arange(num_classes + 1.0))
+
+
+def by_root_loss(x, target, reduction="mean", *, margin=1.0, sample_weight=None):
+    """Return the loss of arrays that weighs labels by the root of a count, and its gradient."""
+    return BY_ROOT.of_arrays(x, target, reduction, sample_weight, margin=margin)
+
+
+def by_root_solver(dtype, num_classes, *, margin):
+    return pairs_solver("warp", dtype, margin, None, worth_of_count=roots(num_classes))
+
+
+BY_ROOT = Loss(by_root_loss, by_root_solver, check, padded=True, hinges=True, worth_of_count=roots)
+F_by_root_loss = of_tensors(BY_ROOT, by_root_loss, lambda options: None, "")
+
+
+class ByRootLoss(Criterion):
+    """The loss that weighs labels by the root of a count, as a module."""
+
+    _loss = BY_ROOT
+
+    def __init__(self, reduction="mean", *, margin=1.0):
+        super().__init__(reduction, margin=margin)
+
+
+def test_a_loss_that_weighs_labels_by_a_count_takes_no_kernel_of_its_own(x):
+    expected = []
+    for row, labels in zip(x, LABELS, strict=True):
+        negatives = np.delete(row, labels)
+        hinges = [np.maximum(0, 1 - row[i] + negatives) for i in labels]
+        expected.append(sum(h.sum() / np.sqrt(max(1, (h > 0).sum())) for h in hinges))
+    loss, _ = by_root_loss(x, LABELS, "none")
+    np.testing.assert_allclose(loss, expected, rtol=1e-12)
+    assert loss.std() > 0.1
+
+
+def test_a_layer_is_fused_with_a_loss_of_hinges_that_the_library_has_never_seen():
+    rng = np.random.default_rng(2)
+    weight = lucid.tensor(rng.standard_normal((9000, 3)), requires_grad=True)
+    features = lucid.tensor(rng.standard_normal((5, 3)))
+    labels = [[7, 8000], [0], [], [3], [5, 6]]
+    fused = F.linear_multilabel_margin_loss(
+        features, weight, None, labels, loss=ByRootLoss(), chunk=1
+    )
+    (of_fused,) = lucid.grad(fused, [weight])
+    two_steps = ByRootLoss()(features @ weight.T, labels)
+    (of_two_steps,) = lucid.grad(two_steps, [weight])
+    assert fused.item() == pytest.approx(two_steps.item(), rel=1e-12)
+    np.testing.assert_allclose(of_fused.numpy(), of_two_steps.numpy(), rtol=1e-9, atol=1e-15)

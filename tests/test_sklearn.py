@@ -19,6 +19,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lucid
 from lucid import Labels, metrics, nn
+from lucid.losses.margin import MARGIN
+from lucid.nn.losses.criterion import Criterion
 from lucid.sklearn import MultilabelRanker, mini_batches
 from lucid.sklearn.threshold import Cuts, best_cuts
 from lucid.training import Diverged, Ranker, learning_rate
@@ -358,6 +360,21 @@ def test_a_column_that_is_far_larger_is_called_by_its_name():
 )
 def test_features_of_like_sizes_are_not_warned_of(features):
     fitted(features=features, learning_rate=1e-3)
+
+
+class OwnLoss(Criterion):
+    """A loss that lucid.training has no name for."""
+
+    _loss = MARGIN
+
+    def __init__(self):
+        super().__init__("mean")
+
+
+def test_a_loss_without_a_name_takes_a_learning_rate_of_your_own():
+    with pytest.raises(ValueError, match=r"learning_rate must be given .*OwnLoss is none of marg"):
+        fitted(loss=OwnLoss())
+    assert same(fitted(loss=OwnLoss(), learning_rate=0.2), fitted(learning_rate=0.2))
 
 
 @pytest.mark.parametrize("loss", ["margin", "squared-margin", "bpmll"])

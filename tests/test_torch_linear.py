@@ -203,7 +203,7 @@ def test_the_operator_keeps_pytorchs_rules():
         torch.ops.lucid.linear_pairs.default,
         (
             *(input, weight, bias, torch.ones(N), target, None, None, None),
-            *(1.0, None, WEIGHT, 2, "pairs", False, 1 << 22, [True, True, True]),
+            *(1.0, None, WEIGHT, 2, "pairs", "multilabel_margin_loss", 1 << 22, [True, True, True]),
         ),
         test_utils=("test_schema", "test_faketensor", "test_autograd_registration"),
     )

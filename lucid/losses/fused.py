@@ -22,7 +22,6 @@ from lucid.losses.options import check_margin_fits
 from lucid.losses.pairs import BASES, KERNELS, Kernel, bases
 from lucid.losses.problem import Loss
 from lucid.losses.solving import Problem, Terms, call
-from lucid.losses.warp import WARP, harmonic
 
 Array = npt.NDArray[Any]
 
@@ -123,10 +122,6 @@ class Asked(NamedTuple):
     def normalize(self) -> str | None:
         """Return by what the sum over the pairs of a row is divided."""
         return self.options.get("normalize")
-
-    def counts_first(self) -> bool:
-        """Whether labels are weighed by how many negatives come too close to them."""
-        return self.loss is WARP
 
 
 def without_full_rows(labels: Labels) -> Labels:
@@ -332,14 +327,15 @@ class Rows:
 
         Those of WARP depend on how many negatives are above the label's threshold.
         """
-        if not self.asked.counts_first():
+        worth_of_count = self.asked.loss.worth_of_count
+        if worth_of_count is None:
             return self.asked.weights(self.labels)
         counts = np.zeros(self.taus.shape)
         for tile, _, g in self._tiles(width, "margin", None, True):
             assert g is not None
             counts -= g[:, tile.stop - tile.start :]
         n = counts[self.row, self.place].astype(np.int64)
-        weights: Array = harmonic(len(self.weight))[n] / np.maximum(n, 1)
+        weights: Array = worth_of_count(len(self.weight))[n] / np.maximum(n, 1)
         return weights
 
     def gradients_of_labels(self, of_labels: Array) -> Iterator[tuple[Array, Array]]:

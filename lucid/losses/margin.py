@@ -121,4 +121,4 @@ def _solver(
     return pairs_solver(kernel, dtype, margin, normalize, weight)
 
 
-MARGIN = Loss(multilabel_margin_loss, _solver, _check, padded=True)
+MARGIN = Loss(multilabel_margin_loss, _solver, _check, padded=True, hinges=True)

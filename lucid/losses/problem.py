@@ -54,6 +54,13 @@ class Loss:
         ``(target, x)`` to what a solver finds as `Problem.target`.
     padded : bool, default False
         Whether kernels read padded labels as they are, and refuse what they do not understand.
+    hinges : bool, default False
+        Whether it is a sum of hinges over pairs of a label and a negative, with which a layer can
+        be fused.
+    worth_of_count : callable, optional
+        Of losses that weigh a label by how many negatives come too close to it: the number of
+        classes to what the label's hinges count in all for 0, 1, .. of them, one more than classes.
+        These weights are constants in the gradient, so that it is not that of the loss's value.
     """
 
     def __init__(
@@ -63,11 +70,15 @@ class Loss:
         check: Callable[..., dict[str, Any]],
         read_target: Callable[[Any, Array], Any] | None = None,
         padded: bool = False,
+        hinges: bool = False,
+        worth_of_count: Callable[[int], Array] | None = None,
     ) -> None:
         self.arrays = arrays
         self.name = arrays.__name__
         self.solver = solver
         self.check = check
+        self.hinges = hinges
+        self.worth_of_count = worth_of_count
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
         self.fast_path = FastPath(self, padded, reads_labels=read_target is None)
         taken = inspect.signature(arrays).parameters

@@ -97,4 +97,4 @@ def _harmonic(size: int) -> Array:
     return sums
 
 
-WARP = Loss(warp_loss, _solver, _check, padded=True)
+WARP = Loss(warp_loss, _solver, _check, padded=True, hinges=True, worth_of_count=harmonic)

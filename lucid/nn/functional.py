@@ -424,7 +424,7 @@ def _read_layer(
 def _options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:
     """Return what a criterion of the margin family is, and its options."""
     of = getattr(loss, "_loss", None)
-    if of not in (MARGIN, WARP) or isinstance(loss, type):
+    if not (isinstance(of, Loss) and of.hinges) or isinstance(loss, type):
         raise TypeError(
             "loss must be an nn.MultilabelMarginLoss or nn.WARPLoss, "
             f"got {getattr(loss, '__name__', type(loss).__name__)}"

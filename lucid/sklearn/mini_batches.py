@@ -49,7 +49,7 @@ def new_trainer(
     if rate is None:
         name, hidden = _name_of(estimator.loss), estimator.hidden > 0
         rate = learning_rate(name, estimator.solver, features, shape[0], hidden=hidden)
-    fused = math.prod(shape) >= FUSED_FROM and isinstance(criterion, _PAIRS)
+    fused = math.prod(shape) >= FUSED_FROM and criterion._loss.hinges
     return (_FusedTrainer if fused else Trainer)(
         net,
         _PerRow(criterion),
@@ -108,10 +108,6 @@ class _PerRow(nn.Module):
         return self.criterion(x, target, sample_weight=sample_weight) / len(target)
 
 
-#: The losses that the last layer can be fused with.
-_PAIRS = (nn.MultilabelMarginLoss, nn.WARPLoss)
-
-
 class _FusedTrainer(Trainer):
     """A trainer whose last layer takes its step with the loss, a few classes at a time."""
 
@@ -150,7 +146,13 @@ def _name_of(loss: str | nn.Module) -> str:
         return loss
     if getattr(loss, "p", 1) == 2:
         return "squared-margin"
-    return next(name for name, kind in LOSSES.items() if kind is type(loss))
+    for name, kind in LOSSES.items():
+        if isinstance(kind, type) and isinstance(loss, kind):
+            return name
+    raise ValueError(
+        f"learning_rate must be given with a loss that has no name: {type(loss).__name__} is none "
+        f"of {', '.join(LOSSES)}"
+    )
 
 
 def _in_float32(data: Dataset) -> Dataset:

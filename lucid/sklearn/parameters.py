@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lucid import nn
 from lucid.arrays.checks import as_int, as_number
 from lucid.nn.losses.criterion import Criterion
 from lucid.system.threads import checked_threads
@@ -57,9 +56,9 @@ def _checked_loss(loss: Any, solver: str) -> Criterion:
             f"loss must be one of {', '.join(LOSSES)}, or a loss of lucid.nn with "
             f"reduction='mean', got {loss!r}"
         )
-    if solver == "lbfgs" and isinstance(criterion, nn.WARPLoss):
+    if solver == "lbfgs" and criterion._loss.worth_of_count is not None:
         raise ValueError(
-            "solver must not be 'lbfgs' with the WARP loss, whose gradient is not that of its "
-            "value; take loss='squared-margin' or 'lsep'"
+            f"solver must not be 'lbfgs' with {type(criterion).__name__}, whose gradient is not "
+            "that of its value; take loss='squared-margin' or 'lsep'"
         )
     return criterion

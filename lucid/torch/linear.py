@@ -10,7 +10,7 @@ from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
 from lucid.torch.eager import handed_on, is_one, transform_levels
-from lucid.torch.functions import CALLS, multilabel_margin_loss, warp_loss
+from lucid.torch.functions import CALLS
 from lucid.torch.operators import define
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import FLOATS, HALVES, not_floats
@@ -137,7 +137,7 @@ def linear_multilabel_margin_loss(
         asked.weight,
         asked.p,
         asked.normalize,
-        asked.by_rank,
+        asked.loss,
         chunk,
     )
     exact = _exact(dtype)
@@ -216,7 +216,7 @@ def _linear_pairs(
     class_weight: Tensor | None,
     p: int,
     normalize: str | None,
-    by_rank: bool,
+    loss: str,
     chunk: int,
     wanted: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -231,7 +231,7 @@ def _linear_pairs(
                 f"{name} must be one number for each class, shape ({len(weight)},), "
                 f"got shape {tuple(values.shape)}"
             )
-    asked = Asked(margin if margins is None else margins, class_weight, p, normalize, by_rank)
+    asked = Asked(margin if margins is None else margins, class_weight, p, normalize, loss)
     parts = (target, indptr, unknown_indices, unknown_indptr)
     rows = Rows.read(parts, (len(input), len(weight)))
     return _Layer(input, weight, bias, rows, chunk, wanted).solve(asked, scale)
@@ -252,7 +252,7 @@ def _fake(input: Tensor, weight: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
 linear_pairs = define(
     "linear_pairs(Tensor input, Tensor weight, Tensor? bias, Tensor? scale, Tensor target, "
     "Tensor? indptr, Tensor? unknown_indices, Tensor? unknown_indptr, float margin, "
-    "Tensor? margins, Tensor? class_weight, int p, str? normalize, bool by_rank, int chunk, "
+    "Tensor? margins, Tensor? class_weight, int p, str? normalize, str loss, int chunk, "
     "bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor)",
     _linear_pairs,
     _fake,
@@ -434,15 +434,14 @@ def _for_inputs(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]
 def _by_two_steps(ctx: Any, arguments: Sequence[Any], g: Tensor) -> tuple[Any, ...]:
     """Return gradients that can be differentiated again: all scores are held."""
     input, weight, bias, _, target, indptr, *rest = arguments
-    unknown_indices, unknown_indptr, margin, margins, class_weight, p, normalize, by_rank, _ = rest
-    options = {"margin": margin if margins is None else margins}
-    if not by_rank:
-        options.update(p=p, weight=class_weight, normalize=normalize)
+    unknown_indices, unknown_indptr, margin, margins, class_weight, p, normalize, loss, _ = rest
+    given = {"p": None if p == 1 else p, "weight": class_weight, "normalize": normalize}
+    options = {name: value for name, value in given.items() if value is not None}
+    options["margin"] = margin if margins is None else margins
     if indptr is not None:
         target = TensorLabels(target, indptr, unknown_indices, unknown_indptr)
     scores = torch.nn.functional.linear(input, weight, bias).to(_exact(weight.dtype))
-    function = warp_loss if by_rank else multilabel_margin_loss
-    losses = function(scores, target, "none", **options)
+    losses = CALLS[loss](scores, target, "none", None, options)
     inputs = [part for part, need in zip(arguments, ctx.needs_input_grad, strict=True) if need]
     found = iter(torch.autograd.grad(losses, inputs, g.to(losses.dtype), create_graph=True))
     return tuple(next(found) if need else None for need in ctx.needs_input_grad)

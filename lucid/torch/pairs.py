@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lucid.losses.margin import MARGIN
 from lucid.losses.pairs import BASES, KERNELS, Kernel
-from lucid.losses.problem import labels_for
+from lucid.losses.problem import Loss, labels_for
 from lucid.losses.solving import Terms
 from lucid.losses.warp import WARP
 from lucid.system import threads
@@ -18,6 +18,9 @@ from lucid.torch.targets import Parts, known_of, of_labels
 
 #: So many scores that are there are worked on at once; each takes some 40 bytes for that time.
 _CHUNK = 1 << 22
+
+#: `Loss.worth_of_count` in PyTorch's operations, by the name of the loss.
+_WORTH_OF_COUNT = {WARP.name: harmonic}
 
 _INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 
@@ -167,13 +170,17 @@ class Asked(NamedTuple):
     p: int = 1
     normalize: str | None = None
     """By what the sum over the pairs of a row is divided."""
-    by_rank: bool = False
-    """Whether a label weighs H(n) / n with n active negatives, as in WARP."""
+    loss: str = MARGIN.name
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, Any]) -> "Asked":
         """Return what a loss of this name is asked with these options."""
-        return cls(**options, by_rank=name == "warp_loss")
+        return cls(**options, loss=name)
+
+    @property
+    def worth_of_count(self) -> Callable[[Tensor], Tensor] | None:
+        """What the hinges of a label count in all, from how many are active, or None."""
+        return _WORTH_OF_COUNT.get(self.loss)
 
     def taus(self, scores: Tensor, labels: Padded) -> Tensor:
         """Return the thresholds of labels that have these scores (N, K)."""
@@ -204,7 +211,7 @@ def options_of(loss: Any) -> tuple[str, dict[str, Any]]:
     if loss is None:
         return MARGIN.name, dict(MARGIN.defaults)
     of = getattr(type(loss), "_loss", None)
-    if of not in (MARGIN, WARP):
+    if not (isinstance(of, Loss) and of.hinges):
         raise TypeError(
             "loss must be a MultilabelMarginLoss or WARPLoss, "
             f"got {getattr(loss, '__name__', type(loss).__name__)}"
@@ -271,7 +278,7 @@ def solve_pairs(
     bases = asked.bases(rows, weights, classes)
     factor = (1 / bases if scale is None else scale / bases)[:, None]
     weights = ranks.sorted(weights)
-    if not asked.by_rank:
+    if asked.worth_of_count is None:
         slopes = Slopes(ranks, weights * factor)
         for tile, x in tiles(1):
             bins = ranks.show(x)
@@ -283,7 +290,7 @@ def solve_pairs(
         for _, x in tiles(1):
             ranks.show(x)
         above = shard.total(ranks.unsorted(ranks.counts().int()))
-        weights = rank_weights(ranks.sorted(above)) * ranks.there
+        weights = _weights_by_count(asked.worth_of_count, ranks.sorted(above)) * ranks.there
         slopes = Slopes(ranks, weights * factor)
         if use is not None:
             for tile, x in tiles(1):
@@ -299,9 +306,9 @@ def solve_pairs(
     return losses, of_labels.to(taus.dtype)
 
 
-def rank_weights(counts: Tensor) -> Tensor:
-    """Return what a label weighs for WARP, from how many negatives are above its threshold."""
-    return harmonic(counts) / counts.clamp(min=1)
+def _weights_by_count(worth_of_count: Callable[[Tensor], Tensor], counts: Tensor) -> Tensor:
+    """Return what a label weighs from how many negatives are above its threshold."""
+    return worth_of_count(counts) / counts.clamp(min=1)
 
 
 def solve_by_kernels(
@@ -325,12 +332,12 @@ def solve_by_kernels(
     weights = asked.weights(rows.labels, taus)
     of_labels = torch.zeros_like(weights)
     losses = of_labels.new_zeros(len(taus))
-    if asked.by_rank:
+    if asked.worth_of_count is not None:
         for _, _, g, _ in _by_kernel("margin", taus, there, None, tiles, True):
             of_labels -= g
-        weights = rank_weights(of_labels.round_()) * there
+        weights = _weights_by_count(asked.worth_of_count, of_labels.round_()) * there
         of_labels.zero_()
-    plain = asked.weight is None and not asked.by_rank
+    plain = asked.weight is None and asked.worth_of_count is None
     kernel: Kernel = "squared" if asked.p == 2 else "margin" if plain else "weighted"
     bases = asked.bases(rows, weights, classes)
     factor = (1 / bases if scale is None else scale / bases)[:, None]
