@@ -16,6 +16,7 @@ from lucid.arrays.checks import check_probabilities, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight, check_margin_fits
 from lucid.losses.problem import Loss
+from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs, tiles_of
 from lucid.torch.ranks import Ranks, from_the_top, sum_dtype, up_to
 from lucid.torch.targets import Parts, array_of, constant
@@ -36,7 +37,7 @@ def solve(
     """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
     check_reduction(reduction)
     options = checked_options(loss, options, x)
-    losses, gradient = _rows(loss.name, x, parts, options, want_gradient)
+    losses, gradient = _rows(loss, x, parts, options, want_gradient)
     scale = _scale(sample_weight, losses)
     losses = weighted(losses, scale, reduction, len(x))
     if gradient is not None:
@@ -91,16 +92,16 @@ def curvature(
 
 
 def _rows(
-    name: str, x: Tensor, parts: Parts, options: Mapping[str, Any], want_gradient: bool
+    loss: Loss, x: Tensor, parts: Parts, options: Mapping[str, Any], want_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Return the loss of each row, in the dtype for sums, and the gradient of each row's own."""
-    if name in ("multilabel_margin_loss", "warp_loss"):
+    if loss.hinges:
         rows = Rows.read(parts, (x.shape[0], x.shape[1]))
-        return _pairs(Asked.of(name, options), x, rows, want_gradient)
-    if name == "multilabel_soft_margin_loss":
+        return _pairs(Asked.of(loss.name, options), x, rows, want_gradient)
+    if loss is SOFT_MARGIN:
         return _soft_margin(x, parts, want_gradient, **options)
     exponential = _Exponential(x, Rows.read(parts, (x.shape[0], x.shape[1])), want_gradient)
-    found: tuple[Tensor, Tensor | None] = getattr(exponential, name)(**options)
+    found: tuple[Tensor, Tensor | None] = getattr(exponential, loss.name)(**options)
     return found
 
 
