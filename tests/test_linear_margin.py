@@ -229,6 +229,18 @@ def test_a_nan_logit_gives_nan_in_its_row_only():
     assert np.flatnonzero(np.isnan(loss.numpy())).tolist() == [1]
 
 
+@pytest.mark.parametrize("loss", [nn.MultilabelMarginLoss("none"), nn.WARPLoss("none")])
+def test_a_nan_logit_of_a_negative_gives_nan_where_it_is_in_a_pair(loss):
+    weight = WEIGHT.copy()
+    weight[37] = np.nan
+    fused = F.linear_multilabel_margin_loss(
+        FEATURES, weight, BIAS, LABELS, "none", loss=loss, chunk=7
+    )
+    expected = loss(lucid.linear(FEATURES, weight, BIAS), LABELS)
+    np.testing.assert_equal(fused.numpy(), expected.numpy())
+    assert np.flatnonzero(np.isnan(fused.numpy())).tolist() == [0, 1, 3, 4, 5, 6]
+
+
 # Memory
 
 

@@ -202,6 +202,30 @@ def test_a_batch_of_no_rows_is_a_step_without_gradient(reduction):
     check_the_same(one, other)
 
 
+@pytest.mark.parametrize("rows", [N, 0])
+def test_a_layer_without_features_is_its_bias(rows):
+    weight = lucid.zeros(C, 0, dtype="float64", requires_grad=True)
+    bias = lucid.zeros(C, dtype="float64", requires_grad=True)
+    optimizer = optim.SGD([weight, bias], lr=1.0)
+    expected = F.multilabel_margin_loss(np.zeros((rows, C)), LABELS[:rows], "sum").item()
+    loss = F.linear_multilabel_margin_step(
+        optimizer, np.zeros((rows, 0)), weight, bias, LABELS[:rows], "sum"
+    )
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    assert bias.detach().numpy().any() == (rows > 0)
+
+
+@every_loss
+def test_a_nan_logit_of_a_negative_breaks_the_same_numbers(loss):
+    one, other = Layer(OPTIMIZERS["sgd"]), Layer(OPTIMIZERS["sgd"])
+    for layer, take in ((one, one.apart), (other, other.step)):
+        layer.weight.detach()[30] = np.nan
+        layer.loss = take(FEATURES, LABELS, loss=loss)
+        assert np.isnan(layer.loss)
+    for name, values in one.arrays().items():
+        np.testing.assert_array_equal(np.isnan(other.arrays()[name]), np.isnan(values))
+
+
 def test_one_row_without_a_batch_axis():
     one, other = Layer(OPTIMIZERS["sgd"]), Layer(OPTIMIZERS["sgd"])
     expected = one.apart(FEATURES[0], [1, 2, -1])

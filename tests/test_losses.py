@@ -277,7 +277,9 @@ def test_scores_may_lie_in_memory_in_any_way(case, dtype, layout):
     assert_same_bits(found, case.arrays(given.x, given.target, "none"))
 
 
-@pytest.mark.parametrize("layout", ["another byte order", "every other one", "read-only", "list"])
+@pytest.mark.parametrize(
+    "layout", ["another byte order", "every other one", "unaligned", "read-only", "list"]
+)
 @pytest.mark.parametrize(("case", "name"), ARRAYS, ids=str)
 def test_options_may_lie_in_memory_in_any_way(case, layout, name):
     given = batch()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from losses import LAYOUTS
 
 import lucid
 import lucid.testing
@@ -98,6 +99,15 @@ def test_target_and_weight_may_be_written_into_before_backward(change):
 def test_targets_of_every_real_kind(target):
     expected = F.multilabel_soft_margin_loss(X, TARGET)
     assert F.multilabel_soft_margin_loss(X, target).item() == expected.item()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["i8", "f4", "f8", "?"])
+def test_targets_that_lie_in_memory_in_any_way(layout, dtype):
+    target = TARGET.astype(dtype)
+    expected = F.multilabel_soft_margin_loss(X, target, reduction="none")
+    found = F.multilabel_soft_margin_loss(X, LAYOUTS[layout](target), reduction="none")
+    assert found.tolist() == expected.tolist()
 
 
 def test_a_nan_logit_gives_a_nan_loss():

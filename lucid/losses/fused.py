@@ -239,7 +239,7 @@ class Rows:
         Yields these classes; for each label among them its row and the place of its class; and
         which labels they are.
         """
-        step = max(1, self.chunk // max(self.x.shape))
+        step = max(1, self.chunk // max(1, *self.x.shape))
         for first in range(0, self.classes.size, step):
             inside = np.flatnonzero((self.number >= first) & (self.number < first + step))
             column = self.number[inside] - first
@@ -334,7 +334,8 @@ class Rows:
         for tile, _, g in self._tiles(width, "margin", None, True):
             assert g is not None
             counts -= g[:, tile.stop - tile.start :]
-        n = counts[self.row, self.place].astype(np.int64)
+        # A NaN is in the pairs of a tile: with any weight, that tile's loss tells.
+        n = np.nan_to_num(counts[self.row, self.place], nan=1).astype(np.int64)
         weights: Array = worth_of_count(len(self.weight))[n] / np.maximum(n, 1)
         return weights
 

@@ -92,14 +92,14 @@ def _check_shape(name: str, array: Array, num_classes: int | None, wanted: str) 
 
 
 def _numbers(name: str, values: Any) -> Array:
-    """Return float64 numbers, in the array that was given if it is one of those."""
+    """Return float64 numbers as kernels read them, in the array that was given if it is such."""
     if isinstance(values, int) and not isinstance(values, bool):
         values = as_number(name, values)  # of any size
     array = as_array(name, values)
     if array.dtype.kind not in "iuf":
         got = f"{values!r}" if array.ndim == 0 else kind_of(array)
         raise TypeError(f"{name} must hold real numbers, got {got}")
-    return np.asarray(array, np.float64, order="C")
+    return np.require(array, np.float64, ["C", "ALIGNED"])
 
 
 def _finite(name: str, array: Array) -> Array:

@@ -90,7 +90,8 @@ def _read_target(target: Any, x: Array) -> Array | Labels:
     if numbers.dtype == bool:
         return Labels.from_multi_hot(np.atleast_2d(numbers))
     # A copy, for the user may write into the other.
-    return np.array(np.atleast_2d(numbers), np.float64 if x.dtype.itemsize == 8 else np.float32)
+    dtype = np.float64 if x.dtype.itemsize == 8 else np.float32
+    return np.array(np.atleast_2d(numbers), dtype, order="C")
 
 
 def _check(num_classes: int | None, weight: Any) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def linear_step_of(
         if not np.isnan(counted).any():
             return losses, of_features
         nothing = np.full(weight.shape[1], np.nan, weight.dtype)
-        for tile in tiles(len(weight), max(1, chunk // weight.shape[1])):
+        for tile in tiles(len(weight), max(1, chunk // max(1, weight.shape[1]))):
             g = np.broadcast_to(nothing, (tile.stop - tile.start, nothing.size))
             step(tile, g, np.full(len(g), np.nan, bias.dtype))
         if of_features is not None:
