@@ -4,7 +4,10 @@
 from libc.float cimport FLT_MAX
 from libc.stdint cimport int64_t
 
-from lucid._kernels.pairs.sums cimport Sum, add, value_of
+from lucid._kernels.pairs.sums cimport Sum, add, merge, value_of
+
+cdef enum:
+    LANES = 4
 
 
 cdef inline int64_t is_weight(double weight) noexcept nogil:
@@ -25,9 +28,16 @@ cdef inline bint all_weights(const double* weight, Py_ssize_t m) noexcept nogil:
 
 cdef inline double sum_up(const double* weight, Py_ssize_t m) noexcept nogil:
     """The sum, rounded once."""
-    cdef Sum total
-    cdef Py_ssize_t n
-    total.hi, total.lo = 0, 0
-    for n in range(m):
+    cdef Sum total, lane[LANES]         # for no sum to wait for the one before
+    cdef Py_ssize_t n, k
+    for k in range(LANES):
+        lane[k].hi, lane[k].lo = 0, 0
+    for n from 0 <= n <= m - LANES by LANES:
+        for k in range(LANES):
+            add(&lane[k], weight[n + k])
+    total = lane[0]
+    for k in range(1, LANES):
+        merge(&total, &lane[k])
+    for n in range(m - m % LANES, m):
         add(&total, weight[n])
     return value_of(&total)
