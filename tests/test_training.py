@@ -1,5 +1,6 @@
 """Training: what a step does, how it goes on where it was, and when it ends."""
 
+import copy
 import itertools
 import json
 from functools import partial
@@ -391,6 +392,44 @@ def test_early_stopping_goes_on_with_what_it_remembers(tmp_path):
     assert_same(second, whole)
 
 
+def stops_early(patience=30):
+    validation = Validation(drawn(8, 20))
+    return new_trainer("sgd", validation=validation, early_stopping=EarlyStopping(patience))
+
+
+def test_after_the_best_weights_came_back_the_training_goes_on_from_its_last():
+    whole, parts = stops_early(), stops_early()
+    whole.fit(drawn(7), 12)
+    for epochs in (7, 8, 8, 11, 12):
+        parts.fit(drawn(7), epochs)
+        assert parts.early_stopping.best_epoch < epochs  # so that the two are not the same
+    assert_same(parts, whole)
+
+
+def test_a_training_that_is_saved_after_its_end_goes_on_as_one_saved_before(tmp_path):
+    whole, first, second = stops_early(), stops_early(), stops_early()
+    whole.fit(drawn(7), 12)
+    first.fit(drawn(7), 8, [Checkpoints(first, tmp_path / "c")])
+    save_training(tmp_path / "after", first)
+    assert (tmp_path / "after").read_bytes() == (tmp_path / "c").read_bytes()
+    second.load_state_dict(load_training(tmp_path / "after")[0])
+    second.fit(drawn(7), 12)
+    assert_same(second, whole)
+
+
+def test_weights_that_the_model_is_given_after_its_best_ones_are_those_that_are_trained():
+    trainer, other = stops_early(), new_trainer(seed=9).model.state_dict()
+    trainer.fit(drawn(7), 8)
+    trainer.model.load_state_dict(other)
+    state = trainer.state_dict()["model"]
+    for name, value in other.items():
+        assert np.array_equal(state[name], value)
+    trainer.optimizer.param_groups[0]["lr"] = trainer.optimizer.param_groups[1]["lr"] = 0.0
+    next(trainer.steps(drawn(7), 9))
+    for found, given in zip(weights(trainer), other.values(), strict=True):
+        assert np.array_equal(found, given)
+
+
 def stop_after(trainer, epoch):
     return lambda step: trainer.stop() if step.epoch > epoch else None
 
@@ -406,7 +445,7 @@ def test_a_state_of_something_else_is_refused_with_what_it_lacks():
 
 def test_a_state_of_another_model_is_refused():
     state = new_trainer(hidden=3).state_dict()
-    with pytest.raises(ValueError, match="state: state_dict does not fit Sequential"):
+    with pytest.raises(ValueError, match="state: model: state_dict does not fit Sequential"):
         new_trainer().load_state_dict(state)
 
 
@@ -415,6 +454,53 @@ def test_a_state_without_early_stopping_is_refused_where_there_is_one():
     stopping = EarlyStopping(2, metric="loss")
     with pytest.raises(ValueError, match="one training has early stopping, the other has none"):
         new_trainer(early_stopping=stopping).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("model", {"0.weight": np.zeros(3)}),
+        ("model", None),
+        ("optimizer", {}),
+        ("optimizer", None),
+        ("rates", [0.1]),
+        ("rates", 0.1),
+        ("rates", ["a", "b"]),
+        ("place", {"rowz": 1}),
+        ("place", {"row": 1}),
+        ("place", None),
+        (("place", "row"), "a"),
+        (("place", "rows"), -1),
+        (("place", "loss"), None),
+        (("place", "before"), {}),
+        ("generator", {}),
+        ("generator", 5),
+        ("generator of lucid", {"bit_generator": "MT19937"}),
+        ("history", [{"epoch": 1}]),
+        ("history", 7),
+        (("history", 0), {"number": 1, "loss": "low", "metrics": {}}),
+        (("history", 0), {"number": 2, "loss": 0.5, "metrics": {}}),
+        (("history", 0), {"number": 1, "loss": 0.5, "metrics": [1]}),
+        ("stopped_early", "no"),
+        ("early_stopping", 3),
+        (("early_stopping", "best"), None),
+        (("early_stopping", "weights"), [1]),
+        (("early_stopping", "weights"), {"0.weight": np.zeros(3)}),
+    ],
+)
+def test_a_state_with_a_wrong_part_is_refused_by_name_and_nothing_is_changed(part, wrong):
+    first, second = stops_early(), stops_early()
+    first.fit(drawn(7), 1)
+    next(first.steps(drawn(7), 9))
+    state = copy.deepcopy(first.state_dict())
+    inside, name = (state[part[0]], part[1]) if isinstance(part, tuple) else (state, part)
+    inside[name] = wrong
+    next(second.steps(drawn(7), 9))
+    before = copy.deepcopy(second.state_dict())
+    word = part[0] if isinstance(part, tuple) else part
+    with pytest.raises(ValueError, match=f"^state: {word}: "):
+        second.load_state_dict(state)
+    np.testing.assert_equal(second.state_dict(), before)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
@@ -469,6 +555,44 @@ def test_a_checkpoint_says_its_format_and_what_wrote_it(tmp_path):
     save_training(tmp_path / "c", new_trainer())
     content = json.loads(lucid.io.load_checkpoint(tmp_path / "c")[1]["lucid training"])
     assert (content["format"], content["lucid"]) == (1, lucid.__version__)
+
+
+@pytest.mark.parametrize("decimals", [np.float16, np.float32, np.float64, np.longdouble])
+def test_numbers_of_numpy_are_kept_and_taken_up_as_others(tmp_path, decimals):
+    def trainer():
+        model = nn.Linear(FEATURES, CLASSES)
+        return Trainer(
+            model,
+            nn.MultilabelMarginLoss(),
+            optim.SGD(model.parameters(), lr=decimals(0.1), momentum=decimals(0.9)),
+            schedule=linear_decay,
+            validation=lambda model: {"mean": decimals(0.1), "sum": model.bias.sum()},
+            early_stopping=EarlyStopping(3, "mean"),
+        )
+
+    lucid.manual_seed(0)
+    whole = trainer()
+    lucid.manual_seed(0)
+    first, second = trainer(), trainer()
+    whole.fit(drawn(7), 2)
+    next(first.steps(drawn(7), 2))
+    save_training(tmp_path / "c", first, {"x": np.float32(1), "n": np.int64(2), "b": np.bool_(1)})
+    state, about = load_training(tmp_path / "c")
+    assert about == {"x": 1.0, "n": 2, "b": True}
+    second.load_state_dict(state)
+    second.fit(drawn(7), 2)
+    assert_same(second, whole)
+
+
+def test_what_json_cannot_say_is_named(tmp_path):
+    with pytest.raises(TypeError, match=r"to be kept in a file.* got complex64"):
+        save_training(tmp_path / "c", new_trainer(), {"z": np.complex64(1)})
+
+
+def test_a_metric_that_is_no_number_is_named():
+    trainer = new_trainer(validation=lambda model: {"mean": "low"})
+    with pytest.raises(TypeError, match="validation: 'mean' must be a number, got 'low'"):
+        trainer.fit(drawn(7), 1)
 
 
 # Listeners.
@@ -543,6 +667,16 @@ def test_patience_counts_epochs_that_are_not_better(larger, values, stops, best)
     assert stopping.best_epoch == best
 
 
+@pytest.mark.parametrize("larger", [False, True])
+def test_a_metric_that_is_never_a_number_is_warned_of_by_name(larger):
+    stopping = EarlyStopping(2, "m", larger_is_better=larger)
+    trainer = new_trainer(validation=lambda model: {"m": np.nan}, early_stopping=stopping)
+    with pytest.warns(UserWarning, match="'m' was not finite after any epoch .now nan.*no best w"):
+        trainer.fit(drawn(9), 9)
+    assert trainer.stopped_early
+    assert stopping.best_epoch == 0
+
+
 def test_early_stopping_needs_a_validation():
     with pytest.raises(ValueError, match="'ranking loss' of a validation, so validation must be"):
         new_trainer(early_stopping=EarlyStopping(3))
@@ -564,6 +698,14 @@ def test_metrics_of_pieces_are_those_of_all_rows():
     assert Validation(pieces)(model) == pytest.approx(Validation(data)(model), rel=1e-12)
     scores = model(data.features).detach().numpy()
     assert whole["PSP@3"] == pytest.approx(metrics.psp_at_k(scores, data.labels, p, k=3))
+
+
+def test_a_metric_in_float32_is_summed_as_a_float():
+    values = iter([np.float32(1), np.float32(1e-8)])
+    metric = {"m": lambda scores, labels: next(values)}
+    pieces = Pieces(drawn(9), [25, 25])
+    mean = float(evaluate(new_trainer().model, pieces, metric)["m"])
+    assert mean == pytest.approx(0.500000005, rel=1e-12)
 
 
 def test_no_rows_have_no_metrics():

@@ -201,7 +201,7 @@ class _Begun:
             )
         try:
             trainer.load_state_dict(self.state)
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise DataFileError(f"{self.origin}: the parts do not fit together: {error}") from None
 
 

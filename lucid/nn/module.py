@@ -279,6 +279,17 @@ class Module:
         >>> first.weight.tolist() == second.weight.tolist()
         True
         """
+        new, keys = self._fitting(state_dict, strict)
+        parameters = dict(self.named_parameters())
+        for name, value in new.items():
+            parameters[name]._data[...] = value
+            parameters[name]._count_write()
+        return keys
+
+    def _fitting(
+        self, state_dict: Mapping[str, TensorLike], strict: bool
+    ) -> tuple[dict[str, Array], IncompatibleKeys]:
+        """Return what is to be written, or raise an error that lists all that is wrong."""
         if not isinstance(state_dict, Mapping) or not all(isinstance(k, str) for k in state_dict):
             raise TypeError("state_dict: expected a mapping of names (str) to values")
         parameters = dict(self.named_parameters())
@@ -309,10 +320,7 @@ class Module:
             raise RuntimeError(
                 f"state_dict does not fit {type(self).__name__}:\n  " + "\n  ".join(errors)
             )
-        for name, value in new.items():
-            parameters[name]._data[...] = value
-            parameters[name]._count_write()
-        return IncompatibleKeys(missing, unexpected)
+        return new, IncompatibleKeys(missing, unexpected)
 
     def zero_grad(self) -> None:
         """Drop the gradients of all parameters: set their ``grad`` to None."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lucid.arrays.checks import as_int
 from lucid.nn import Module
+from lucid.system.warnings import warn_user
 from lucid.training.history import Epoch
 
 #: What `EarlyStopping` looks at unless told otherwise.
@@ -83,6 +84,11 @@ class EarlyStopping:
         ------
         ValueError
             If the epoch lacks the metric.
+
+        Warns
+        -----
+        UserWarning
+            If the training should end, and the metric was not finite after any epoch.
         """
         values = {**epoch.metrics, "loss": epoch.loss}
         if self.metric not in values:
@@ -93,7 +99,14 @@ class EarlyStopping:
             self._weights = {
                 name: np.array(each.numpy()) for name, each in model.state_dict().items()
             }
-        return epoch.number - self.best_epoch >= self.patience
+        ends = epoch.number - self.best_epoch >= self.patience
+        if ends and not self.best_epoch:
+            warn_user(
+                f"early stopping ends the training after epoch {epoch.number}, but "
+                f"{self.metric!r} was not finite after any epoch (now {value}): there are no best "
+                "weights, and the last ones stay"
+            )
+        return ends
 
     def restore(self, model: Module) -> None:
         """Give a model the weights of the best epoch, if there was one.
@@ -104,6 +117,18 @@ class EarlyStopping:
         """
         if self._weights:
             model.load_state_dict(self._weights)
+
+    def _is_best(self, model: Module) -> bool:
+        """Whether a model has the weights of the best epoch, to the last bit."""
+        found = model.state_dict()
+        return found.keys() == self._weights.keys() and all(
+            np.array_equal(found[name].numpy(), each) for name, each in self._weights.items()
+        )
+
+    def _check_fits(self, model: Module) -> None:
+        shapes = {name: each.shape for name, each in model.state_dict().items()}
+        if self._weights and shapes != {name: each.shape for name, each in self._weights.items()}:
+            raise ValueError("the best weights are those of another model")
 
     def state_dict(self) -> dict[str, Any]:
         """Return what it remembers, the weights not copied.
@@ -121,5 +146,6 @@ class EarlyStopping:
         ----------
         state : mapping
         """
-        self.best, self.best_epoch = float(state["best"]), int(state["best_epoch"])
+        best, best_epoch = float(state["best"]), int(state["best_epoch"])
         self._weights = {name: np.array(each) for name, each in state["weights"].items()}
+        self.best, self.best_epoch = best, best_epoch

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lucid.arrays.checks import as_int, as_number
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -98,3 +100,19 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({self._epochs!r})"
+
+
+def history_of(state: Any) -> History:
+    """Return the history whose state this is; the error of another says what is wrong."""
+    epochs = [
+        Epoch(
+            as_int("number", each["number"]),
+            as_number("loss", each["loss"]),
+            {name: as_number(name, value) for name, value in each["metrics"].items()},
+        )
+        for each in state
+    ]
+    numbers = [epoch.number for epoch in epochs]
+    if numbers != list(range(1, len(epochs) + 1)):
+        raise ValueError(f"expected epochs that count from 1, got {numbers}")
+    return History(epochs)

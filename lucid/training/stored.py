@@ -59,7 +59,21 @@ _KINDS = (MODEL, CHECKPOINT)
 def save(path: FilePath, kind: Kind, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     """Write a file of some kind, whole or not at all."""
     entry = {_FORMAT: kind.newest, _WRITER: version("lucid-losses"), **about}
-    save_checkpoint(path, arrays, {kind.key: json.dumps(entry)})
+    save_checkpoint(path, arrays, {kind.key: json.dumps(entry, default=_of_numpy)})
+
+
+def _of_numpy(value: Any) -> bool | int | float:
+    """Return a number of NumPy's as one that JSON can say."""
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, np.floating):
+        return float(value)
+    raise TypeError(
+        "to be kept in a file, a value must be a number, a text, None, or a list or dict of these, "
+        f"got {type(value).__name__}"
+    )
 
 
 def load(path: FilePath, kind: Kind) -> tuple[dict[str, npt.NDArray[np.generic]], dict[str, Any]]:

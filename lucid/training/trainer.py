@@ -3,13 +3,14 @@
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.arrays.checks import as_int
+from lucid.arrays.checks import as_int, as_number
 from lucid.autograd.random import generator
 from lucid.io import Dataset
 from lucid.nn import Linear, Module, Sequential
@@ -17,7 +18,7 @@ from lucid.optim import Optimizer
 from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.finite import Diverged
-from lucid.training.history import Epoch, History
+from lucid.training.history import Epoch, History, history_of
 from lucid.training.pieces import Pieces, check_rows, pieces_of
 from lucid.training.scaling import check_finite, warn_if_unscaled
 
@@ -198,8 +199,9 @@ class Trainer:
         self.early_stopping = early_stopping
         self.history = History()
         self._rng = np.random.default_rng(seed)
-        self._rates = [group["lr"] for group in optimizer.param_groups]
+        self._rates = [float(group["lr"]) for group in optimizer.param_groups]
         self._place = _Place()
+        self._last: dict[str, npt.NDArray[Any]] = {}  # weights, while the model has the best
         self._stopped_early = False
         self._stop_asked = False
 
@@ -222,6 +224,9 @@ class Trainer:
         self, data: Dataset | Pieces, epochs: int, listeners: Iterable[Listener] = ()
     ) -> History:
         """Train, and end with the weights of the best epoch where there is early stopping.
+
+        Then the trainer keeps the last weights as well, and from these the training goes on; unless
+        the model was given others since.
 
         Parameters
         ----------
@@ -256,6 +261,7 @@ class Trainer:
             if stopping:
                 break
         if self.early_stopping is not None:
+            self._last = {name: np.array(each) for name, each in self._weights().items()}
             self.early_stopping.restore(self.model)
         return self.history
 
@@ -293,6 +299,9 @@ class Trainer:
             raise ValueError(f"epochs must not be negative, got {epochs}")
         with one_thread_each():
             while self.epoch < epochs and not self._stopped_early:
+                if self._last:
+                    self.model.load_state_dict(self._weights())
+                    self._last = {}
                 yield from self._rest_of_epoch(data, epochs)
 
     def step(self, batch: Dataset) -> float:
@@ -344,7 +353,7 @@ class Trainer:
             while place.row < len(piece):
                 rows = order[place.row : place.row + self.batch_size]
                 self._set_rates((epoch + place.rows // self.batch_size / batches) / epochs)
-                loss = self.step(piece[rows])
+                loss = float(self.step(piece[rows]))
                 place.take(len(rows), loss, len(data))
                 if place.rows == len(data):  # what ends the epoch is done before the caller looks
                     result = self._end_epoch()
@@ -372,7 +381,8 @@ class Trainer:
                 group["lr"] = rate * self.schedule(done)
 
     def _end_epoch(self) -> Epoch:
-        metrics = {} if self.validation is None else dict(self.validation(self.model))
+        metrics = {} if self.validation is None else self.validation(self.model)
+        metrics = {name: _number(f"validation: {name!r}", each) for name, each in metrics.items()}
         result = Epoch(self.epoch + 1, self._place.mean_loss, metrics)
         self.history.append(result)
         self._place = _Place()
@@ -391,7 +401,7 @@ class Trainer:
         """
         stopping = self.early_stopping
         return {
-            "model": {name: value.numpy() for name, value in self.model.state_dict().items()},
+            "model": self._weights(),
             "optimizer": self.optimizer.state_dict(),
             "rates": list(self._rates),
             "place": copy.copy(vars(self._place)),
@@ -401,6 +411,13 @@ class Trainer:
             "stopped_early": self._stopped_early,
             "early_stopping": None if stopping is None else stopping.state_dict(),
         }
+
+    def _weights(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the weights from which the training goes on, not copied."""
+        stopping = self.early_stopping
+        if self._last and stopping is not None and stopping._is_best(self.model):
+            return self._last
+        return {name: value.numpy() for name, value in self.model.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another training was, whose state this is.
@@ -417,7 +434,7 @@ class Trainer:
         Raises
         ------
         ValueError
-            If it is the state of another one, or none of a trainer.
+            If it is the state of another one, or none of a trainer; nothing is changed then.
         """
         found = state if isinstance(state, Mapping) else ()
         missing = [name for name in self.state_dict() if name not in found]
@@ -426,19 +443,56 @@ class Trainer:
         stopping = self.early_stopping
         if (stopping is None) != (state["early_stopping"] is None):
             raise ValueError("state: one training has early stopping, the other has none")
-        try:
-            self.model.load_state_dict(state["model"])
-        except RuntimeError as error:
-            raise ValueError(f"state: {error}") from None
-        self.optimizer.load_state_dict(state["optimizer"])
-        self._rates = list(state["rates"])
-        self._place = _Place(**state["place"])
-        self._rng.bit_generator.state = state["generator"]
-        generator().bit_generator.state = state["generator of lucid"]
-        self.history = History([Epoch(**each) for each in state["history"]])
-        self._stopped_early = bool(state["stopped_early"])
-        if stopping is not None:
-            stopping.load_state_dict(state["early_stopping"])
+        # All is read before anything is changed. Copies need not be deep: what is loaded takes the
+        # place of what was there.
+        optimizer, stopping = copy.copy(self.optimizer), copy.copy(stopping)
+        order, dropout = self._rng.bit_generator, generator().bit_generator
+        with _reading("model"):
+            self.model._fitting(state["model"], strict=True)
+        with _reading("optimizer"):
+            optimizer.load_state_dict(state["optimizer"])
+        with _reading("rates"):
+            rates = [as_number("a rate", rate) for rate in state["rates"]]
+            if len(rates) != len(self._rates):
+                raise ValueError(f"expected {len(self._rates)} rates, got {len(rates)}")
+        with _reading("place"):
+            place = _place_of(state["place"])
+            if place.row and self.shuffle:
+                copy.deepcopy(order).state = place.before
+        with _reading("generator"):
+            copy.deepcopy(order).state = state["generator"]
+        with _reading("generator of lucid"):
+            copy.deepcopy(dropout).state = state["generator of lucid"]
+        with _reading("history"):
+            history = history_of(state["history"])
+        with _reading("stopped_early"):
+            if not isinstance(stopped_early := state["stopped_early"], bool):
+                raise TypeError(f"expected True or False, got {stopped_early!r}")
+        with _reading("early_stopping"):
+            if stopping is not None:
+                stopping.load_state_dict(state["early_stopping"])
+                stopping._check_fits(self.model)
+        self.model.load_state_dict(state["model"])
+        vars(self.optimizer).update(vars(optimizer))
+        self._rates, self._place, self._last = rates, place, {}
+        order.state, dropout.state = state["generator"], state["generator of lucid"]
+        self.history, self._stopped_early = history, stopped_early
+        if self.early_stopping is not None:
+            vars(self.early_stopping).update(vars(stopping))
+
+
+def _number(name: str, value: Any) -> float:
+    """Return a number, also one of NumPy's or a tensor of one, as Python's."""
+    return as_number(name, value.item() if hasattr(value, "item") else value)
+
+
+@contextmanager
+def _reading(part: str) -> Iterator[None]:
+    """Let errors say of which part of a state they are."""
+    try:
+        yield
+    except (AttributeError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise ValueError(f"state: {part}: {e}") from None
 
 
 def _begins_linear(model: Module) -> bool:
@@ -472,3 +526,16 @@ class _Place:
     def next_piece(self) -> None:
         self.piece += 1
         self.row = 0
+
+
+def _place_of(saved: Any) -> _Place:
+    wanted = vars(_Place())
+    if set(saved) != set(wanted):
+        raise ValueError(f"expected {', '.join(wanted)}, got {saved}")
+    place = _Place(**saved)
+    for name in ("piece", "row", "rows"):
+        if as_int(name, saved[name]) < 0:
+            raise ValueError(f"{name} must not be negative, got {saved[name]}")
+    for name in ("loss", "share"):
+        as_number(name, saved[name])
+    return place

@@ -116,7 +116,7 @@ def evaluate(
         scores = finite_scores(model, part.features)
         named = ranking_metrics(part.num_classes) if wanted is None else wanted
         for name, metric in named.items():
-            totals[name] = totals.get(name, 0.0) + metric(scores, part.labels) * len(part)
+            totals[name] = totals.get(name, 0.0) + float(metric(scores, part.labels)) * len(part)
         if propensities is not None:
             places = _places(part.num_classes)
             best = rows_of_best(metrics.TopK(top_k(scores, places[-1])[0]), part.labels, None)
