@@ -6,6 +6,7 @@ import lzma
 import subprocess
 import sys
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -105,6 +106,26 @@ def test_many_rows_are_written_in_their_order(tmp_path):
 def test_dense_features_and_multi_hot_labels_may_be_written(tmp_path):
     write_xmc(tmp_path / "data", [[0, 2], [3, 0]], np.array([[True, False], [False, True]]))
     assert (tmp_path / "data").read_text() == "2 2 2\n0 1:2\n1 0:3\n"
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_array])
+@pytest.mark.parametrize(
+    "dtype", ["?", "i1", "<i8", ">i8", ">u2", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]
+)
+@pytest.mark.parametrize("write", [write_xmc, write_svmlight])
+def test_features_of_every_real_type_and_byte_order_may_be_written(tmp_path, form, dtype, write):
+    values = np.array([[0, 1], [1, 0]]) if np.dtype(dtype).kind in "biu" else [[0, 0.1], [-2.5, 0]]
+    features = np.array(values).astype(dtype)
+    if form is not np.asarray:  # which takes fewer dtypes, but anybody may set its values
+        rows, columns = features.nonzero()
+        matrix = form((np.ones(2), (rows, columns)), shape=(2, 2))
+        matrix.data = features[rows, columns]
+        features = matrix
+    write(tmp_path / "data", features, LABELS)
+    read = read_xmc if write is write_xmc else partial(read_svmlight, num_features=2)
+    found = read(tmp_path / "data", dtype="float64").features.toarray()
+    decimals = np.array(values).astype(dtype).astype(np.float64)
+    np.testing.assert_allclose(found, decimals, rtol=1e-7)
 
 
 @pytest.mark.parametrize(

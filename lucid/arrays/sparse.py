@@ -61,8 +61,14 @@ def _copied(name: str, matrix: Any) -> Any:
     for part, values in zip(_INDICES[matrix.format], indices, strict=True):
         setattr(matrix, part, values.astype(np.int32 if small else np.int64))
     values = np.asarray(matrix.data)
-    matrix.data = np.array(values, dtype=values.dtype.newbyteorder("="), order="C")
+    matrix.data = np.array(values, dtype=dtype_for_scipy(values.dtype), order="C")
     return matrix
+
+
+def dtype_for_scipy(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that holds such values, and that SciPy's conversions take."""
+    half = dtype.kind == "f" and dtype.itemsize == 2
+    return np.dtype(np.float32) if half else dtype.newbyteorder("=")
 
 
 def _fault_of_coo(matrix: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.arrays.checks import as_array, kind_of
-from lucid.arrays.sparse import checked_csr
+from lucid.arrays.sparse import checked_csr, dtype_for_scipy
 from lucid.data.dataset import scipy_sparse
 from lucid.data.files import FilePath
 from lucid.data.names import check_label, check_names
@@ -112,7 +112,7 @@ def _checked_features(features: Any) -> Any:
         if array.ndim != 2:
             raise ValueError(f"features must have shape (N, F), got {array.shape}")
         _check_real(array)
-        csr = scipy_sparse().csr_array(array)
+        csr = scipy_sparse().csr_array(array.astype(dtype_for_scipy(array.dtype), copy=False))
     values = csr.data[: csr.indptr[-1]]
     _check_real(values)
     if not 1 <= csr.shape[1] <= LARGEST_INDEX:
