@@ -14,6 +14,7 @@ from lucid.io import (
     read_svmlight,
     read_xmc,
     read_xmc_pair,
+    stream_xmc,
 )
 from lucid.labels import Labels
 
@@ -82,11 +83,28 @@ def test_without_names_the_classes_have_none(file):
         ("2 1 3\na\nb\n", True, "its labels have 2 names, its header promises 3 classes; class_na"),
         ("2 1 1\na\nb\n", True, "its labels have 2 names, its header promises 1 classes$"),
         (b"1 1 1\n\xff\n", True, "names must be UTF-8"),
+        ("3 9 1\na 3:1\n3:.5\n3:x 3:1\n", True, "data.txt:4: neither a feature nor a name .*'3:x'"),
     ],
 )
 def test_wrong_names_in_a_file_are_named(file, text, names, message):
     with pytest.raises(DataFileError, match=message):
         read_xmc(file(text), class_names=names)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_svmlight(path, class_names=True),
+        lambda path: stream_xmc(path, rows=1, class_names=True),
+    ],
+)
+def test_a_name_that_begins_like_a_feature_is_named_with_its_line(file, read):
+    with pytest.raises(
+        DataFileError,
+        match=r"data.txt:3: neither a feature nor a name of a class, which must not begin with "
+        "digits and a colon: '3:x'",
+    ):
+        read(file("2 9 1\na 3:1\n3:x 3:1\n"))
 
 
 def test_a_file_without_labels_names_no_class(file):

@@ -18,6 +18,9 @@ _LABELS = {
     True: re.compile(rb"^(?![0-9]+:)[^\s#]+", re.MULTILINE),
 }
 
+#: What begins like a feature, but has no number.
+_NEITHER = re.compile(rb"^[0-9]+:(?![-+]?\.?[0-9])[^\s]*", re.MULTILINE)
+
 #: What the readers take: whether labels are names, or the names of the classes.
 ClassNames = bool | Sequence[str]
 
@@ -88,8 +91,14 @@ def check_label(name: str) -> None:
         )
 
 
-def names_in(path: FilePath, text: bytes, *, comments: bool) -> list[str]:
+def names_in(path: FilePath, text: bytes, *, comments: bool, first_line: int = 1) -> list[str]:
     """Return the names that labels of a text have, in order."""
+    if wrong := _NEITHER.search(text):
+        line = text.count(b"\n", 0, wrong.start()) + first_line
+        raise DataFileError(
+            f"{path}:{line}: neither a feature nor a name of a class, which must not begin with "
+            f"digits and a colon: {wrong[0][:40].decode(errors='replace')!r}"
+        )
     fields = set(_LABELS[comments].findall(text))
     words = {word for field in fields for word in field.split(b",")} - {b""}
     return _decoded(path, b"\n".join(sorted(words)), None).split("\n") if words else []

@@ -71,6 +71,10 @@ def scan(
         line = text.count(b"\n", 0, place) + first_line
         word = (text[place : place + 50].split(maxsplit=1) or [b""])[0]
         hint = ""
+        if code == scanner.BAD_LABEL and not text[place : place + 1].strip():
+            what = "no label after a comma (expected numbers, `label,label,...`, without blanks)"
+            before = max(text.rfind(b"\n", 0, place), text.rfind(b",", 0, place - 1))
+            word = text[before + 1 : place]
         if code == scanner.FEATURE_RANGE and first_feature == 1 and word.startswith(b"0:"):
             hint = "; where features count from 0, zero_based=True reads them"
         raise DataFileError(f"{path}:{line}: {what}: {shown(word)}{hint}")

@@ -134,8 +134,10 @@ class Header(NamedTuple):
     def names_in(self, path: FilePath, texts: Iterable[bytes]) -> tuple[str, ...]:
         """Return the names of all classes that the header promises, from the lines after it."""
         found: set[str] = set()
+        line = 2
         for text in texts:
-            found.update(names_in(path, text, comments=False))
+            found.update(names_in(path, text, comments=False, first_line=line))
+            line += text.count(b"\n")
         names = tuple(sorted(found))
         if len(names) != self.num_classes:
             hint = "" if len(names) > self.num_classes else "; class_names can name the others"
