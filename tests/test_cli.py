@@ -311,15 +311,19 @@ def test_a_broken_model_is_one_line(files, tmp_path, capsys, command, part, valu
     ranker.save(saved)
     assert cli.main([command, str(saved), files[1]]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("lucid: the model scores a row with NaN or infinity: it has diverged")
+    assert line.startswith("lucid: the model scores row 0 with NaN or infinity: it has diverged")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_a_row_too_large_for_the_model_is_one_line(saved, tmp_path, capsys, command):
+def test_a_row_too_large_for_the_model_is_one_line_with_its_number(
+    saved, tmp_path, monkeypatch, capsys, command
+):
     file = tmp_path / "large.txt"
-    file.write_text("1 30 8\n0 0:1e300 1:-1e300\n")
+    file.write_text("6 30 8\n" + "0 0:1\n" * 5 + "0 0:1e300 1:-1e300\n")
+    monkeypatch.setattr(cli.evaluate, "PIECE", 2)
     assert cli.main([command, saved, str(file)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lucid: the model scores row 5 with")
     assert line.endswith("or the row is too large")
 
 

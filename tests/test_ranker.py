@@ -12,7 +12,7 @@ import lucid
 from lucid import metrics
 from lucid.io import Dataset
 from lucid.labels import Labels
-from lucid.training import MostFrequent, Ranker, top_k
+from lucid.training import Diverged, MostFrequent, Ranker, top_k
 
 pytest.importorskip("safetensors")
 sparse = pytest.importorskip("scipy.sparse")
@@ -300,6 +300,40 @@ def test_a_format_is_looked_at_before_the_arrays(tmp_path):
     (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
     with pytest.raises(lucid.io.DataFileError, match=r"in format 2, which lucid 9\.1 wrote"):
         Ranker.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error", "message"),
+    [
+        ((0, 2), ValueError, "num_features must be at least 1, got 0"),
+        ((3, 0), ValueError, "num_classes must be at least 1, got 0"),
+        ((3, -1), ValueError, "num_classes must be at least 1, got -1"),
+        ((3, 2, -1), ValueError, "hidden must be at least 0, got -1"),
+        ((3, 2.0), TypeError, "num_classes must be an integer, got 2.0"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_by_name(sizes, error, message):
+    with pytest.raises(error, match=message):
+        Ranker(*sizes)
+
+
+def test_a_ranker_of_the_smallest_sizes_comes_back_also_as_numpy_has_them(tmp_path):
+    Ranker(np.int64(1), np.int32(1), np.int8(0), settings={"lr": np.float32(0.5)}).save(
+        tmp_path / "m"
+    )
+    loaded = Ranker.load(tmp_path / "m")
+    assert (loaded.num_features, loaded.num_classes, loaded.settings) == (1, 1, {"lr": 0.5})
+
+
+def test_a_row_without_finite_scores_is_named_by_its_number(monkeypatch):
+    monkeypatch.setattr("lucid.training.ranker._SCORES_AT_ONCE", 4)  # 2 rows
+    rows = np.ones((5, 3))
+    rows[3] = 1e300
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(Diverged, match="the model scores row 3 with NaN or infinity"),
+    ):
+        Ranker(3, 2).top_k(rows, 1)
 
 
 def test_names_must_be_as_many_as_classes():

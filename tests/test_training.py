@@ -733,8 +733,17 @@ def test_metrics_of_the_best_go_as_far_as_there_are_classes(classes, names):
 def test_scores_that_are_not_finite_are_an_error():
     model = nn.Linear(FEATURES, CLASSES)
     model.load_state_dict({"bias": np.full(CLASSES, np.inf)}, strict=False)
-    with pytest.raises(Diverged, match="the model scores a row with NaN or infinity"):
+    with pytest.raises(Diverged, match="the model scores row 0 with NaN or infinity"):
         evaluate(model, drawn(11))
+
+
+def test_a_row_without_finite_scores_is_named_by_its_number_among_all(monkeypatch):
+    monkeypatch.setattr("lucid.training.validation._SCORES_AT_ONCE", 7 * CLASSES)
+    data = drawn(11)
+    x = data.features.toarray()
+    x[33] = np.inf
+    with pytest.raises(Diverged, match="the model scores row 33 with NaN or infinity"):
+        evaluate(nn.Linear(FEATURES, CLASSES), Pieces(Dataset(x, data.labels), [20, 30]))
 
 
 # By name.

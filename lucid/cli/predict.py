@@ -15,6 +15,7 @@ from lucid.cli.errors import UsageError
 from lucid.cli.inputs import check_model_and_data
 from lucid.cli.outputs import check_outputs
 from lucid.io import DataFileError, Dataset, PredictionWriter, stream_xmc
+from lucid.training.finite import RowDiverged
 
 #: Labels of a row, where the model has so many classes.
 _TOP = 5
@@ -38,9 +39,14 @@ def predict(arguments: argparse.Namespace) -> int:
         predictions = PredictionWriter(target, arguments.format, class_names=ranker.class_names)
     except ValueError as error:  # a name that text cannot hold
         raise UsageError(f"{error}: --format csv and --format jsonl take any name") from None
+    rows = 0
     with predictions as writer:
         for piece in _pieces(arguments.file, ranker):
-            classes, scores = ranker.top_k(piece.features, top)
+            try:
+                classes, scores = ranker.top_k(piece.features, top)
+            except RowDiverged as error:
+                raise RowDiverged(rows + error.row) from None
+            rows += len(piece)
             if arguments.threshold is not None:
                 classes = np.where(scores < arguments.threshold, -1, classes)
             writer.write(classes, scores)

@@ -8,6 +8,7 @@ from typing import Any, Self, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
+from lucid.arrays.checks import as_int
 from lucid.autograd.creation import ones, zeros
 from lucid.autograd.grad_mode import no_grad
 from lucid.autograd.random import seeded
@@ -81,9 +82,10 @@ class Ranker(Module):
     Raises
     ------
     TypeError
-        If a class name is not a str.
+        If a size is not an integer, or a class name not a str.
     ValueError
-        If there are not as many class names as classes, or two are the same.
+        If there is no feature or no class; if there are not as many class names as classes, or two
+        are the same.
 
     Examples
     --------
@@ -103,9 +105,9 @@ class Ranker(Module):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Initialise the module. See the class docstring for parameter semantics."""
-        self.num_features = num_features
-        self.num_classes = num_classes
-        self.hidden = hidden
+        self.num_features = num_features = _size("num_features", num_features, 1)
+        self.num_classes = num_classes = _size("num_classes", num_classes, 1)
+        self.hidden = hidden = _size("hidden", hidden, 0)
         self.class_names = None if class_names is None else tuple(class_names)
         if self.class_names is not None:
             check_names(self.class_names, num_classes)
@@ -338,7 +340,9 @@ class Ranker(Module):
         x = self.scaled(features)
         step = max(1, _SCORES_AT_ONCE // self.num_classes)
         starts = range(0, x.shape[0], step) or range(1)
-        parts = [top_k(finite_scores(self.net, x[start : start + step]), k) for start in starts]
+        parts = [
+            top_k(finite_scores(self.net, x[start : start + step], start), k) for start in starts
+        ]
         classes, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
         return classes, scores
 
@@ -406,7 +410,7 @@ class Ranker(Module):
             wanted = 2 * features + classes + (features + 1) * (hidden or classes)
             if hidden:
                 wanted += (hidden + 1) * classes
-            if sum(array.size for array in arrays.values()) != wanted or min(features, classes) < 1:
+            if sum(array.size for array in arrays.values()) != wanted:
                 # And are not made before that is known.
                 raise ValueError(f"the sizes are {features, classes, hidden}")
             _check_texts(names, settings)
@@ -427,6 +431,13 @@ class Ranker(Module):
         str
         """
         return ", ".join(f"{name}={getattr(self, name)}" for name in _SIZES)
+
+
+def _size(name: str, value: SupportsIndex, least: int) -> int:
+    size = as_int(name, value)
+    if size < least:
+        raise ValueError(f"{name} must be at least {least}, got {size}")
+    return size
 
 
 def _check_texts(names: Any, settings: Any) -> None:

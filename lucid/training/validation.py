@@ -112,8 +112,8 @@ def evaluate(
     totals: dict[str, float] = {}  # means over rows, times these
     gains: dict[str, list[tuple[float, float]]] = {}  # of PSP@k, with the best that there could be
     for part in _parts(data):
+        scores = finite_scores(model, part.features, first_row=rows)
         rows += len(part)
-        scores = finite_scores(model, part.features)
         named = ranking_metrics(part.num_classes) if wanted is None else wanted
         for name, metric in named.items():
             totals[name] = totals.get(name, 0.0) + float(metric(scores, part.labels)) * len(part)
