@@ -1,6 +1,8 @@
 """Files that are written whole or not at all: several at once, and after a process was killed."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -38,6 +40,25 @@ def test_the_draft_of_a_killed_process_is_gone_after_the_next_save(tmp_path, fre
     assert (tmp_path / "model").read_bytes() == b"old"
     write(tmp_path / "another")
     assert sorted(os.listdir(tmp_path)) == ["another", "model"]
+
+
+STANDARD_OUTPUT = """
+from lucid.system.atomic import replacing
+print("before", flush=True)
+try:
+    with replacing("log") as file:
+        file.write(b"new")
+except OSError as error:
+    print(error.filename, error.strerror)
+"""
+
+
+def test_the_file_that_standard_output_goes_to_is_not_replaced(tmp_path):
+    with open(tmp_path / "log", "wb") as out:
+        python = [sys.executable, "-P", "-c", STANDARD_OUTPUT]
+        subprocess.run(python, stdout=out, cwd=tmp_path, check=True)
+    found = (tmp_path / "log").read_text()
+    assert found == "before\nlog is the standard output, which would be replaced\n"
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o600])

@@ -698,6 +698,33 @@ def test_predictions_to_a_dash_go_to_standard_output(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs such a name")
+@pytest.mark.parametrize(
+    ("option", "output", "stream"),
+    [
+        ("--output", "/dev/stdout", "standard output; --output - writes there"),
+        ("--output", "{log}", "standard output; --output - writes there"),
+        ("--output", "/dev/stderr", "standard error"),
+        ("--save", "/dev/stdout", "standard output"),
+        ("--checkpoint", "/dev/stdout", "standard output"),
+        ("--plot", "/dev/stdout", "standard output"),
+    ],
+)
+def test_what_the_shell_writes_to_is_not_replaced(saved, files, tmp_path, option, output, stream):
+    log, errors = tmp_path / "log", tmp_path / "errors"
+    run = ["predict", saved, files[1]] if option == "--output" else ["train", files[0]]
+    with open(log, "wb") as out, open(errors, "wb") as err:
+        out.write(b"before\n")
+        out.flush()
+        path = output.format(log=log)
+        ended = subprocess.run([*command, *run, option, path], stdout=out, stderr=err)
+        out.write(b"after\n")
+    assert ended.returncode == 2
+    assert log.read_text() == "before\nafter\n"
+    expected = f"lucid: {path}: {option} wants a file of its own, not the {stream}"
+    assert errors.read_text() == expected + "\n"
+
+
 def test_a_threshold_leaves_labels_out(saved, files, tmp_path):
     output = tmp_path / "p.jsonl"
     _, scores = predicted(saved, files[1], "--output", str(output), "--threshold", "0.5")

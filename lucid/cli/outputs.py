@@ -9,6 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from lucid.cli.errors import UsageError
+from lucid.system.atomic import standard_stream
+
+#: The option that takes a dash for a stream.
+_DASH = ("--output", "standard output")
 
 
 def check_outputs(
@@ -41,6 +45,10 @@ def check_outputs(
 def _check_output(option: str, path: str, target: Path) -> None:
     if not target.parent.is_dir():
         raise UsageError(f"{path}: there is no such folder")
+    stream = standard_stream(path)
+    if stream is not None:
+        hint = "; --output - writes there" if (option, stream) == _DASH else ""
+        raise UsageError(f"{path}: {option} wants a file of its own, not the {stream}{hint}")
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(target.stat().st_mode):
             raise UsageError(f"{path}: {option} wants a regular file, not a folder or device")

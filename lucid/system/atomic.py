@@ -58,7 +58,21 @@ def _mode_of_regular(target: Path) -> int | None:
         return None
     if not stat.S_ISREG(mode):  # a folder; a device such as /dev/null
         raise OSError(errno.EINVAL, "not a regular file")
+    if (stream := standard_stream(target)) is not None:
+        raise OSError(errno.EINVAL, f"is the {stream}, which would be replaced")
     return stat.S_IMODE(mode)
+
+
+def standard_stream(path: str | os.PathLike[str]) -> str | None:
+    """Return which stream of this process goes to a file, such as ``/dev/stdout``, if one does.
+
+    Were the file replaced, what the process and the shell around it write there would be lost.
+    """
+    for descriptor, name in ((1, "standard output"), (2, "standard error")):
+        with suppress(OSError):  # of a stream that is closed, a file that is not there
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                return name
+    return None
 
 
 def _new_draft(folder: Path, mode: int) -> tuple[Path, int]:
