@@ -25,8 +25,8 @@ from lucid.cli.settings import Settings
 from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
 from lucid.training.pieces import Pieces, pieces_of
+from lucid.training.step import Listener
 from lucid.training.stored import CHECKPOINT, kind_of
-from lucid.training.trainer import Listener
 
 _HINT = "; a smaller --lr may help"
 

@@ -21,7 +21,8 @@ from lucid.training.named import (
 )
 from lucid.training.pieces import Pieces
 from lucid.training.ranker import Ranker
-from lucid.training.trainer import Step, Trainer, linear_decay
+from lucid.training.step import Step, linear_decay
+from lucid.training.trainer import Trainer
 from lucid.training.validation import Validation, evaluate, ranking_metrics
 
 __all__ = [

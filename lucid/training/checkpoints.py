@@ -9,7 +9,8 @@ import numpy as np
 from lucid.arrays.checks import as_int
 from lucid.io import DataFileError
 from lucid.training import stored
-from lucid.training.trainer import Step, Trainer
+from lucid.training.step import Step
+from lucid.training.trainer import Trainer
 
 #: How JSON names an array that is kept beside it, and a dict whose keys are numbers.
 _ARRAY, _NUMBERED = "array", "numbered"

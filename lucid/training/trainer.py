@@ -3,9 +3,8 @@
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,67 +19,9 @@ from lucid.training.early_stopping import EarlyStopping
 from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History, history_of
 from lucid.training.pieces import Pieces, check_rows, pieces_of
+from lucid.training.place import Place, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one mini-batch brought.
-
-    Parameters
-    ----------
-    epoch : int
-        The number of its epoch, from 1.
-    rows : int
-        Of the mini-batch.
-    loss : float
-        Their loss before the step.
-    mean_loss : float
-        The mean loss of the rows of the epoch so far.
-    result : Epoch, optional
-        What came of the epoch, where this was its last step.
-    last : bool
-        Whether the training ends with it.
-
-    Examples
-    --------
-    >>> from lucid.training import Step
-    >>> Step(epoch=1, rows=32, loss=0.5, mean_loss=0.5).result is None
-    True
-    """
-
-    epoch: int
-    rows: int
-    loss: float
-    mean_loss: float
-    result: Epoch | None = None
-    last: bool = False
-
-
-Listener: TypeAlias = Callable[[Step], object]
-Schedule: TypeAlias = Callable[[float], float]
-
-
-def linear_decay(done: float) -> float:
-    """Return the factor of the learning rate when so much of the training is done, from 0 to 1.
-
-    It falls in a straight line, from 1 at first to 0 after the last step.
-
-    Parameters
-    ----------
-    done : float
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> from lucid.training import linear_decay
-    >>> linear_decay(0.25)
-    0.75
-    """
-    return 1.0 - done
+from lucid.training.step import Listener, Schedule, Step
 
 
 class Trainer:
@@ -200,7 +141,7 @@ class Trainer:
         self.history = History()
         self._rng = np.random.default_rng(seed)
         self._rates = [float(group["lr"]) for group in optimizer.param_groups]
-        self._place = _Place()
+        self._place = Place()
         self._last: dict[str, npt.NDArray[Any]] = {}  # weights, while the model has the best
         self._stopped_early = False
         self._stop_asked = False
@@ -385,7 +326,7 @@ class Trainer:
         metrics = {name: _number(f"validation: {name!r}", each) for name, each in metrics.items()}
         result = Epoch(self.epoch + 1, self._place.mean_loss, metrics)
         self.history.append(result)
-        self._place = _Place()
+        self._place = Place()
         if self.early_stopping is not None:
             self._stopped_early = self.early_stopping.update(result, self.model)
         return result
@@ -447,28 +388,28 @@ class Trainer:
         # place of what was there.
         optimizer, stopping = copy.copy(self.optimizer), copy.copy(stopping)
         order, dropout = self._rng.bit_generator, generator().bit_generator
-        with _reading("model"):
+        with reading("model"):
             self.model._fitting(state["model"], strict=True)
-        with _reading("optimizer"):
+        with reading("optimizer"):
             optimizer.load_state_dict(state["optimizer"])
-        with _reading("rates"):
+        with reading("rates"):
             rates = [as_number("a rate", rate) for rate in state["rates"]]
             if len(rates) != len(self._rates):
                 raise ValueError(f"expected {len(self._rates)} rates, got {len(rates)}")
-        with _reading("place"):
-            place = _place_of(state["place"])
+        with reading("place"):
+            place = place_of(state["place"])
             if place.row and self.shuffle:
                 copy.deepcopy(order).state = place.before
-        with _reading("generator"):
+        with reading("generator"):
             copy.deepcopy(order).state = state["generator"]
-        with _reading("generator of lucid"):
+        with reading("generator of lucid"):
             copy.deepcopy(dropout).state = state["generator of lucid"]
-        with _reading("history"):
+        with reading("history"):
             history = history_of(state["history"])
-        with _reading("stopped_early"):
+        with reading("stopped_early"):
             if not isinstance(stopped_early := state["stopped_early"], bool):
                 raise TypeError(f"expected True or False, got {stopped_early!r}")
-        with _reading("early_stopping"):
+        with reading("early_stopping"):
             if stopping is not None:
                 stopping.load_state_dict(state["early_stopping"])
                 stopping._check_fits(self.model)
@@ -486,56 +427,8 @@ def _number(name: str, value: Any) -> float:
     return as_number(name, value.item() if hasattr(value, "item") else value)
 
 
-@contextmanager
-def _reading(part: str) -> Iterator[None]:
-    """Let errors say of which part of a state they are."""
-    try:
-        yield
-    except (AttributeError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        raise ValueError(f"state: {part}: {e}") from None
-
-
 def _begins_linear(model: Module) -> bool:
     """Whether the features go into a linear layer as they are."""
     while isinstance(model, Sequential) and len(model):
         model = next(iter(model))
     return isinstance(model, Linear)
-
-
-@dataclass
-class _Place:
-    """Where in an epoch a training is, and what the epoch has brought so far."""
-
-    piece: int = 0  # its number
-    row: int = 0  # of the piece's rows in their order, the first that is still to come
-    rows: int = 0  # that are done of the epoch
-    loss: float = 0.0  # their sum
-    share: float = 0.0  # of the epoch's rows
-    before: Any = None  # the state of the generator before it drew the piece's order
-
-    @property
-    def mean_loss(self) -> float:
-        return self.loss / max(self.rows, 1)
-
-    def take(self, rows: int, loss: float, of: int) -> None:
-        self.row += rows
-        self.rows += rows
-        self.loss += loss * rows
-        self.share = self.rows / of
-
-    def next_piece(self) -> None:
-        self.piece += 1
-        self.row = 0
-
-
-def _place_of(saved: Any) -> _Place:
-    wanted = vars(_Place())
-    if set(saved) != set(wanted):
-        raise ValueError(f"expected {', '.join(wanted)}, got {saved}")
-    place = _Place(**saved)
-    for name in ("piece", "row", "rows"):
-        if as_int(name, saved[name]) < 0:
-            raise ValueError(f"{name} must not be negative, got {saved[name]}")
-    for name in ("loss", "share"):
-        as_number(name, saved[name])
-    return place

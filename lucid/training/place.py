@@ -1,0 +1,57 @@
+"""Where in an epoch a training is, and how this and the rest of its state are read again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.arrays.checks import as_int, as_number
+
+
+@dataclass
+class Place:
+    """Where in an epoch a training is, and what the epoch has brought so far."""
+
+    piece: int = 0  # its number
+    row: int = 0  # of the piece's rows in their order, the first that is still to come
+    rows: int = 0  # that are done of the epoch
+    loss: float = 0.0  # their sum
+    share: float = 0.0  # of the epoch's rows
+    before: Any = None  # the state of the generator before it drew the piece's order
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / max(self.rows, 1)
+
+    def take(self, rows: int, loss: float, of: int) -> None:
+        self.row += rows
+        self.rows += rows
+        self.loss += loss * rows
+        self.share = self.rows / of
+
+    def next_piece(self) -> None:
+        self.piece += 1
+        self.row = 0
+
+
+def place_of(saved: Any) -> Place:
+    """Return the place that was saved as this; the error of another says what is wrong."""
+    wanted = vars(Place())
+    if set(saved) != set(wanted):
+        raise ValueError(f"expected {', '.join(wanted)}, got {saved}")
+    place = Place(**saved)
+    for name in ("piece", "row", "rows"):
+        if as_int(name, saved[name]) < 0:
+            raise ValueError(f"{name} must not be negative, got {saved[name]}")
+    for name in ("loss", "share"):
+        as_number(name, saved[name])
+    return place
+
+
+@contextmanager
+def reading(part: str) -> Iterator[None]:
+    """Let errors say of which part of a state they are."""
+    try:
+        yield
+    except (AttributeError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise ValueError(f"state: {part}: {e}") from None
