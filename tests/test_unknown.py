@@ -67,6 +67,7 @@ WAYS = {
     "255": lambda: Labels.from_multi_hot(MARKS.astype(np.uint8), unknown=255),
     "0.5": lambda: Labels.from_multi_hot(np.where(MARKS == -1, 0.5, MARKS), unknown=0.5),
     "NaN": lambda: Labels.from_multi_hot(CHEXPERT),
+    "None": lambda: Labels.from_multi_hot(np.where(MARKS == -1, None, MARKS)),
     "NaN in float16": lambda: Labels.from_multi_hot(CHEXPERT.astype(np.float16)),
     "NaN in objects": lambda: Labels.from_multi_hot(CHEXPERT.astype(object)),
     "NaN and -1": lambda: Labels.from_multi_hot(
@@ -93,6 +94,30 @@ def test_every_way_to_say_what_is_unknown_means_the_same(way, labels):
     assert made == labels
     assert rows_of(made) == LISTS
     assert rows_of(made.unknown) == UNKNOWN
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float64", object])
+@pytest.mark.parametrize("form", [lambda table: table, lambda table: table.to_numpy()])
+def test_what_is_missing_in_a_table_is_unknown(dtype, form, labels):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(MARKS == 1).astype(dtype).mask(MARKS == -1, pandas.NA)
+    assert Labels.from_multi_hot(form(table)) == labels
+
+
+def test_a_mark_and_what_is_missing_in_a_table_are_unknown(labels):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(MARKS).mask((MARKS == -1) & (np.arange(5) > 2))
+    for columns in (table, table.convert_dtypes(), table.astype(object)):
+        assert Labels.from_multi_hot(columns, unknown=-1) == labels
+        with pytest.raises(ValueError, match=r"got -1.* in row 0, column 1; if -1\S* is unknown"):
+            Labels.from_multi_hot(columns)
+
+
+def test_a_name_beside_what_is_missing_is_named():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [pandas.NA, "1"], "b": [1, 0]}, dtype=object)
+    with pytest.raises(ValueError, match="only 0 and 1, got '1' in row 1, column 0"):
+        Labels.from_multi_hot(table)
 
 
 @given(marks())
