@@ -89,6 +89,12 @@ def test_every_form_of_labels_trains_the_same_ranker(labels):
     assert same(fitted(labels), fitted(Y))
 
 
+def test_lists_of_zeros_and_ones_are_a_matrix_as_in_scikit_learn_and_sets_are_classes():
+    rows = [[0, 1], [1, 0], [1, 1], [0, 1]] * 30
+    assert fitted(rows).predict(X[:1]).shape == (1, 2)
+    assert fitted(list(map(set, rows))).predict(X[:1]) == [(0, 1)]
+
+
 def test_predictions_have_the_form_of_the_labels():
     rows = X[:7]
     array = fitted(Y).predict(rows)
@@ -213,6 +219,12 @@ def test_a_table_of_a_nullable_type_that_lacks_nothing_is_one_of_numbers(dtype):
     ranker = fitted(pandas.DataFrame(Y).astype(dtype))
     assert same(ranker, fitted())
     assert ranker.predict(X).dtype in (np.int64, bool)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", object])
+def test_classes_that_float64_does_not_tell_apart_are_told_apart(dtype):
+    y = pytest.importorskip("pandas").Series([2**60, 2**60 + 1, 3] * 40, dtype=dtype)
+    assert fitted(y).classes_.tolist() == [3, 2**60, 2**60 + 1]
 
 
 @pytest.mark.parametrize("rows", [["a", None, "b"], [["a"], None, ["a", "b"]]])
@@ -567,7 +579,7 @@ def test_the_best_cut_of_a_row_has_the_best_f1_of_all_cuts():
 @pytest.mark.parametrize("label", [0, 1])
 def test_the_best_cut_of_equal_scores_has_all_labels_or_none_too(label):
     cut = best_cuts(np.full((1, 3), 0.7), Labels.from_multi_hot([[label] * 3]))
-    assert ((0.7 > cut) == label).all()
+    assert ((cut < 0.7) == label).all()
 
 
 def test_most_rows_without_labels_are_predicted_none_where_they_are_many():
@@ -742,6 +754,14 @@ def test_named_classes_must_be_known_in_the_first_piece():
         ranker.partial_fit(X, SETS, classes=NAMES)
     with pytest.raises(ValueError, match="must have 6 classes, as before, got 5"):
         ranker.partial_fit(X, Y)
+
+
+def test_classes_may_be_said_in_each_call_in_any_order():
+    table = table_of_labels(["elk", "ant", "dog", "cat", "bee"])
+    ranker = MultilabelRanker(random_state=0)
+    for classes in (NAMES, table.columns, NAMES[::-1].tolist()):
+        ranker.partial_fit(X, table, classes=classes)
+    assert ranker.classes_.tolist() == table.columns.tolist()
 
 
 def test_lbfgs_wants_all_rows_at_once():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lucid import metrics
+from lucid import metrics, multilabel_margin
 from lucid._kernels import ranking
 from lucid.labels import Labels, as_labels
 from lucid.system.threads import set_num_threads
@@ -111,6 +111,17 @@ def test_a_mark_and_what_is_missing_in_a_table_are_unknown(labels):
         assert Labels.from_multi_hot(columns, unknown=-1) == labels
         with pytest.raises(ValueError, match=r"got -1.* in row 0, column 1; if -1\S* is unknown"):
             Labels.from_multi_hot(columns)
+
+
+@pytest.mark.parametrize(
+    "door", [multilabel_margin, metrics.label_ranking_loss, metrics.precision_at_k]
+)
+def test_a_table_of_a_nullable_type_is_refused_as_it_is_with_the_way_out(door):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(MARKS == 1).astype("boolean").mask(MARKS == -1)
+    more = (1,) if door is metrics.precision_at_k else ()
+    with pytest.raises(TypeError, match=r"got object; for a multi-hot \w+ use .*from_multi_hot"):
+        door(np.zeros(MARKS.shape), table, *more)
 
 
 def test_a_name_beside_what_is_missing_is_named():

@@ -20,10 +20,10 @@ def numbers_of(objects: npt.NDArray[np.object_]) -> npt.NDArray[Any]:
         return filled
     try:
         numbers = filled.astype(np.float64)
-    except (TypeError, ValueError):
+        whole = bool((numbers == np.rint(numbers)).all())  # NaN is not
+        return objects.astype(np.int64) if whole else numbers  # a float64 may not hold each int64
+    except (TypeError, ValueError, OverflowError):
         return filled
-    whole = not gaps.any() and (numbers == np.rint(numbers)).all()
-    return numbers.astype(np.int64) if whole else numbers
 
 
 def _is_missing(value: Any) -> bool:

@@ -159,4 +159,4 @@ def best_cuts(scores: Array, labels: Labels) -> Array:
     gap[gap == 0] = 1  # where all are equal, a cut on them would be above all
     below = np.column_stack([ordered, ordered[:, -1] - 2 * gap])[every, last + 1]
     cuts = (ordered[every, last] + below) / 2
-    return np.where(total[:, 0] == 0, ordered[:, 0] + gap, cuts)
+    return np.asarray(np.where(total[:, 0] == 0, ordered[:, 0] + gap, cuts))
