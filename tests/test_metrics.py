@@ -248,10 +248,17 @@ def test_k_out_of_range_is_refused(metric, k):
         getattr(metrics, metric)(np.zeros((1, 4)), [[0]], k)
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
-def test_propensities_must_be_positive(bad):
-    with pytest.raises(ValueError, match=r"propensities must be positive, got .* for class 1"):
-        metrics.psp_at_k(np.zeros((1, 3)), [[0]], [1.0, bad, 1.0], 1)
+@pytest.mark.parametrize("metric", ["psp_at_k", "psndcg_at_k"])
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, 2.0, np.inf, 1e-320])
+def test_propensities_must_be_probabilities(metric, bad):
+    words = f"propensities must be from 1e-280 to 1, got {bad} for class 1"
+    with pytest.raises(ValueError, match=words):
+        getattr(metrics, metric)(np.zeros((1, 3)), [[0]], [1.0, bad, 1.0], 1)
+
+
+def test_the_least_propensities_do_not_overflow():
+    labels = np.ones((50, 3), bool)
+    assert metrics.psp_at_k(np.zeros((50, 3)), labels, [1e-280] * 3, 2) == 1
 
 
 def test_propensities_must_be_one_for_each_class():
@@ -401,6 +408,16 @@ def test_integer_scores_up_to_the_last_that_float64_holds_are_taken():
 def test_propensities_must_be_numbers():
     with pytest.raises(TypeError, match="propensities must hold real numbers, got <U3"):
         metrics.psp_at_k(np.zeros((1, 3)), [[0]], "abc", 1)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(1e5, 1e-3), (1e5, 1.0), (float("nan"), 1.0), (float("inf"), 1.0)]
+)
+@pytest.mark.parametrize("rows", [2, 100])
+def test_parameters_that_leave_no_propensity_are_refused(a, b, rows):
+    words = f"a and b must give propensities of at least 1e-280, got a={a}, b={b}: .* for class"
+    with pytest.raises(ValueError, match=words):
+        metrics.propensities(Labels.from_lists([[0]] * rows, 2), a=a, b=b)
 
 
 @pytest.mark.parametrize("name", ["a", "b"])

@@ -89,6 +89,12 @@ def test_every_form_of_labels_trains_the_same_ranker(labels):
     assert same(fitted(labels), fitted(Y))
 
 
+def test_lists_of_zeros_and_ones_are_a_matrix_as_in_scikit_learn_and_sets_are_classes():
+    rows = [[0, 1], [1, 0], [1, 1], [0, 1]] * 30
+    assert fitted(rows).predict(X[:1]).shape == (1, 2)
+    assert fitted(list(map(set, rows))).predict(X[:1]) == [(0, 1)]
+
+
 def test_predictions_have_the_form_of_the_labels():
     rows = X[:7]
     array = fitted(Y).predict(rows)
@@ -143,6 +149,70 @@ def test_what_is_missing_in_a_table_is_an_unknown_entry(dtype):
     assert same(fitted(table), fitted(np.where(missing, np.nan, Y)))
 
 
+def table_of_labels(columns=NAMES):
+    return pytest.importorskip("pandas").DataFrame(Y, columns=columns)
+
+
+@pytest.mark.parametrize("form", [table_of_labels, lambda: SETS], ids=["table", "sets"])
+def test_columns_of_labels_are_known_by_their_names(form):
+    table = table_of_labels()
+    other = table[["elk", "ant", "dog", "cat", "bee"]]
+    assert fitted(form()).score(X, other) == fitted(Y).score(X, Y)
+    first, second = (MultilabelRanker(random_state=0) for _ in range(2))
+    for ranker, further in ((first, table), (second, other)):
+        ranker.partial_fit(X, form(), classes=NAMES).partial_fit(X, further)
+    assert same(first, second)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (["ant", "bee", "cat", "dog", "emu"], "missing: 'elk'; unknown: 'emu';"),
+        (["ant", "bee", "cat", "dog", "ant"], "missing: 'elk'; more than once: 'ant';"),
+        (range(5), "missing: 'ant', 'bee', 'cat' and 2 more; unknown: 0, 1, 2 and 2 more;"),
+    ],
+)
+def test_columns_of_labels_that_are_not_the_classes_are_named(columns, words):
+    ranker = MultilabelRanker().partial_fit(X, table_of_labels())
+    for method in (ranker.score, ranker.partial_fit):
+        with pytest.raises(ValueError, match=f"^y must have a column for each class, .*{words}"):
+            method(X, table_of_labels(columns))
+
+
+def test_a_column_too_few_or_too_many_is_named():
+    ranker, table = fitted(table_of_labels()), table_of_labels()
+    with pytest.raises(ValueError, match="as before, missing: 'cat';"):
+        ranker.score(X, table.drop(columns="cat"))
+    with pytest.raises(ValueError, match="as before, unknown: 'emu';"):
+        ranker.score(X, table.assign(emu=0))
+
+
+def test_columns_of_labels_go_by_their_places_where_the_classes_have_no_names():
+    for labels in (Y, LABELS, csr_array(Y)):
+        assert fitted(labels).score(X, table_of_labels(NAMES[::-1])) == fitted(Y).score(X, Y)
+
+
+def test_columns_of_one_name_are_taken_in_the_same_order_alone():
+    ranker = fitted(table_of_labels(list("aabcd")))
+    assert ranker.score(X, table_of_labels(list("aabcd"))) == fitted(Y).score(X, Y)
+    with pytest.raises(ValueError, match="more than once: 'a'"):
+        ranker.score(X, table_of_labels(list("abacd")))
+
+
+def test_what_is_wrong_in_columns_of_another_order_is_named_by_its_place():
+    table = table_of_labels()[list(NAMES[::-1])]
+    table.iloc[7, 1] = 2
+    with pytest.raises(ValueError, match="got 2 in row 7, column 1"):
+        fitted(table_of_labels()).score(X, table)
+
+
+def test_what_is_missing_in_an_array_of_objects_is_an_unknown_entry():
+    pandas = pytest.importorskip("pandas")
+    for nothing in (pandas.NA, None, np.nan):
+        objects = np.where(X[:, :5] > 0.5, nothing, Y.astype(object))
+        assert same(fitted(objects), fitted(np.where(X[:, :5] > 0.5, np.nan, Y)))
+
+
 @pytest.mark.parametrize("dtype", ["Int64", "boolean", object])
 def test_a_table_of_a_nullable_type_that_lacks_nothing_is_one_of_numbers(dtype):
     pandas = pytest.importorskip("pandas")
@@ -151,13 +221,20 @@ def test_a_table_of_a_nullable_type_that_lacks_nothing_is_one_of_numbers(dtype):
     assert ranker.predict(X).dtype in (np.int64, bool)
 
 
+@pytest.mark.parametrize("dtype", ["Int64", object])
+def test_classes_that_float64_does_not_tell_apart_are_told_apart(dtype):
+    y = pytest.importorskip("pandas").Series([2**60, 2**60 + 1, 3] * 40, dtype=dtype)
+    assert fitted(y).classes_.tolist() == [3, 2**60, 2**60 + 1]
+
+
 @pytest.mark.parametrize("rows", [["a", None, "b"], [["a"], None, ["a", "b"]]])
-def test_a_row_that_lacks_its_names_is_named(rows):
-    pandas = pytest.importorskip("pandas")
+@pytest.mark.parametrize("form", [list, "Series"])
+def test_a_row_that_lacks_its_names_is_named(form, rows):
+    form = pytest.importorskip("pandas").Series if form == "Series" else form
     with pytest.raises(
-        ValueError, match="y must not lack an entry beside names, as it does in row"
+        ValueError, match="y must not lack an entry beside names, as it does in row 1"
     ):
-        fitted(pandas.Series(rows * 40))
+        fitted(form(rows * 40))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +252,23 @@ def test_a_row_that_lacks_its_names_is_named(rows):
 def test_labels_that_cannot_be_meant_are_refused(labels, words):
     with pytest.raises(ValueError, match=words):
         fitted(labels)
+
+
+@pytest.mark.parametrize("form", [list, tuple, "Series"])
+@pytest.mark.parametrize("name", ["ant", 3])
+def test_a_name_among_collections_of_names_is_named_with_its_row(form, name):
+    form = pytest.importorskip("pandas").Series if form == "Series" else form
+    labels = form([*SETS[:7], name, *SETS[8:]])
+    with pytest.raises(TypeError, match=f"^y must hold a collection .* got {name!r} in row 7: "):
+        fitted(labels)
+
+
+def test_an_uncertain_mark_in_a_table_is_refused_with_a_way_that_keeps_the_names():
+    table = table_of_labels()
+    table.iloc[3, 2] = -1
+    with pytest.raises(ValueError, match=r"y\.where\(y != -1\) makes it unknown too, and keeps"):
+        fitted(table)
+    assert fitted(table.where(table != -1)).classes_.tolist() == NAMES.tolist()
 
 
 @pytest.mark.parametrize("labels", [[["a", 1]] * 120, np.array(["a", 1] * 60, object)])
@@ -482,6 +576,52 @@ def test_the_best_cut_of_a_row_has_the_best_f1_of_all_cuts():
         assert labels[known].any() or not (scores > cut).any()
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_best_cut_of_equal_scores_has_all_labels_or_none_too(label):
+    cut = best_cuts(np.full((1, 3), 0.7), Labels.from_multi_hot([[label] * 3]))
+    assert ((cut < 0.7) == label).all()
+
+
+def test_most_rows_without_labels_are_predicted_none_where_they_are_many():
+    scores = np.random.default_rng(0).normal(size=(500, 5))
+    labels = Labels.from_multi_hot((scores > 0.5) & (scores.sum(axis=1) > 1)[:, np.newaxis])
+    cuts = Cuts()
+    cuts.add(scores, labels, np.ones(500))
+    predicted = scores > cuts.fitted()(scores)
+    assert (~predicted.any(axis=1))[labels.lengths() == 0].mean() > 0.5
+
+
+def test_a_row_of_which_nothing_is_known_tells_nothing_of_cuts():
+    scores = fitted().model_.net(X).detach().numpy()
+    of_known, of_all = Cuts(), Cuts()
+    of_known.add(scores[:60], LABELS[:60], np.ones(60))
+    unknown = np.where(np.arange(120)[:, np.newaxis] < 60, Y, np.nan)
+    of_all.add(scores, Labels.from_multi_hot(unknown), np.ones(120))
+    np.testing.assert_allclose(of_all.fitted()(scores), of_known.fitted()(scores), rtol=1e-12)
+    nothing = Cuts()
+    nothing.add(scores, Labels.from_multi_hot(np.full((120, 5), np.nan)), np.ones(120))
+    assert not (scores > nothing.fitted()(scores)).any()
+
+
+@pytest.mark.parametrize("loss", ["margin", "zlpr"])
+@pytest.mark.parametrize("hidden", [0, 8])
+@pytest.mark.parametrize("label", [1, 0])
+def test_where_every_row_has_all_labels_or_none_so_has_every_prediction(loss, hidden, label):
+    for classes in (2, 12):
+        labels = np.full((120, classes), label)
+        ranker = fitted(labels, loss=loss, hidden=hidden)
+        assert (ranker.predict(X) == label).all()
+        ranker = MultilabelRanker(loss, hidden=hidden, random_state=0)
+        ranker.partial_fit(X[:60], labels[:60]).partial_fit(X[60:], labels[60:])
+        assert (ranker.predict(X) == label).all()
+
+
+def test_unknown_entries_do_not_tell_that_a_row_has_not_all_labels():
+    labels = np.where(X[:, :5] > 0.7, np.nan, 1.0)
+    assert (fitted(labels).predict(X) == 1).all()
+    assert (fitted(1 - labels).predict(X) == 0).all()
+
+
 def test_a_cut_that_depends_on_the_best_score_is_learnt():
     rng = np.random.default_rng(0)
     scores = np.sort(rng.normal(size=(500, 9)))[:, ::-1]
@@ -614,6 +754,14 @@ def test_named_classes_must_be_known_in_the_first_piece():
         ranker.partial_fit(X, SETS, classes=NAMES)
     with pytest.raises(ValueError, match="must have 6 classes, as before, got 5"):
         ranker.partial_fit(X, Y)
+
+
+def test_classes_may_be_said_in_each_call_in_any_order():
+    table = table_of_labels(["elk", "ant", "dog", "cat", "bee"])
+    ranker = MultilabelRanker(random_state=0)
+    for classes in (NAMES, table.columns, NAMES[::-1].tolist()):
+        ranker.partial_fit(X, table, classes=classes)
+    assert ranker.classes_.tolist() == table.columns.tolist()
 
 
 def test_lbfgs_wants_all_rows_at_once():

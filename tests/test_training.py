@@ -852,6 +852,15 @@ def test_rows_that_weigh_nothing_are_not_there():
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.parametrize("row", [3, np.int64(3), np.array(3), None])
+def test_data_are_cut_by_slices_and_arrays_not_by_numbers(row):
+    data = Dataset(np.eye(6), Labels.from_lists([[0]] * 6, 3))
+    message = r"rows must be a slice, or .* got .*: data\[3:4\] is row 3"
+    with pytest.raises(TypeError, match=message):
+        data[row]
+    assert len(data[3:4]) == len(data[[3]]) == len(data[np.arange(6) == 3]) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

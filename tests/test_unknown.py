@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lucid import metrics
+from lucid import metrics, multilabel_margin
 from lucid._kernels import ranking
 from lucid.labels import Labels, as_labels
 from lucid.system.threads import set_num_threads
@@ -67,6 +67,7 @@ WAYS = {
     "255": lambda: Labels.from_multi_hot(MARKS.astype(np.uint8), unknown=255),
     "0.5": lambda: Labels.from_multi_hot(np.where(MARKS == -1, 0.5, MARKS), unknown=0.5),
     "NaN": lambda: Labels.from_multi_hot(CHEXPERT),
+    "None": lambda: Labels.from_multi_hot(np.where(MARKS == -1, None, MARKS)),
     "NaN in float16": lambda: Labels.from_multi_hot(CHEXPERT.astype(np.float16)),
     "NaN in objects": lambda: Labels.from_multi_hot(CHEXPERT.astype(object)),
     "NaN and -1": lambda: Labels.from_multi_hot(
@@ -93,6 +94,41 @@ def test_every_way_to_say_what_is_unknown_means_the_same(way, labels):
     assert made == labels
     assert rows_of(made) == LISTS
     assert rows_of(made.unknown) == UNKNOWN
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float64", object])
+@pytest.mark.parametrize("form", [lambda table: table, lambda table: table.to_numpy()])
+def test_what_is_missing_in_a_table_is_unknown(dtype, form, labels):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(MARKS == 1).astype(dtype).mask(MARKS == -1, pandas.NA)
+    assert Labels.from_multi_hot(form(table)) == labels
+
+
+def test_a_mark_and_what_is_missing_in_a_table_are_unknown(labels):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(MARKS).mask((MARKS == -1) & (np.arange(5) > 2))
+    for columns in (table, table.convert_dtypes(), table.astype(object)):
+        assert Labels.from_multi_hot(columns, unknown=-1) == labels
+        with pytest.raises(ValueError, match=r"got -1.* in row 0, column 1; if -1\S* is unknown"):
+            Labels.from_multi_hot(columns)
+
+
+@pytest.mark.parametrize(
+    "door", [multilabel_margin, metrics.label_ranking_loss, metrics.precision_at_k]
+)
+def test_a_table_of_a_nullable_type_is_refused_as_it_is_with_the_way_out(door):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(MARKS == 1).astype("boolean").mask(MARKS == -1)
+    more = (1,) if door is metrics.precision_at_k else ()
+    with pytest.raises(TypeError, match=r"got object; for a multi-hot \w+ use .*from_multi_hot"):
+        door(np.zeros(MARKS.shape), table, *more)
+
+
+def test_a_name_beside_what_is_missing_is_named():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [pandas.NA, "1"], "b": [1, 0]}, dtype=object)
+    with pytest.raises(ValueError, match="only 0 and 1, got '1' in row 1, column 0"):
+        Labels.from_multi_hot(table)
 
 
 @given(marks())

@@ -129,13 +129,16 @@ def check_target(target: Array, shape: tuple[int, ...]) -> None:
         hint = hint_for_names(target)
         if target.dtype == object:
             hint = "; lists of labels go through Labels.from_lists"
-        known = target[target == target]
-        if target.dtype.kind == "f" and np.all(known == np.round(known)):
-            hint = "; if they are class indices, convert them with int"
-            if target.shape == shape and np.abs(known).max(initial=0) <= 1:
-                hint = f"; {guess_of('target', target)}"
-            elif known.size < target.size:
-                hint = "; lists of labels that differ in length need no NaN: Labels.from_lists"
+            if target.ndim == 2:
+                hint = "; for a multi-hot table use Labels.from_multi_hot"
+        elif target.dtype.kind == "f":
+            known = target[target == target]
+            if np.all(known == np.round(known)):
+                hint = "; if they are class indices, convert them with int"
+                if target.shape == shape and np.abs(known).max(initial=0) <= 1:
+                    hint = f"; {guess_of('target', target)}"
+                elif known.size < target.size:
+                    hint = "; lists of labels that differ in length need no NaN: Labels.from_lists"
         raise TypeError(
             "target must hold integer class indices, or bools as multi-hot, "
             f"got {kind_of(target)}{hint}"

@@ -108,6 +108,11 @@ class Dataset:
         return self.labels.num_classes
 
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Self:
+        if not isinstance(rows, slice) and np.ndim(rows) == 0:
+            raise TypeError(
+                f"rows must be a slice, or an array of row numbers or bools, got {rows!r}: "
+                "data[3:4] is row 3 alone"
+            )
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return replace(
             self, features=self.features[rows], labels=self.labels[rows], sample_weight=weight

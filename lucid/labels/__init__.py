@@ -8,6 +8,7 @@ another look.
 
 from lucid.labels.forms import label_array
 from lucid.labels.labels import Labels
+from lucid.labels.objects import missing, numbers_of
 from lucid.labels.recognise import (
     any_form,
     as_labels,
@@ -22,6 +23,8 @@ __all__ = [
     "as_labels",
     "is_array_like",
     "label_array",
+    "missing",
     "multi_hot_labels",
+    "numbers_of",
     "plain_labels",
 ]

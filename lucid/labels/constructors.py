@@ -68,7 +68,8 @@ class Constructors(LabelsBase):
         ----------
         multi_hot : array_like
             Shape ``(N, C)``, bool, or numbers that are all 0 or 1 but for unknown entries: NaN,
-            the masked entries of a `numpy.ma` array, and those equal to `unknown`.
+            what is missing in a table of pandas (NA, None), the masked entries of a `numpy.ma`
+            array, and those equal to `unknown`.
         unknown : float, optional
             The number, neither 0 nor 1, of entries of which nobody knows whether they are labels.
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from lucid._kernels import multi_hot as kernel
 from lucid.arrays.checks import guess_of
 from lucid.labels.entries import dense
+from lucid.labels.objects import numbers_of
 from lucid.labels.rows import Int64Array, Rows
 
 _Bools = npt.NDArray[np.bool_]
@@ -21,6 +22,8 @@ def of_multi_hot(
     _check_unknown(unknown)
     masked = isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
     matrix = np.ma.getdata(values) if masked else dense(name, values)
+    if matrix.dtype == object:
+        matrix = numbers_of(matrix)
     if matrix.dtype.kind not in "biufcO":
         raise TypeError(f"{name} must hold bools, or numbers 0 and 1, got {matrix.dtype}")
     if matrix.ndim != 2 or matrix.shape[1] == 0:
@@ -49,12 +52,14 @@ def _told_apart(
     wrong = other & ~left_out
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
+        value = matrix[row, column]
+        got = repr(value) if isinstance(value, str) else str(value)
         given = matrix[~left_out]
         whole = matrix.dtype.kind in "iuf" and np.array_equal(given, np.round(given))
         guess = f"; {guess_of(name, given)}" if whole else ""
         wanted = "0 and 1" if unknown is None else f"0, 1 and {unknown} for what is unknown"
         raise ValueError(
-            f"{name} must hold only {wanted}, got {matrix[row, column]!s} in row {row}, "
+            f"{name} must hold only {wanted}, got {got} in row {row}, "
             f"column {column}{guess}; for rows of class indices use Labels.from_padded"
         )
     return labels & ~left_out, left_out

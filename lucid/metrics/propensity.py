@@ -14,6 +14,9 @@ from lucid.metrics.rows import Rows, Ties, Values, checked_k, discounts_of_first
 from lucid.metrics.topk import TopK
 from lucid.system.docstrings import shared
 
+#: Inverses of smaller propensities might overflow where they are added.
+_LEAST = 1e-280
+
 
 @shared(BEST)
 def psp_at_k(
@@ -53,7 +56,7 @@ def psp_at_k(
     ------
     ValueError
         If a score is NaN, the labels or propensities do not fit the scores, a propensity is not
-        positive, or `k` is out of range.
+        from 1e-280 to 1, or `k` is out of range.
 
     Notes
     -----
@@ -185,9 +188,12 @@ def _checked_propensities(propensities: npt.ArrayLike, num_classes: int) -> Valu
     p = p.astype(np.float64, copy=False)
     if p.shape != (num_classes,):
         raise ValueError(f"propensities must have shape ({num_classes},), got {p.shape}")
-    if not np.all(p > 0):
-        column = int(np.argmin(p > 0))
-        raise ValueError(f"propensities must be positive, got {p[column]} for class {column}")
+    valid = (p >= _LEAST) & (p <= 1)
+    if not valid.all():
+        column = int(valid.argmin())
+        raise ValueError(
+            f"propensities must be from {_LEAST} to 1, got {p[column]} for class {column}"
+        )
     return p
 
 
@@ -223,8 +229,8 @@ def propensities(
         If the labels are class indices, other than `lucid.Labels`, and `num_classes` is not given,
         or they cannot be labels. If `a` or `b` is not a number.
     ValueError
-        If there are no rows, `b` is not positive, a label is out of range, or the labels have
-        another number of classes than `num_classes`.
+        If there are no rows, `b` is not positive, `a` and `b` give a propensity below 1e-280, a
+        label is out of range, or the labels have another number of classes than `num_classes`.
 
     See Also
     --------
@@ -270,6 +276,16 @@ def propensities_of_pieces(
     if rows == 0:
         raise ValueError("propensities need labels with at least one row")
     # Below e rows the model has no meaning; nothing is missing then.
-    scale = np.maximum(np.log(np.maximum(rows - unknown, 1)) - 1, 0.0) * (b + 1) ** a
-    inverse: Values = 1 + scale * (rows_with + b) ** -a
-    return 1 / inverse
+    scale = np.maximum(np.log(np.maximum(rows - unknown, 1)) - 1, 0.0)
+    with np.errstate(all="ignore"):
+        scale = scale * np.float64(b + 1) ** a
+        inverse: Values = 1 + scale * (rows_with + b) ** -a
+        found = 1 / inverse
+    valid = found >= _LEAST
+    if not valid.all():
+        column = int(valid.argmin())
+        raise ValueError(
+            f"a and b must give propensities of at least {_LEAST}, got a={a}, b={b}: "
+            f"{found[column]} for class {column}"
+        )
+    return found

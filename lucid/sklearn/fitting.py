@@ -29,6 +29,10 @@ def _has_mini_batches(estimator: Any) -> bool:
     return bool(estimator.solver != "lbfgs")
 
 
+def _names(classes: Any) -> set[Any]:
+    return set(np.ravel(classes).tolist())
+
+
 class Fitting(Predicting):
     """The methods that fit, and what they leave."""
 
@@ -108,7 +112,7 @@ class Fitting(Predicting):
             self._begin(form, check_random_state(self.random_state))
             self.n_iter_ = 0
         else:
-            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            if classes is not None and _names(classes) != _names(self.classes_):
                 raise ValueError("classes must be those of the first call")
             data = further_data(self, self._form, X, y, sample_weight)
         if self._trainer is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -19,7 +19,6 @@ from lucid.sklearn.inputs import checked_features
 from lucid.sklearn.parameters import checked_threshold
 from lucid.sklearn.scores import scores_in_parts
 from lucid.sklearn.targets import Form
-from lucid.sklearn.threshold import Cut
 from lucid.system import threads
 from lucid.system.docstrings import shared
 from lucid.training import Ranker, top_k
@@ -34,7 +33,7 @@ class Predicting(ClassifierMixin, BaseEstimator):
     threads: int | None
     classes_: Array
     model_: Ranker
-    cut_: Cut | None
+    cut_: Callable[[Array], Array] | None
     _form: Form
 
     @shared(PARTS)

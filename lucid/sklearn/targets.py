@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from lucid.labels import Labels, multi_hot_labels
+from lucid.labels import Labels, missing, multi_hot_labels, numbers_of
 
 Array = npt.NDArray[Any]
+
+#: So many names are in an error; the others are counted.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,16 @@ class Form:
     """What the classes are called, shape (C,)."""
     prototype: Any = None
     """An empty piece of the matrix, of its class and dtype."""
+    named: bool = True
+    """Whether the classes have names, by which the columns of a table are known."""
 
     @classmethod
     def of(cls, y: Any, classes: Any = None) -> Form:
         """Recognise the form of labels, and find their classes unless they are given."""
         if isinstance(y, Labels):
-            return cls("Labels", np.arange(y.num_classes))
+            return cls("Labels", np.arange(y.num_classes), named=False)
         if sparse.issparse(y):
-            return cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0])
+            return cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0], named=False)
         if _are_names(y):
             if classes is not None:
                 return cls("names", np.unique(classes))
@@ -45,8 +51,8 @@ class Form:
         array = _as_array(y, warn=False)  # once, as the labels are read
         if array.ndim == 2:
             columns = getattr(y, "columns", None)  # of a DataFrame
-            named = np.arange(array.shape[1]) if columns is None else np.asarray(columns)
-            return cls("array", named, array[:0])
+            names = np.arange(array.shape[1]) if columns is None else np.asarray(columns)
+            return cls("array", names, array[:0], named=columns is not None)
         return cls("one", np.unique(array if classes is None else classes))
 
     def labels(self, y: Any) -> Labels:
@@ -59,7 +65,7 @@ class Form:
             binarizer = MultiLabelBinarizer(classes=self.classes, sparse_output=True)
             labels = Labels.from_csr(binarizer.fit_transform(y))
         elif (array := _as_array(y)).ndim == 2:
-            labels = _of_multi_hot(array)
+            labels = self._of_columns(y, array)
         else:
             labels = self._of_one_each(array)
         if labels.num_classes != len(self.classes):
@@ -67,6 +73,30 @@ class Form:
                 f"y must have {len(self.classes)} classes, as before, got {labels.num_classes}"
             )
         return labels
+
+    def _of_columns(self, y: Any, array: Array) -> Labels:
+        """Read a matrix; the columns of a table may be in another order than the classes."""
+        columns = getattr(y, "columns", None)
+        if columns is None or not self.named:
+            return _of_multi_hot(y, array)
+        classes, given = self.classes.tolist(), np.asarray(columns).tolist()
+        if given == classes:
+            return _of_multi_hot(y, array)
+        known, counts = set(classes), Counter(given)
+        faults = {
+            "missing": [name for name in classes if name not in counts],
+            "unknown": [name for name in counts if name not in known],
+            "more than once": [name for name, count in counts.items() if count > 1],
+        }
+        told = "".join(f"{what}: {_listed(names)}; " for what, names in faults.items() if names)
+        if told:
+            raise ValueError(
+                f"y must have a column for each class, as before, {told}"
+                "the columns of y.to_numpy() go by their places"
+            )
+        _of_multi_hot(y, array)  # what is wrong is named by its place in y
+        places = {name: place for place, name in enumerate(given)}
+        return _of_multi_hot(y, array[:, [places[name] for name in classes]])
 
     def _of_one_each(self, y: Array) -> Labels:
         if self.kind != "one":
@@ -96,8 +126,10 @@ class Form:
 def _as_array(y: Any, *, warn: bool = True) -> Array:
     """Return classes (N,), or a matrix (N, C) with more than one column."""
     array = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
-    if array.dtype == object and hasattr(y, "to_numpy"):
-        array = _of_nullable(y, array)
+    if array.dtype == object and not isinstance(array, np.ma.MaskedArray):
+        array = numbers_of(array)
+    if array.dtype == object and (gaps := np.argwhere(missing(array))).size:
+        raise _no_name(gaps[0][0])
     if array.ndim == 2 and array.shape[1] != 1:
         return array
     if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -108,29 +140,27 @@ def _as_array(y: Any, *, warn: bool = True) -> Array:
     return column
 
 
-def _of_nullable(y: Any, array: Array) -> Array:
-    """Return the objects of a table of pandas as numbers, where they are, NaN what is missing."""
-    missing = np.asarray(y.isna())
-    there = array[~missing]
-    if any(hasattr(value, "__len__") for value in there):  # a name, or a collection of them
-        if missing.any():
-            place = np.argwhere(missing)[0]
-            raise ValueError(f"y must not lack an entry beside names, as it does in row {place[0]}")
-        return array
-    numbers = np.full(array.shape, np.nan)
-    try:
-        numbers[~missing] = there
-    except (TypeError, ValueError):
-        return array
-    whole = not missing.any() and (numbers == np.rint(numbers)).all()
-    return numbers.astype(np.int64) if whole else numbers
+def _no_name(row: int) -> ValueError:
+    return ValueError(f"y must not lack an entry beside names, as it does in row {row}")
 
 
-def _of_multi_hot(array: Array) -> Labels:
+def _of_multi_hot(y: Any, array: Array) -> Labels:
     try:
         return multi_hot_labels("y", array)
     except ValueError as error:
-        raise ValueError(f"{error}, or a list of lists") from None
+        message = f"{error}, or a list of lists"
+        if hasattr(y, "where") and array.dtype.kind in "if" and (array == 0).any():
+            marks = np.unique(array[(array == array) & (array != 0) & (array != 1)])
+            if marks.size == 1 and marks[0] < 0:
+                mark = f"{marks[0]:g}"
+                message += f"; y.where(y != {mark}) makes it unknown too, and keeps the names"
+        raise ValueError(message) from None
+
+
+def _listed(names: list[Any]) -> str:
+    """Return the first names, and how many more there are."""
+    shown = ", ".join(map(repr, names[:_SHOWN]))
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 @contextmanager
@@ -149,8 +179,18 @@ def _are_names(y: Any) -> bool:
     rows = y if isinstance(y, list | tuple) else np.asarray(y)
     if getattr(rows, "ndim", 1) != 1:
         return False
-    if len(rows) == 0 or any(isinstance(row, str) or not hasattr(row, "__len__") for row in rows):
+    many = [hasattr(row, "__len__") and not isinstance(row, str) for row in rows]
+    if not any(many):
         return False
+    if not all(many):
+        row = many.index(False)
+        name = rows[row]
+        if missing(np.array(name, object)):
+            raise _no_name(row)
+        raise TypeError(
+            f"y must hold a collection of names in each row, got {name!r} in row {row}: "
+            f"[{name!r}] is one"
+        )
     if any(isinstance(row, Set) for row in rows) or len({len(row) for row in rows}) > 1:
         return True
     matrix = np.asarray(rows)

@@ -10,6 +10,7 @@ people measure, and cuts lower where labels are rare.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,17 @@ class Cut:
         return cuts.astype(scores.dtype, copy=False)
 
 
+def above_all(scores: Array) -> Array:
+    """Return thresholds that no score of a row is above, shape (N, 1)."""
+    return np.asarray(scores.max(axis=1, keepdims=True))
+
+
+def below_all(scores: Array) -> Array:
+    """Return thresholds that all scores of a row are above, shape (N, 1)."""
+    lowest = scores.min(axis=1, keepdims=True)
+    return np.asarray(lowest - (1 + np.abs(lowest)))
+
+
 class Cuts:
     """What is known of the best cuts of rows, some rows at a time: sums, and no row.
 
@@ -57,11 +69,12 @@ class Cuts:
     """
 
     def __init__(self) -> None:
+        self._labels = self._others = False  # whether there was one in any row
         self._weight = 0.0
         self._mean: Any = 0.0
         self._scatter: Any = 0.0  # sum of the products of differences from the mean
 
-    def learn(self, net: Module, data: Dataset) -> Cut:
+    def learn(self, net: Module, data: Dataset) -> Callable[[Array], Array]:
         """Take in rows, or some of them where there are very many, and return the thresholds."""
         classes = data.num_classes
         most = max(1, _SCORES_AT_MOST // classes)
@@ -73,7 +86,14 @@ class Cuts:
         return self.fitted()
 
     def add(self, scores: Array, labels: Labels, weight: Array) -> None:
-        """Take in rows."""
+        """Take in rows; one of which nothing is known tells nothing."""
+        of_rows = labels.drop_duplicates().lengths()
+        known = labels.num_classes - labels.unknown.lengths()
+        self._labels |= bool(of_rows.any())
+        self._others |= bool((of_rows < known).any())
+        weight = np.where(known > 0, weight, 0.0)
+        if not weight.any():
+            return
         observed = np.column_stack([_highest(scores), best_cuts(scores, labels)]).astype(np.float64)
         total = float(weight.sum())
         mean = weight @ observed / total
@@ -88,8 +108,12 @@ class Cuts:
         self._mean = self._mean + apart * share
         self._weight += total
 
-    def fitted(self) -> Cut:
-        """Return the thresholds by least squares."""
+    def fitted(self) -> Callable[[Array], Array]:
+        """Return the thresholds: by least squares, or beyond all scores where all rows agree."""
+        if not self._labels:
+            return above_all
+        if not self._others:
+            return below_all
         mean, offset = self._mean[:-1], self._mean[-1]
         covariance = self._scatter[:-1, :-1] / self._weight
         covariance[np.diag_indices_from(covariance)] *= 1 + _RIDGE
@@ -106,6 +130,9 @@ def _highest(scores: Array) -> Array:
 def best_cuts(scores: Array, labels: Labels) -> Array:
     """Return for each row the cut with the best F1 score; unknown entries do not count.
 
+    A cut above or below all scores is off by the mean gap between two, so that it is still there
+    when it is learnt to within that.
+
     Examples
     --------
     >>> import numpy as np
@@ -113,7 +140,9 @@ def best_cuts(scores: Array, labels: Labels) -> Array:
     >>> best_cuts(np.array([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]]), Labels.from_lists([[1], [0, 2]], 3))
     array([0.7, 0. ])
     >>> best_cuts(np.array([[0.1, 0.9, 0.5]]), Labels.from_lists([[]], 3))  # above all
-    array([0.9])
+    array([1.3])
+    >>> best_cuts(np.zeros((1, 3)), Labels.from_lists([[0, 1, 2]], 3))  # below all
+    array([-1.])
     """
     rows, classes = scores.shape
     places, ordered = top_k(scores, min(classes, _MOST_LABELS))
@@ -127,6 +156,7 @@ def best_cuts(scores: Array, labels: Labels) -> Array:
     last = f1.argmax(axis=1)  # the place of the last score above the cut
     every = np.arange(rows)
     gap = (ordered[:, 0] - ordered[:, -1]) / max(1, ordered.shape[1] - 1)
+    gap[gap == 0] = 1  # where all are equal, a cut on them would be above all
     below = np.column_stack([ordered, ordered[:, -1] - 2 * gap])[every, last + 1]
     cuts = (ordered[every, last] + below) / 2
-    return np.where(total[:, 0] == 0, ordered[:, 0], cuts)
+    return np.asarray(np.where(total[:, 0] == 0, ordered[:, 0] + gap, cuts))
