@@ -352,6 +352,23 @@ def test_a_target_has_an_axis_of_rows_where_the_scores_have_one(mode, shape, tar
         loss(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.parametrize(("name", "options"), [
+    ("multilabel_margin_loss", {"p": 2}), ("lsep_loss", {}), ("warp_loss", {}),
+])  # fmt: skip
+def test_rows_that_all_weigh_nothing_have_derivatives_of_0(name, options, batched, order):
+    def loss(x, sample_weight):
+        return getattr(lt, name)(x, TARGET, sample_weight=sample_weight, **options)
+
+    derivative = torch.func.grad(loss) if order == "first" else torch.func.hessian(loss)
+    x, nothing = torch.randn(4, 6), torch.zeros(4)
+    if batched:
+        x, nothing, derivative = x[None], nothing[None], torch.func.vmap(derivative)
+    found = derivative(x, nothing)
+    assert torch.equal(found, torch.zeros_like(found))
+
+
 # In modes.
 
 
