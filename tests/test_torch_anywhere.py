@@ -139,6 +139,18 @@ class TestAnywhere:
             if not np.isinf(loss):
                 np.testing.assert_allclose(found_gradient, gradient, rtol=1e-5, atol=1e-7)
 
+    @pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_a_pair_of_infinities_beside_other_pairs_is_the_kernels(self, case, infinite):
+        x = batch("float32").x[:1].copy()
+        x[0, [1, 5]] = infinite
+        target = [[1, 2]]
+        if case.loss.name == "multilabel_soft_margin_loss":  # which takes indices for numbers
+            target = Labels.from_lists(target, 7)
+        with np.errstate(all="ignore"):
+            expected = case.solve(x, target, "none")
+        np.testing.assert_allclose(solve(case, x, target)[0], expected[0], rtol=1e-5)
+
     @pytest.mark.parametrize(
         "target",
         [

@@ -180,6 +180,7 @@ class _Exponential:
         everything = slice(0, classes)
         self.of_labels = -x.gather(1, rows.labels.classes).to(sum_dtype(x))
         self.of_labels.masked_fill_(~rows.labels.there, -math.inf)
+        self.high = (rows.labels.there & (self.of_labels == -math.inf)).any(1, keepdim=True)
         self.log_a, self.label_shares = _log_sum_exp(self.of_labels.clone())
         negatives = x.new_empty(n, classes + 1)
         negatives[:, :-1] = x
@@ -214,8 +215,9 @@ class _Exponential:
     def _pairs_only(
         self, losses: Tensor, slope: Tensor, of_labels: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Let a row without a pair have loss and gradient 0, and -inf against -inf be NaN."""
-        losses = losses.masked_fill(self.low & (self.log_a == math.inf), math.nan)
+        """Let a row without a pair have loss and gradient 0, and inf against inf be NaN."""
+        equal = (self.low & (self.log_a == math.inf)) | (self.high & (self.log_b == math.inf))
+        losses = losses.masked_fill(equal, math.nan)
         none = (self.count == 0) | (self.negatives == 0)
         self.shares.masked_fill_(none, 0)
         parts = (part.masked_fill(none, 0) for part in (losses, slope, of_labels))
