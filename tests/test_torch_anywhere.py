@@ -12,9 +12,13 @@ from test_margin_nonfinite import RULES
 torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
+import lucid.losses  # noqa: E402
 import lucid.torch as lt  # noqa: E402
 from lucid import Labels  # noqa: E402
 from lucid.torch import eager, functions, pairs, solving  # noqa: E402
+
+#: The largest weight.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @pytest.fixture
@@ -62,7 +66,53 @@ class TestAnywhere:
             expected = case.solve(given.x, target, reduction, **extra)
             assert_same(solve(case, given.x, target, reduction, **extra), expected, dtype)
 
-    @pytest.mark.parametrize("bad", [-1.0, np.inf, np.nan, 1e39])
+    @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_rows_that_all_weigh_nothing_have_the_kernels_result(self, case, reduction):
+        given = batch()
+        nothing = np.zeros(len(given.x))
+        expected = case.solve(given.x, given.target, reduction, sample_weight=nothing)
+        found = solve(case, given.x, given.target, reduction, sample_weight=nothing)
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert not found[1].any()
+
+    @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_no_rows_have_the_kernels_result(self, case, reduction):
+        x, none = np.zeros((0, 7), np.float32), Labels.from_lists([], 7)
+        expected = case.solve(x, none, reduction)
+        np.testing.assert_array_equal(solve(case, x, none, reduction)[0], expected[0])
+
+    @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_the_score_of_an_unknown_class_is_in_nothing(self, case, score):
+        labels = Labels.from_lists([[1, 2]], 7).with_unknown([[0]])
+        x = batch("float32").x[:1].copy()
+        x[0, 0] = score
+        assert_same(solve(case, x, labels), case.solve(x, labels, "none"), "float32")
+
+    @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("target", [[[1, 0, 0]], [[0.5, 0, 0]], Labels.from_lists([[0]], 3)])
+    def test_an_infinite_term_times_a_weight_of_0_is_the_kernels(self, target, score):
+        x, weight = np.array([[score, 0, 1]], np.float32), np.array([0.0, 1, 2])
+        expected = lucid.losses.multilabel_soft_margin_loss(x, target, weight)
+        leaf = torch.tensor(x, requires_grad=True)
+        loss = lt.multilabel_soft_margin_loss(leaf, target, torch.tensor(weight))
+        loss.backward()
+        np.testing.assert_allclose(loss.detach(), expected[0], rtol=1e-6)
+        np.testing.assert_allclose(leaf.grad, expected[1], rtol=1e-6)
+
+    def test_numbers_without_an_axis_are_for_all_classes(self):
+        x, target = torch.randn(2, 3), torch.tensor([[0], [1]])
+        margin = torch.tensor(0.5, dtype=torch.float64)
+        expected = lt.multilabel_margin_loss(x, target, margin=0.5)
+        assert lt.multilabel_margin_loss(x, target, margin=margin) == expected
+        expected = lt.multilabel_soft_margin_loss(x, target == torch.arange(3), 2.5 * torch.ones(3))
+        for weight in (2.5, 5 * margin):
+            found = lt.multilabel_soft_margin_loss(x, target == torch.arange(3), weight)
+            torch.testing.assert_close(found, expected)
+
+    @pytest.mark.parametrize("bad", [-1.0, np.inf, np.nan, 1e39, np.nextafter(LARGEST, np.inf)])
     @pytest.mark.parametrize("name", ["weight", "sample_weight"])
     def test_weights_are_those_of_the_kernels(self, name, bad):
         x, target = torch.zeros(3, 3), torch.tensor([[0], [1], [2]])
@@ -88,6 +138,18 @@ class TestAnywhere:
             np.testing.assert_allclose(found, loss, rtol=1e-5)
             if not np.isinf(loss):
                 np.testing.assert_allclose(found_gradient, gradient, rtol=1e-5, atol=1e-7)
+
+    @pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_a_pair_of_infinities_beside_other_pairs_is_the_kernels(self, case, infinite):
+        x = batch("float32").x[:1].copy()
+        x[0, [1, 5]] = infinite
+        target = [[1, 2]]
+        if case.loss.name == "multilabel_soft_margin_loss":  # which takes indices for numbers
+            target = Labels.from_lists(target, 7)
+        with np.errstate(all="ignore"):
+            expected = case.solve(x, target, "none")
+        np.testing.assert_allclose(solve(case, x, target)[0], expected[0], rtol=1e-5)
 
     @pytest.mark.parametrize(
         "target",

@@ -106,6 +106,26 @@ def test_what_is_exchanged_does_not_grow_with_the_classes(found, world):
         assert sizes["squares"] == [shapes, 4 * labels, 8 * labels, rows]
 
 
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("of_first", [0.0, 2.0])
+@pytest.mark.parametrize("name", ["multilabel_margin_loss", "warp_loss"])
+def test_a_row_that_weighs_nothing_has_the_whole_ones_gradient(name, of_first, reduction):
+    results = []
+    for prefix in ("", "sharded_"):
+        x = torch.tensor([[0.0, 1, 2], [torch.nan, 0, 0]], requires_grad=True)
+        weights = torch.tensor([of_first, 0])
+        options = {"reduction": reduction, "sample_weight": weights}
+        loss = getattr(lt, prefix + name)(x, [[0], [1]], **options)
+        loss.sum().backward()
+        results.append((loss.detach(), x.grad))
+    assert not results[0][1][1].any()
+    torch.testing.assert_close(*results, equal_nan=True)
+
+
+def test_the_mean_over_no_rows_is_nan():
+    assert lt.sharded_multilabel_margin_loss(torch.zeros(0, 3), []).isnan()
+
+
 @pytest.mark.parametrize("world", WORLDS)
 def test_mistakes_are_errors_in_every_process(found, world):
     for of in found[world]:

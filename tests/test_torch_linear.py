@@ -162,6 +162,67 @@ def test_a_nan_is_not_dropped():
 
 
 @pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_a_nan_of_a_negative_is_the_two_steps(loss, reduction):
+    def result(function):
+        input, weight, bias = (part.detach().requires_grad_() for part in layer())
+        with torch.no_grad():
+            weight[20] = torch.nan
+        value = function(input, weight, [[0, 1]] * N, bias, reduction, loss=loss)
+        value.sum().backward()
+        return value.detach(), input.grad, weight.grad, bias.grad
+
+    mine, expected = result(fused), result(two_steps)
+    assert expected[0].isnan().all()
+    torch.testing.assert_close(mine, expected, equal_nan=True)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("of", ["row", "negative"])
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_a_row_that_weighs_nothing_may_be_nan(loss, of):
+    def result(function):
+        input, weight, bias = (part.detach().requires_grad_() for part in layer())
+        with torch.no_grad():
+            if of == "row":
+                input[1] = torch.nan
+            else:  # inf - inf
+                input[1], weight[20] = 1e200 * torch.eye(2, 5).double()[[0, 0]]
+                input[1, 1], weight[20, 1] = 1e200, -1e200
+        sample_weight = torch.tensor([1.0, 0, 1, 1, 2, 1, 1])
+        value = function(input, weight, LABELS, bias, loss=loss, sample_weight=sample_weight)
+        value.backward()
+        return value.detach(), input.grad, bias.grad
+
+    torch.testing.assert_close(result(fused), result(two_steps), equal_nan=True)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_a_layer_may_have_no_features(loss, reduction):
+    input, weight, bias = torch.zeros(N, 0), torch.zeros(C, 0), torch.randn(C, requires_grad=True)
+    values = [f(input, weight, LABELS, bias, reduction, loss=loss) for f in (fused, two_steps)]
+    torch.testing.assert_close(*values)
+    gradients = [torch.autograd.grad(value.sum(), bias) for value in values]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("target", [[1, 2], lt.tensor_labels([[1, 2]], C), torch.tensor([1, 2])])
+def test_one_row_is_the_two_steps(target):
+    input, weight, bias = layer()
+    mine, expected = (f(input[0], weight, target, bias) for f in (fused, two_steps))
+    torch.testing.assert_close(mine, expected)
+
+
+def test_a_margin_without_an_axis_is_for_all_classes():
+    criterion = lt.MultilabelMarginLoss(margin=torch.tensor(0.5))
+    mine, expected = (f(*layer()[:2], LABELS, None, loss=criterion) for f in (fused, two_steps))
+    torch.testing.assert_close(mine, expected)
+
+
+@pytest.mark.usefixtures("way")
 def test_infinite_scores_have_the_two_steps_loss():
     input, weight, bias = layer()
     with torch.no_grad():

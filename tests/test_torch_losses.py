@@ -87,6 +87,26 @@ def test_the_second_derivative_is_that_of_lucids_own(case, transform):
     assert found.abs().max() > 0
 
 
+@pytest.mark.parametrize("odd", ["unknown is NaN", "negatives are -inf"])
+@pytest.mark.parametrize("case", [c for c in CASES if c.smooth], ids=str)
+def test_scores_that_are_in_nothing_do_not_spoil_the_second_derivative(case, odd):
+    labels = Labels.from_lists([[1, 3]], 7).with_unknown([[0]])
+    x = np.array([[0.5, 0.1, 0.2, 0.3, 0.4, -0.3, 0.2]])
+    x[0, [0] if odd == "unknown is NaN" else [2, 4, 5, 6]] = (
+        np.nan if odd == "unknown is NaN" else -np.inf
+    )
+    leaf = lucid.tensor(x, requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        (gradient,) = lucid.grad(case.tensor(leaf, labels, "mean"), [leaf], create_graph=True)
+        (expected,) = lucid.grad((gradient * np.arange(7.0)).sum(), [leaf])
+    scores, v = torch.from_numpy(x).requires_grad_(), torch.arange(7.0, dtype=torch.float64)
+    loss = function_of(case)(scores, labels, **tensors(case.options_for(7)))
+    (gradient,) = torch.autograd.grad(loss, scores, create_graph=True)
+    (found,) = torch.autograd.grad((gradient * v).sum(), scores)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-12)
+    assert found.isfinite().all()
+
+
 @pytest.mark.parametrize("name", ["LSEPLoss", "ZLPRLoss", "BPMLLLoss"])
 def test_the_third_derivative_is_that_of_differences(name):
     x = torch.from_numpy(batch().x[:2, :4]).requires_grad_()

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from losses import LOSSES
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 TARGET = torch.tensor([[0, 3, -1], [2, -1, -1], [-1, -1, -1], [1, 5, 4]])
+TARGET_AS_BOOLS = torch.tensor(lucid.Labels.from_padded(TARGET.numpy(), 6).to_multi_hot())
 #: PyTorch's own compiled loss finds 1.9 (pytorch#141017, #185464).
 PADDED = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 1, -1, -1]]), 0.75
 
@@ -261,6 +263,110 @@ def test_jacobians_are_those_of_plain_autograd(x, outer):
         jacobian(torch.func.grad(lambda x: losses(x).sum()))(x.detach()),
         torch.autograd.functional.hessian(lambda x: losses(x).sum(), x),
     )
+
+
+#: Numbers of NumPy and of Python's that an option may be, for scores (4, 6).
+NUMBERS_AS_OPTIONS = [
+    ("multilabel_margin_loss", {"p": np.int64(2), "margin": np.float32(0.5)}),
+    ("lsep_loss", {"per_label": np.bool_(True)}),
+    ("multilabel_soft_margin_loss", {"weight": 2.5}),
+    ("multilabel_soft_margin_loss", {"weight": np.float32(2.5)}),
+    ("multilabel_soft_margin_loss", {"weight": 3}),
+]
+
+
+@pytest.mark.parametrize("mode", ["grad", "compiled", "create_graph", "meta"])
+@pytest.mark.parametrize(("name", "options"), NUMBERS_AS_OPTIONS, ids=str)
+def test_options_that_are_numbers_are_taken_in_every_mode(x, name, options, mode):
+    def loss(x):
+        return getattr(lt, name)(x, TARGET_AS_BOOLS, **options)
+
+    (expected,) = torch.autograd.grad(loss(x), x)
+    if mode == "grad":
+        assert torch.equal(torch.func.grad(loss)(x.detach()), expected)
+    elif mode == "compiled":
+        one_graph = name == "multilabel_soft_margin_loss"  # the compiler takes np.int64 for arrays
+        compiled = torch.compile(loss, fullgraph=one_graph, backend="aot_eager")
+        assert torch.equal(torch.autograd.grad(compiled(x), x)[0], expected)
+    elif mode == "create_graph":
+        (found,) = torch.autograd.grad(loss(x), x, create_graph=True)
+        assert torch.equal(found, expected)
+        assert torch.autograd.gradgradcheck(loss, x)
+    else:
+        labels = TARGET_AS_BOOLS.to("meta")
+        assert getattr(lt, name)(x.to("meta"), labels, **options).shape == ()
+
+
+ONE_ROW = {
+    "lists": [0, 2],
+    "no labels": [],
+    "indices": np.array([0, 2, -1]),
+    "bools": np.array([True, False, True, False, False, False]),
+    "tensor": torch.tensor([0, 2, -1]),
+    "bool tensor": torch.tensor([True, False, True, False, False, False]),
+    "TensorLabels": lt.tensor_labels([[0, 2]], 6),
+}
+
+
+@pytest.mark.parametrize("mode", ["grad", "compiled", "create_graph", "meta"])
+@pytest.mark.parametrize("form", ONE_ROW)
+@pytest.mark.parametrize("name", [loss.name for loss in LOSSES])
+def test_one_row_is_taken_in_every_mode(name, form, mode):
+    x, target = torch.linspace(-1, 1, 6, dtype=torch.float64, requires_grad=True), ONE_ROW[form]
+    if name == "multilabel_soft_margin_loss":  # which takes indices for numbers
+        target = {"indices": ONE_ROW["bools"], "tensor": ONE_ROW["bool tensor"]}.get(form, target)
+        target = lucid.Labels.from_lists([target], 6) if form in ("lists", "no labels") else target
+
+    def loss(x):
+        return getattr(lt, name)(x, target, sample_weight=0.5)
+
+    value = loss(x)
+    (expected,) = torch.autograd.grad(value, x)
+    if mode == "grad":
+        assert torch.equal(torch.func.grad(loss)(x.detach()), expected)
+    elif mode == "compiled":
+        compiled = torch.compile(loss, backend="eager")(x)
+        assert torch.equal(compiled, value)
+        assert torch.equal(torch.autograd.grad(compiled, x)[0], expected)
+    elif mode == "create_graph":
+        (found,) = torch.autograd.grad(loss(x), x, create_graph=True)
+        assert torch.equal(found, expected)
+    elif not isinstance(target, torch.Tensor | lt.TensorLabels):
+        assert loss(x.to("meta")).shape == ()
+
+
+@pytest.mark.parametrize("mode", ["direct", "grad"])
+@pytest.mark.parametrize(
+    ("shape", "target"),
+    [
+        ((6,), torch.tensor([[0]])),
+        ((6,), [[0]]),
+        ((1, 6), torch.tensor([0])),
+        ((1, 6), [0]),
+    ],
+    ids=str,
+)
+def test_a_target_has_an_axis_of_rows_where_the_scores_have_one(mode, shape, target):
+    loss = MODES[mode](lambda x: lt.lsep_loss(x, target))
+    with pytest.raises(ValueError, match="target must have shape"):
+        loss(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.parametrize(("name", "options"), [
+    ("multilabel_margin_loss", {"p": 2}), ("lsep_loss", {}), ("warp_loss", {}),
+])  # fmt: skip
+def test_rows_that_all_weigh_nothing_have_derivatives_of_0(name, options, batched, order):
+    def loss(x, sample_weight):
+        return getattr(lt, name)(x, TARGET, sample_weight=sample_weight, **options)
+
+    derivative = torch.func.grad(loss) if order == "first" else torch.func.hessian(loss)
+    x, nothing = torch.randn(4, 6), torch.zeros(4)
+    if batched:
+        x, nothing, derivative = x[None], nothing[None], torch.func.vmap(derivative)
+    found = derivative(x, nothing)
+    assert torch.equal(found, torch.zeros_like(found))
 
 
 # In modes.

@@ -39,20 +39,31 @@ def solve(
     options = checked_options(loss, options, x)
     losses, gradient = _rows(loss, x, parts, options, want_gradient)
     scale = _scale(sample_weight, losses)
-    losses = weighted(losses, scale, reduction, len(x))
     if gradient is not None:
-        factors = None if scale is None else scale.unsqueeze(-1)
-        gradient = weighted(gradient, factors, reduction, len(x))
-    return (losses if reduction == "none" else losses.sum()).to(x.dtype), gradient
+        gradient = weighted(gradient, scale, reduction)
+    return reduced(losses, scale, reduction).to(x.dtype), gradient
 
 
-def weighted(values: Tensor, scale: Tensor | None, reduction: str, rows: Any) -> Tensor:
-    """Multiply what belongs to rows by what each of them counts in the result."""
+def reduced(losses: Tensor, scale: Tensor | None, reduction: str) -> Tensor:
+    """Return the losses of rows (N,), of which each counts as its weight, or their sum or mean."""
     if scale is not None:
-        values = torch.where(scale > 0, values * scale.to(values.dtype), 0)
-    if reduction != "mean":
-        return values
-    return values / (rows if scale is None else scale.sum().to(values.dtype))
+        losses = torch.where(scale > 0, losses * scale, 0)
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return losses.sum()
+    return losses.sum() / (losses.shape[0] if scale is None else scale.sum())
+
+
+def weighted(gradient: Tensor, scale: Tensor | None, reduction: str) -> Tensor:
+    """Multiply the gradients of the rows' own losses (N, C) by what these count in the result."""
+    mean = reduction == "mean"
+    if scale is None:
+        return gradient / gradient.shape[0] if mean else gradient
+    scale = scale.to(sum_dtype(gradient)).unsqueeze(-1)
+    factors = (scale / scale.sum() if mean else scale).to(gradient.dtype)
+    # A row of weight 0 has a gradient of 0, also where all weights are, and their mean is NaN.
+    return torch.where(scale > 0, gradient * factors, 0)
 
 
 def curvature(
@@ -86,9 +97,7 @@ def curvature(
     counts, above = ranks.unsorted(ranks.counts()), ranks.unsorted(above)
     result.scatter_add_(1, labels.classes, weights * (counts * of_labels - above))
     result *= (2 / bases)[:, None]
-    scale = _scale(sample_weight, bases)
-    factors = None if scale is None else scale.unsqueeze(-1)
-    return weighted(result, factors, reduction, n).to(x.dtype)
+    return weighted(result, _scale(sample_weight, bases), reduction).to(x.dtype)
 
 
 def _rows(
@@ -110,12 +119,12 @@ def checked_options(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[s
 
     Tensors are checked where they are.
     """
-    tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
+    tensors = {k: value for k, value in options.items() if isinstance(value, Tensor) and value.ndim}
     for name, value in tensors.items():
         wrong = _are_no_weights(value) if name == "weight" else ~value.isfinite()
         if value.shape != x.shape[1:] or wrong.any():
             loss.checked(x.shape[1], {name: constant(name, value)})  # which says what is wrong
-    others = {name: value for name, value in options.items() if name not in tensors}
+    others = {k: constant(k, value) for k, value in options.items() if k not in tensors}
     checked = {**loss.checked(x.shape[1], others), **tensors}
     if isinstance(checked.get("margin"), float):
         check_margin_fits(checked["margin"], str(x.dtype).partition(".")[2])
@@ -128,8 +137,9 @@ def checked_options(loss: Loss, options: Mapping[str, Any], x: Tensor) -> dict[s
 
 
 def _are_no_weights(values: Tensor) -> Tensor:
-    """Return which values are negative, or not finite as float32."""
-    return (values < 0) | ~values.float().isfinite()
+    """Return which values are not from 0 to the largest float32, as kernels ask for."""
+    largest = torch.finfo(torch.float32).max  # which is compared as inf with half precision
+    return ~((values >= 0) & (values <= largest) & values.isfinite())
 
 
 def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
@@ -170,6 +180,7 @@ class _Exponential:
         everything = slice(0, classes)
         self.of_labels = -x.gather(1, rows.labels.classes).to(sum_dtype(x))
         self.of_labels.masked_fill_(~rows.labels.there, -math.inf)
+        self.high = (rows.labels.there & (self.of_labels == -math.inf)).any(1, keepdim=True)
         self.log_a, self.label_shares = _log_sum_exp(self.of_labels.clone())
         negatives = x.new_empty(n, classes + 1)
         negatives[:, :-1] = x
@@ -204,8 +215,9 @@ class _Exponential:
     def _pairs_only(
         self, losses: Tensor, slope: Tensor, of_labels: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Let a row without a pair have loss and gradient 0, and -inf against -inf be NaN."""
-        losses = losses.masked_fill(self.low & (self.log_a == math.inf), math.nan)
+        """Let a row without a pair have loss and gradient 0, and inf against inf be NaN."""
+        equal = (self.low & (self.log_a == math.inf)) | (self.high & (self.log_b == math.inf))
+        losses = losses.masked_fill(equal, math.nan)
         none = (self.count == 0) | (self.negatives == 0)
         self.shares.masked_fill_(none, 0)
         parts = (part.masked_fill(none, 0) for part in (losses, slope, of_labels))
@@ -254,18 +266,20 @@ def _soft_margin(
         rows = Rows.read(parts, (x.shape[0], x.shape[1]))
         y = _indicator(x, rows.labels)
         known = _indicator(x, rows.unknown) == 0 if rows.unknown else torch.ones_like(y) > 0
-    factor = known.to(sum_dtype(x)) / known.sum(1, keepdim=True).clamp(min=1)
+    factor = 1 / known.sum(1, keepdim=True).clamp(min=1).to(sum_dtype(x))
     if weight is not None:
         factor = factor * weight.to(factor)
     factor = factor.to(x.dtype)
-    yes, no = factor * y, factor * (1 - y)
-    # What counts 0 is left out, and not multiplied: it may be infinite.
-    terms = (yes * _softplus(-x)).masked_fill_(yes == 0, 0)
+    no = 1 - y
+    # What a target leaves out, or does not know, is not multiplied by 0: it may be infinite. What a
+    # weight leaves out is, as in the kernels, and in PyTorch's own loss.
+    terms = (y * _softplus(-x)).masked_fill_(y == 0, 0)
     terms += (no * _softplus(x)).masked_fill_(no == 0, 0)
-    losses = terms.sum(1, dtype=sum_dtype(x))
+    losses = terms.mul_(factor).masked_fill_(~known, 0).sum(1, dtype=sum_dtype(x))
     if not want_gradient:
         return losses, None
-    gradient = no.mul_(x.sigmoid()).sub_(yes.mul_((-x).sigmoid()))
+    gradient = no.mul_(x.sigmoid()).sub_(y.mul_((-x).sigmoid()))
+    gradient = gradient.mul_(factor).masked_fill_(~known, 0)
     return losses, gradient.masked_fill_(losses.isnan()[:, None], math.nan)
 
 

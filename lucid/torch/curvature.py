@@ -30,7 +30,7 @@ def lsep(v: Tensor, x: Tensor, parts: Parts, *, per_label: bool) -> Tensor:
     b, log_b = _shares(x, places.negatives)
     if per_label:
         weights = places.times / _total(places.times).clamp(min=1)
-        s = torch.sigmoid(log_b - x)
+        s = torch.sigmoid(log_b - torch.where(places.times > 0, x, 0))
         ds = weights * s * (1 - s) * (_dot(b, v) - v)
         return b * _total(ds) - ds + _spread(b, v) * _total(weights * s)
     a, log_a = _shares(-x, places.times)

@@ -22,6 +22,7 @@ from lucid.torch.exchange import solved_fast
 from lucid.torch.operators import Curvature, Operators
 from lucid.torch.solving import HALVES
 from lucid.torch.targets import parts_of
+from lucid.torch.versions import untraced
 
 P = ParamSpec("P")
 
@@ -58,10 +59,10 @@ def of_torch(
             x = x.float()  # so that its gradient is rounded once
         rows = x.unsqueeze(0) if x.ndim == 1 else x
         if sample_weight is not None:
-            sample_weight = _constant("sample_weight", sample_weight, x)
+            sample_weight = _constant("sample_weight", sample_weight, x, None)
             sample_weight = sample_weight.reshape(1) if x.ndim == 1 else sample_weight
-        options = {name: _constant(name, value, x) for name, value in options.items()}
-        parts = parts_of(loss, target, rows)  # by itself, for here a graph may end
+        options = {k: _constant(k, value, x, loss.defaults[k]) for k, value in options.items()}
+        parts = parts_of(loss, target, x)  # by itself, for here a graph may end
         value: Tensor = operators.value(
             rows, *parts, sample_weight, reduction, *operators.flat(options)
         )
@@ -86,17 +87,29 @@ def of_torch(
     return function_like(arrays, call, docs.for_torch(arrays, example), "torch.Tensor")
 
 
-def _constant(name: str, value: Any, x: Tensor) -> Any:
-    """Return an option as operators take it: numbers for classes or rows as a tensor."""
+def _constant(name: str, value: Any, x: Tensor, default: Any) -> Any:
+    """Return an option as operators take it: numbers for classes or rows as a tensor.
+
+    Where there is none by default, that is what a single number is, too.
+    """
     if isinstance(value, Tensor):
         if value.requires_grad and torch.is_grad_enabled():
             raise ValueError(
                 f"{name} must not require a gradient, which would be lost: detach() it"
             )
         return value
-    if isinstance(value, (bool, int, float, str)) or value is None:
+    if value is None or isinstance(value, str):
         return value
+    if default is not None and isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(default, int):
+        return _python_number(value)
     return torch.as_tensor(np.asarray(value), device=x.device)
+
+
+@untraced("an option that is a number of NumPy's cannot be traced: it takes one of Python's")
+def _python_number(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic | np.ndarray) and not value.ndim else value
 
 
 multilabel_margin_loss = of_torch(

@@ -127,9 +127,11 @@ def linear_multilabel_margin_loss(
     asked = Asked.of(name, options)
     rows = input.unsqueeze(0) if input.ndim == 1 else input
     n, classes = len(rows), len(weight)
-    scores = rows.detach()[:, :1].expand(n, classes)  # of their shape, on their device
+    scores = rows.detach().new_empty(n, 1).expand(n, classes)  # of their shape, on their device
     of_rows = None if sample_weight is None else _sample_weight(sample_weight, input)
     margins = asked.margin if isinstance(asked.margin, Tensor) else None
+    if margins is not None and margins.ndim == 0:  # one for all
+        margins = margins.expand(classes)
     arguments = (
         *parts_of(MARGIN, target, scores if input.ndim == 2 else scores[0]),
         1.0 if margins is not None else asked.margin,

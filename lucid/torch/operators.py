@@ -171,9 +171,7 @@ class Operators:
 
         def product(v: Tensor) -> Tensor:
             found = formula(v, given.x, given.parts, **options)
-            weight = given.sample_weight
-            scale = None if weight is None else weight.unsqueeze(-1)
-            return weighted(found, scale, given.reduction, given.x.shape[0])
+            return weighted(found, given.sample_weight, given.reduction)
 
         return product
 
@@ -224,9 +222,7 @@ class Operators:
         losses, gradient = self.both(*given, *args[7:])
         losses = losses.reshape(info.batch_size, rows)
         gradient = gradient.reshape(info.batch_size, rows, -1)
-        divisor = _divisor(losses, given, args[6])
-        if divisor is not None:
-            gradient = gradient / divisor.reshape(-1, 1, 1)
+        gradient = _divided(gradient, _divisor(losses, given, args[6]))
         return (_reduced(losses, given, args[6]), gradient), (0, 0)
 
     def _batched_curvature(self, info: Any, in_dims: Any, v: Tensor, *args: Any) -> tuple[Any, Any]:
@@ -236,8 +232,7 @@ class Operators:
         given, rows = _rows_of_all(size, in_dims[1:], args)
         all_v = _in_front(v, in_dims[0], size).flatten(0, 1)
         result = self.curvature(all_v, *given, *args[7:]).reshape(size, rows, -1)
-        divisor = _divisor(result[..., 0], given, args[6])
-        return (result if divisor is None else result / divisor.reshape(-1, 1, 1)), 0
+        return _divided(result, _divisor(result[..., 0], given, args[6])), 0
 
 
 def define(schema: str, solve: Callable[..., Any], fake: Callable[..., Any]) -> Any:
@@ -393,6 +388,13 @@ def _divisor(losses: Tensor, given: Given, reduction: str) -> Tensor | None:
     if given.sample_weight is None:
         return losses.new_full((losses.shape[0],), losses.shape[1])
     return given.sample_weight.reshape(losses.shape).sum(-1).to(losses.dtype)
+
+
+def _divided(gradient: Tensor, divisor: Tensor | None) -> Tensor:
+    """Return the gradients of a batch (B, N, C) over a divisor for each; where all is 0, it is."""
+    if divisor is None:
+        return gradient
+    return gradient / divisor.masked_fill(divisor == 0, 1).reshape(-1, 1, 1)
 
 
 def _reduced(losses: Tensor, given: Given, reduction: str) -> Tensor:

@@ -302,7 +302,8 @@ def solve_pairs(
     if use is None:
         return losses, None
     weights = ranks.unsorted(weights)
-    of_labels = (-asked.p * weights * above * factor).masked_fill_(weights == 0, 0)
+    factor = weights * factor
+    of_labels = (-asked.p * above * factor).masked_fill_(factor == 0, 0)
     return losses, of_labels.to(taus.dtype)
 
 
@@ -335,20 +336,29 @@ def solve_by_kernels(
     if asked.worth_of_count is not None:
         for _, _, g, _ in _by_kernel("margin", taus, there, None, tiles, True):
             of_labels -= g
+        # A NaN among the negatives leaves no count. Weights of 0 leave it out, so that it is said.
+        losses.masked_fill_(of_labels.isnan().any(1), math.nan)
+        of_labels.nan_to_num_(0)
         weights = _weights_by_count(asked.worth_of_count, of_labels.round_()) * there
         of_labels.zero_()
     plain = asked.weight is None and asked.worth_of_count is None
     kernel: Kernel = "squared" if asked.p == 2 else "margin" if plain else "weighted"
     bases = asked.bases(rows, weights, classes)
     factor = (1 / bases if scale is None else scale / bases)[:, None]
+    nothing = factor[:, 0] == 0
     given = None if kernel == "margin" else weights[there]
     for tile, loss, g, x in _by_kernel(kernel, taus, there, given, tiles, use is not None):
         losses += loss
         if use is not None:
             of_labels += g
-            use(tile, x.mul_(factor.to(x.dtype)))
+            x.mul_(factor.to(x.dtype))
+            if not loss[nothing].isfinite().all():
+                x[nothing] = 0  # not 0 times NaN or inf
+            use(tile, x)
     losses /= bases
-    return losses, None if use is None else (of_labels * factor).to(taus.dtype)
+    if use is None:
+        return losses, None
+    return losses, (of_labels * factor).masked_fill_(nothing[:, None], 0).to(taus.dtype)
 
 
 def _by_kernel(

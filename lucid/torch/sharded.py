@@ -17,7 +17,7 @@ from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
 from lucid.losses.problem import Loss
 from lucid.losses.warp import WARP
-from lucid.torch.anywhere import checked_options, weighted
+from lucid.torch.anywhere import checked_options, reduced
 from lucid.torch.eager import transform_levels
 from lucid.torch.pairs import Asked, Rows, Shard, solve_pairs, tiles_of
 from lucid.torch.solving import FLOATS, HALVES, not_floats
@@ -206,8 +206,7 @@ def _sharded(
     if sample_weight is not None:
         checked = as_sample_weight(constant("sample_weight", sample_weight), (n, classes))
         scale = torch.from_numpy(checked).to(losses)
-    losses = weighted(losses, scale, reduction, n)
-    return (losses if reduction == "none" else losses.sum()).to(x.dtype)
+    return reduced(losses, scale, reduction).to(x.dtype)
 
 
 def _divided(x: Tensor, group: Any) -> tuple[slice, int]:
@@ -285,7 +284,8 @@ class _Sharded(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor, _: Any) -> tuple[Tensor, None, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * g[:, None], None, None, None, None, None
+        result = (gradient * g[:, None]).masked_fill_(g[:, None] == 0, 0)  # not 0 times NaN
+        return result, None, None, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> Any:

@@ -185,21 +185,27 @@ def _of_sparse(name: str, target: torch.Tensor) -> Labels:
 
 
 def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
-    """Return a target as operators take it, for scores ``x`` of shape (N, C).
+    """Return a target as operators take it, for scores ``x`` of shape (N, C), or (C,) for one row.
 
     The four tensors of `TensorLabels`; or a dense target, whose form the operator finds out, and
     three times None.
     """
     if isinstance(target, TensorLabels):
         *parts, num_classes = target
-        if num_classes is not None and num_classes != x.shape[1]:
+        if num_classes is not None and num_classes != x.shape[-1]:
             raise ValueError(
                 f"target: labels of {num_classes} classes do not fit scores of shape "
                 f"{tuple(x.shape)}"
             )
         return tuple(parts)
     if isinstance(target, torch.Tensor) and target.layout is torch.strided:
-        return (target.unsqueeze(0) if target.ndim == 1 else target), None, None, None
+        if x.ndim in (1, 2) and target.ndim != x.ndim:
+            wanted = "(K,)" if x.ndim == 1 else "(N, K) with N the rows of x"
+            raise ValueError(
+                f"target must have shape {wanted}: got target {tuple(target.shape)} for x "
+                f"{tuple(x.shape)}"
+            )
+        return (target.unsqueeze(0) if x.ndim == 1 else target), None, None, None
     found: Parts = _tensor_labels_before_graphs(loss, target, tuple(x.shape), x.device)
     return found
 
