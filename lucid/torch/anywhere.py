@@ -79,7 +79,7 @@ def curvature(
     The formula is that of `lucid.losses.curvature.squared_curvature`.
     """
     n, classes = x.shape
-    asked = Asked.of(MARGIN.name, checked_options(MARGIN, options, x))
+    asked = Asked.of(MARGIN, checked_options(MARGIN, options, x))
     rows = Rows.read(parts, (n, classes))
     labels = rows.labels
     weights = asked.weights(labels, x)
@@ -106,7 +106,7 @@ def _rows(
     """Return the loss of each row, in the dtype for sums, and the gradient of each row's own."""
     if loss.hinges:
         rows = Rows.read(parts, (x.shape[0], x.shape[1]))
-        return _pairs(Asked.of(loss.name, options), x, rows, want_gradient)
+        return _pairs(Asked.of(loss, options), x, rows, want_gradient)
     if loss is SOFT_MARGIN:
         return _soft_margin(x, parts, want_gradient, **options)
     exponential = _Exponential(x, Rows.read(parts, (x.shape[0], x.shape[1])), want_gradient)

@@ -120,11 +120,11 @@ def linear_multilabel_margin_loss(
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     dtype = _check_layer(input, weight, bias)
-    name, options = options_of(loss)
+    of, options = options_of(loss)
     if not torch.compiler.is_compiling() and transform_levels():
         scores = torch.nn.functional.linear(input, weight, bias)
-        return CALLS[name](scores, target, reduction, sample_weight, options)
-    asked = Asked.of(name, options)
+        return CALLS[of.name](scores, target, reduction, sample_weight, options)
+    asked = Asked.of(of, options)
     rows = input.unsqueeze(0) if input.ndim == 1 else input
     n, classes = len(rows), len(weight)
     scores = rows.detach().new_empty(n, 1).expand(n, classes)  # of their shape, on their device

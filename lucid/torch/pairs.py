@@ -173,9 +173,11 @@ class Asked(NamedTuple):
     loss: str = MARGIN.name
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any]) -> "Asked":
-        """Return what a loss of this name is asked with these options."""
-        return cls(**options, loss=name)
+    def of(cls, loss: Loss, options: Mapping[str, Any]) -> "Asked":
+        """Return what a loss of hinges is asked with these options."""
+        if loss.worth_of_count is not None and loss.name not in _WORTH_OF_COUNT:
+            raise NotImplementedError(f"{loss.name} has no worth_of_count in PyTorch's operations")
+        return cls(**options, loss=loss.name)
 
     @property
     def worth_of_count(self) -> Callable[[Tensor], Tensor] | None:
@@ -206,17 +208,17 @@ class Asked(NamedTuple):
         return torch.where(base > 0, base, 1)
 
 
-def options_of(loss: Any) -> tuple[str, dict[str, Any]]:
+def options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:
     """Return which loss a module of the margin family is, and its options."""
     if loss is None:
-        return MARGIN.name, dict(MARGIN.defaults)
+        return MARGIN, dict(MARGIN.defaults)
     of = getattr(type(loss), "_loss", None)
     if not (isinstance(of, Loss) and of.hinges):
         raise TypeError(
             "loss must be a MultilabelMarginLoss or WARPLoss, "
             f"got {getattr(loss, '__name__', type(loss).__name__)}"
         )
-    return of.name, {name: getattr(loss, name) for name in of.defaults}
+    return of, {name: getattr(loss, name) for name in of.defaults}
 
 
 class Shard(NamedTuple):

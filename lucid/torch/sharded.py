@@ -199,7 +199,7 @@ def _sharded(
     n = len(x)
     exact = x.float() if x.dtype in HALVES else x
     scores = exact.new_empty(n, 1).expand(n, classes)  # of their shape, on their device
-    asked = Asked.of(loss.name, checked_options(loss, options, scores))
+    asked = Asked.of(loss, checked_options(loss, options, scores))
     parts = parts_of(loss, target, scores)
     losses: Tensor = _Sharded.apply(exact, asked, parts, shard, classes, group)[0]
     scale = None
