@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import lucid
-from lucid import metrics
+from lucid import metrics, nn, optim, training
 from lucid.io import Dataset
 from lucid.labels import Labels
 from lucid.training import Diverged, MostFrequent, Ranker, top_k
@@ -435,3 +435,21 @@ def test_the_baseline_ranks_by_the_number_of_rows():
     baseline = MostFrequent(metrics.propensities(train))
     classes, _ = top_k(baseline(np.zeros((2, 9))).numpy(), 3)
     assert classes.tolist() == [[2, 0, 1]] * 2
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("b", "a"), "class 0 is 'b', but 'a' in the model"),
+        (("a", "c"), "class 1 is 'c', but 'b' in the model"),
+    ],
+)
+def test_classes_of_other_names_are_neither_trained_on_nor_judged_by(names, words):
+    ranker = Ranker(3, 2, class_names=["a", "b"])
+    data = Dataset(np.ones((4, 3), np.float32), Labels.from_lists([[0]] * 4, 2), class_names=names)
+    trainer = training.Trainer(
+        ranker, nn.MultilabelMarginLoss(), optim.SGD(ranker.parameters(), lr=0.1)
+    )
+    for use in (lambda: training.evaluate(ranker, data), lambda: trainer.fit(data, 1)):
+        with pytest.raises(ValueError, match=words):
+            use()

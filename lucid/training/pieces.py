@@ -1,6 +1,7 @@
 """Rows that come piece by piece, because all of them are larger than the memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from typing import Any, Protocol, runtime_checkable
 
 from lucid.io import Dataset
@@ -58,6 +59,19 @@ def pieces_of(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
         if not isinstance(piece, Dataset):
             raise _not_data(f"{type(data).__name__} with {type(piece).__name__}")
         yield piece
+
+
+def check_classes(model: Any, piece: Dataset) -> None:
+    """Refuse rows whose classes have other names than those of the model, or another order."""
+    names = getattr(model, "class_names", None)
+    if names is None or piece.class_names is None or piece.class_names == names:
+        return
+    for place, (found, wanted) in enumerate(zip_longest(piece.class_names, names)):
+        if found != wanted:
+            raise ValueError(
+                "data must have the classes of the model, in their order: class "
+                f"{place} is {found!r}, but {wanted!r} in the model"
+            )
 
 
 def _not_data(found: str) -> TypeError:

@@ -18,7 +18,7 @@ from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History, history_of
-from lucid.training.pieces import Pieces, check_rows, pieces_of
+from lucid.training.pieces import Pieces, check_classes, check_rows, pieces_of
 from lucid.training.place import Place, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
 from lucid.training.step import Listener, Schedule, Step
@@ -190,8 +190,8 @@ class Trainer:
         TypeError
             If `data` are neither, or `epochs` is not an integer.
         ValueError
-            If there is no row, a loss is not finite because the features are not, or `epochs` is
-            negative.
+            If there is no row, a loss is not finite because the features are not, `epochs` is
+            negative, or the classes have other names than those of the model, or another order.
         """
         heard = list(listeners)
         self._stop_asked = False
@@ -231,8 +231,8 @@ class Trainer:
         TypeError
             If `data` are neither, or `epochs` is not an integer.
         ValueError
-            If there is no row, a loss is not finite because the features are not, or `epochs` is
-            negative.
+            If there is no row, a loss is not finite because the features are not, `epochs` is
+            negative, or the classes have other names than those of the model, or another order.
         """
         check_rows(data, "to train on")
         epochs = as_int("epochs", epochs)
@@ -286,6 +286,7 @@ class Trainer:
         place, epoch = self._place, self.epoch
         batches = math.ceil(len(data) / self.batch_size)
         for number, piece in enumerate(pieces_of(data)):
+            check_classes(self.model, piece)
             if number < place.piece:
                 continue
             if epoch == number == place.row == 0 and _begins_linear(self.model):

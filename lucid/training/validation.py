@@ -14,7 +14,7 @@ from lucid.nn import Module
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
 from lucid.training.finite import finite_scores
-from lucid.training.pieces import Pieces, check_rows, pieces_of
+from lucid.training.pieces import Pieces, check_classes, check_rows, pieces_of
 
 #: A metric is the mean over rows of something of the scores and labels of each.
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
@@ -94,7 +94,8 @@ def evaluate(
     Diverged
         If a score is not finite.
     ValueError
-        If there is no row.
+        If there is no row, or both the data and the model have names of classes, and these are
+        others or in another order.
 
     Examples
     --------
@@ -111,7 +112,7 @@ def evaluate(
     rows = 0
     totals: dict[str, float] = {}  # means over rows, times these
     gains: dict[str, list[tuple[float, float]]] = {}  # of PSP@k, with the best that there could be
-    for part in _parts(data):
+    for part in _parts(model, data):
         scores = finite_scores(model, part.features, first_row=rows)
         rows += len(part)
         named = ranking_metrics(part.num_classes) if wanted is None else wanted
@@ -131,9 +132,10 @@ def evaluate(
     return values
 
 
-def _parts(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
+def _parts(model: Module, data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
     """Go through data in parts that are small enough to be scored at once."""
     for piece in pieces_of(data):
+        check_classes(model, piece)
         rows = max(1, min(_ROWS, _SCORES_AT_ONCE // piece.num_classes))
         for start in range(0, len(piece), rows):
             yield piece[start : start + rows]
