@@ -21,14 +21,14 @@ cdef inline bint is_column(int64_t j, Py_ssize_t C) noexcept nogil:
     return <uint64_t>j < <uint64_t>C            # of 64 bits: 2**32 + 3 is not 3, -2 is huge
 
 
-cdef inline bint set_bit(int64_t j, uint64_t* bits) noexcept nogil:
+cdef inline bint set_bit(uint64_t j, uint64_t* bits) noexcept nogil:
     """Set the bit of column j; whether it was not set."""
     cdef uint64_t word = bits[j // WORD], bit = <uint64_t>1 << (j % WORD)
     bits[j // WORD] = word | bit
     return word & bit == 0
 
 
-cdef inline bint is_set(int64_t j, const uint64_t* bits) noexcept nogil:
+cdef inline bint is_set(uint64_t j, const uint64_t* bits) noexcept nogil:
     return bits[j // WORD] >> (j % WORD) & 1
 
 

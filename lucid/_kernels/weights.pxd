@@ -28,7 +28,8 @@ cdef inline bint all_weights(const double* weight, Py_ssize_t m) noexcept nogil:
 
 cdef inline double sum_up(const double* weight, Py_ssize_t m) noexcept nogil:
     """The sum, rounded once."""
-    cdef Sum total, lane[LANES]         # for no sum to wait for the one before
+    cdef Sum total
+    cdef Sum lane[LANES]                # for no sum to wait for the one before
     cdef Py_ssize_t n, k
     for k in range(LANES):
         lane[k].hi, lane[k].lo = 0, 0
