@@ -22,12 +22,16 @@ from lucid.losses.options import check_margin_fits
 from lucid.losses.pairs import BASES, KERNELS, Kernel, bases
 from lucid.losses.problem import Loss
 from lucid.losses.solving import Problem, Terms, call
+from lucid.losses.tiles import Solve, share_out, tiles
 
 Array = npt.NDArray[Any]
 
 
 #: Tiles are not made narrower than so many classes.
 _NARROWEST = 4096
+
+#: So many logits of a tile, and their gradient, stay in a cache until they are used up.
+_NEAR = 1 << 18
 
 
 class Gradients(NamedTuple):
@@ -76,7 +80,7 @@ def linear_loss_of(
     )
     losses = np.zeros(n)
     scales = np.broadcast_to(np.asarray(scale, np.float64), n)
-    width = min(c, max(_NARROWEST, chunk // max(n, 1)))
+    width = min(c, max(_NARROWEST, min(chunk, _NEAR) // max(n, 1)))
     step = max(1, chunk // width)
     asked = Asked(loss, options)
     for start in range(0, n, step):
@@ -174,7 +178,9 @@ def _solve_at_once(
     losses, g = solve(problem, wanted)
     if g is not None:
         scale_rows(g, scale)
-        _add_tile(x, weight, slice(0, len(weight)), g, gradients)
+        _add_to_layer(x, slice(0, len(weight)), g, gradients)
+        if gradients.features is not None:
+            gradients.features[...] += of_features(g, weight)
     return np.asarray(losses)
 
 
@@ -185,20 +191,18 @@ def scale_rows(g: Array, scale: Array) -> None:
         g[nothing] = 0
 
 
-def _add_tile(x: Any, weight: Array, tile: slice, g: Array, gradients: Gradients) -> None:
-    """Add what the gradient ``g`` of a tile's logits makes of features and layer."""
+def _add_to_layer(x: Any, tile: slice, g: Array, gradients: Gradients) -> None:
+    """Add what the gradient ``g`` of a tile's logits makes of the layer."""
     if gradients.weight is not None:
         add_transposed_times(g, x, out=gradients.weight[tile])
     if gradients.bias is not None:
         gradients.bias[tile] += pairwise_sum(g, axis=0)
-    if gradients.features is not None:
-        # g @ weight; in this order OpenBLAS's threads wait less for each other.
-        gradients.features[...] += (weight[tile].T @ g.T).T
 
 
-def tiles(num_classes: int, width: int) -> list[slice]:
-    """Cut the classes into tiles."""
-    return [slice(c, min(c + width, num_classes)) for c in range(0, num_classes, width)]
+def of_features(g: Array, weight: Array) -> Array:
+    """Return what the gradient ``g`` of a tile's logits makes of the features."""
+    product: Array = (weight.T @ g.T).T  # in this order OpenBLAS's threads wait less
+    return product
 
 
 class Rows:
@@ -260,13 +264,9 @@ class Rows:
                 losses[row] = _solve_at_once(*part, scale[row], into)
         return losses
 
-    def _tiles(
-        self, width: int, kernel: Kernel, weights: Array | None, wanted: bool
-    ) -> Iterator[tuple[slice, Array, Array | None]]:
-        """Go through the tiles: the sums over their pairs, and their gradients."""
-        buffer = self.buffer(width)
-        for tile in tiles(len(self.weight), width):
-            yield tile, *self.solve_tile(tile, kernel, weights, wanted, buffer)
+    def _most_threads(self, width: int) -> int:
+        """Return how many threads may have a tile each, so that all hold no more than a chunk."""
+        return max(1, self.chunk // max(1, len(self.labels) * width))
 
     def buffer(self, width: int) -> Array:
         """Return memory for the logits of a tile."""
@@ -305,19 +305,32 @@ class Rows:
         logits[row[inside], column[inside] - tile.start] = self.low[row[inside]]
 
     def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
-        n, p = self.taus.shape
         wanted = any(g is not None for g in gradients)
         weights = self.weights(width)
         base = bases(self.labels, weights, self.asked.normalize())
-        losses = np.zeros(n)
-        of_labels = np.zeros((n, p), self.taus.dtype)
-        for tile, loss, g in self._tiles(width, self.asked.kernel(), weights, wanted):
-            losses += loss
-            if g is not None:
+        losses, of_labels = np.zeros(len(self.taus)), np.zeros_like(self.taus)
+        totals = [losses, of_labels]
+        if gradients.features is not None:
+            totals.append(gradients.features)
+
+        def worker() -> Solve:
+            buffer = self.buffer(width)
+
+            def solve(tile: slice) -> list[Array]:
+                loss, g = self.solve_tile(tile, self.asked.kernel(), weights, wanted, buffer)
+                if g is None:
+                    return [loss, np.zeros_like(self.taus)]
                 m = tile.stop - tile.start
                 scale_rows(g, scale / base)
-                of_labels += g[:, m:]
-                _add_tile(self.x, self.weight, tile, g[:, :m], gradients)
+                parts = [loss, g[:, m:]]
+                _add_to_layer(self.x, tile, g[:, :m], gradients)
+                if gradients.features is not None:
+                    parts.append(of_features(g[:, :m], self.weight[tile]))
+                return parts
+
+            return solve
+
+        share_out(tiles(len(self.weight), width), totals, worker, self._most_threads(width))
         if wanted:
             self._add_labels(of_labels, gradients)
         return losses / base
@@ -331,9 +344,18 @@ class Rows:
         if worth_of_count is None:
             return self.asked.weights(self.labels)
         counts = np.zeros(self.taus.shape)
-        for tile, _, g in self._tiles(width, "margin", None, True):
-            assert g is not None
-            counts -= g[:, tile.stop - tile.start :]
+
+        def worker() -> Solve:
+            buffer = self.buffer(width)
+
+            def count(tile: slice) -> list[Array]:
+                _, g = self.solve_tile(tile, "margin", None, True, buffer)
+                assert g is not None
+                return [-g[:, tile.stop - tile.start :]]
+
+            return count
+
+        share_out(tiles(len(self.weight), width), [counts], worker, self._most_threads(width))
         # A NaN is in the pairs of a tile: with any weight, that tile's loss tells.
         n = np.nan_to_num(counts[self.row, self.place], nan=1).astype(np.int64)
         weights: Array = worth_of_count(len(self.weight))[n] / np.maximum(n, 1)

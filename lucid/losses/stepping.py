@@ -11,9 +11,7 @@ what the tiles bring to the gradient of the features is added up in the order of
 it does not depend on which thread was faster.
 """
 
-from collections.abc import Iterator, Mapping
-from contextvars import copy_context
-from threading import Lock, Thread
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,15 +25,14 @@ from lucid.losses.fused import (
     Rows,
     Wanted,
     linear_loss_of,
+    of_features,
     scale_rows,
-    tiles,
     without_full_rows,
 )
 from lucid.losses.options import check_margin_fits
 from lucid.losses.pairs import bases
 from lucid.losses.problem import Loss
-from lucid.system import threads
-from lucid.system.blas import one_thread_each
+from lucid.losses.tiles import Solve, share_out, tiles
 
 Array = npt.NDArray[Any]
 
@@ -128,20 +125,17 @@ class _Tiles:
 
     def solve(self) -> Array:
         """Go through all tiles, and return the loss of each row."""
-        all_tiles = tiles(len(self.rows.weight), self.width)
-        with one_thread_each() as several:
-            _share_out(
-                self, all_tiles, min(threads.get_num_threads(), len(all_tiles)) if several else 1
-            )
+        totals = [self.losses, self.of_labels]
+        if self.of_features is not None:
+            totals.append(self.of_features)
+        share_out(tiles(len(self.rows.weight), self.width), totals, self._worker)
         self._step_labels()
         return self.losses / self.base
 
-    def work(self, numbered: Iterator[tuple[int, slice]], in_order: "_InOrder") -> None:
-        """Go through tiles until there are none left: the work of a thread."""
+    def _worker(self) -> Solve:
         buffer = self.rows.buffer(self.width)
         of_weight = np.empty((self.width, self.rows.weight.shape[1]), self.rows.weight.dtype)
-        for number, tile in numbered:
-            in_order.add(number, self._solve_tile(tile, buffer, of_weight))
+        return lambda tile: self._solve_tile(tile, buffer, of_weight)
 
     def _solve_tile(self, tile: slice, buffer: Array, of_weight: Array) -> list[Array]:
         rows, m = self.rows, tile.stop - tile.start
@@ -151,7 +145,7 @@ class _Tiles:
         parts = [loss, g[:, m:].copy()]
         g = g[:, :m]
         if self.of_features is not None:  # of the weight as it is before its step
-            parts.append((rows.weight[tile].T @ g.T).T)
+            parts.append(of_features(g, rows.weight[tile]))
         transposed_times(g, rows.x, of_weight[:m])
         of_bias = pairwise_sum(g, axis=0)
         first, last = np.searchsorted(rows.classes, [tile.start, tile.stop])
@@ -172,63 +166,3 @@ class _Tiles:
                 self.of_features += g @ rows.weight[classes]
         if rows.classes.size:
             self.step(rows.classes, self.waiting, self.waiting_bias)
-
-
-class _InOrder:
-    """Adds up what tiles bring, in their order, whichever comes first."""
-
-    def __init__(self, totals: list[Array]) -> None:
-        self._totals = totals
-        self._early: dict[int, list[Array]] = {}
-        self._next = 0
-        self._lock = Lock()
-
-    def add(self, number: int, parts: list[Array]) -> None:
-        with self._lock:
-            self._early[number] = parts
-            while self._next in self._early:
-                for total, part in zip(self._totals, self._early.pop(self._next), strict=True):
-                    total += part
-                self._next += 1
-
-
-class _Numbered:
-    """Numbered tiles that several threads take from, one at a time; none after an error."""
-
-    def __init__(self, all_tiles: list[slice]) -> None:
-        self._left = iter(enumerate(all_tiles))
-        self._lock = Lock()
-        self.error: BaseException | None = None
-
-    def __iter__(self) -> "_Numbered":
-        return self
-
-    def __next__(self) -> tuple[int, slice]:
-        with self._lock:
-            if self.error is not None:
-                raise StopIteration
-            return next(self._left)
-
-
-def _share_out(work: _Tiles, all_tiles: list[slice], num_threads: int) -> None:
-    """Have threads go through the tiles; NumPy and the kernels let them run side by side."""
-    totals = [work.losses, work.of_labels]
-    if work.of_features is not None:
-        totals.append(work.of_features)
-    numbered, in_order = _Numbered(all_tiles), _InOrder(totals)
-
-    def run() -> None:
-        try:
-            with threads.using(1):
-                work.work(numbered, in_order)
-        except BaseException as error:
-            numbered.error = error
-
-    helpers = [Thread(target=copy_context().run, args=(run,)) for _ in range(num_threads - 1)]
-    for helper in helpers:
-        helper.start()
-    run()
-    for helper in helpers:
-        helper.join()
-    if numbered.error is not None:
-        raise numbered.error
