@@ -263,7 +263,7 @@ def linear_multilabel_margin_step(
     *,
     loss: Module | None = None,
     sample_weight: Any = None,
-    chunk: SupportsIndex = 1 << 18,
+    chunk: SupportsIndex = 1 << 19,
 ) -> Tensor:
     r"""Compute a margin loss of a linear layer, and take the optimiser's step of this layer.
 
@@ -298,7 +298,7 @@ def linear_multilabel_margin_step(
         The loss, with its options; its own `reduction` has no say.
     sample_weight : Tensor or array_like, optional
         A weight for each row, shape ``(N,)``, not negative.
-    chunk : int, default 2**18
+    chunk : int, default 2**19
         How many numbers a part of the layer may have: scores of all rows, or elements of the
         weight. A few such parts should fit the cache of a core. It has at least 64 classes.
 
