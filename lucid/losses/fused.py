@@ -5,8 +5,8 @@ of a million classes take 256 MB each in float32. But what pairs a row's classes
 its thresholds alone, and these on the logits of its few labels, which are computed first. With
 these beside it, a tile of classes is a loss of its own: the row's loss is the sum over tiles, and
 a tile's gradient is used up at once, in those of the features and of the layer. So each part of
-the weight is read once for all rows, and a buffer of as many scores as the caller allows serves
-all tiles.
+the weight is read once for all rows. Threads share out the tiles, and each has a buffer for one,
+which stays in the cache of its core; together they hold no more scores than the caller allows.
 """
 
 from collections.abc import Iterator, Mapping

@@ -181,9 +181,9 @@ def linear_multilabel_margin_loss(
     sample_weight : Tensor or array_like, optional
         A weight for each row, shape ``(N,)``, not negative.
     chunk : int, default 2**22
-        How many scores may be held at once: those of all rows and as many classes as fit, but at
-        least of one row and 4,096 classes. In float32 that many scores and their gradient take
-        ``8 * chunk`` bytes: 32 MiB by default. The labels of the rows come on top.
+        How many scores may be held at once, by all threads together, but at least those of one row
+        and 4,096 classes. In float32 that many scores and their gradient take ``8 * chunk`` bytes:
+        32 MiB by default. The labels of the rows come on top.
 
     Returns
     -------
