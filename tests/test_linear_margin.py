@@ -101,6 +101,29 @@ def test_classes_are_worked_on_in_blocks_without_a_trace(features, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("loss", [nn.MultilabelMarginLoss(), nn.WARPLoss()])
+@pytest.mark.parametrize("features", [FEATURES, sparse.csr_array(FEATURES)], ids=["dense", "csr"])
+def test_threads_that_share_out_the_tiles_give_the_same_bits(features, loss, monkeypatch):
+    monkeypatch.setattr(fused, "_NEAR", 6 * N)
+    monkeypatch.setattr(fused, "_NARROWEST", 1)
+    shared = []
+    share_out = fused.share_out
+
+    def spy(tiles, totals, worker, most_threads):
+        shared.append(min(len(tiles), most_threads))
+        share_out(tiles, totals, worker, most_threads)
+
+    monkeypatch.setattr(fused, "share_out", spy)
+    found = []
+    for threads in 1, 2, 5:
+        lucid.set_num_threads(threads)
+        found.append(loss_and_gradients(F.linear_multilabel_margin_loss, features, BIAS, loss=loss))
+    for other in found[1:]:
+        for a, b in zip(other, found[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert min(shared) > 1
+
+
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_one_row_without_a_batch_axis_gives_a_number(reduction):
     x = lucid.tensor(FEATURES[0], requires_grad=True)
