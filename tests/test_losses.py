@@ -916,6 +916,13 @@ def test_rows_of_weight_zero_alone_have_no_gradient_through_the_fused_layer():
     assert (weight.grad.numpy() == 0).all()
 
 
+def test_rows_of_weight_zero_alone_have_second_derivatives_of_0_and_no_warning():
+    x = lucid.tensor([[1.0, 0.5, 0.0], [0.0, 0.2, 1.0]], requires_grad=True)
+    loss = F.multilabel_margin_loss(x, [[0], [2, 1]], p=2, sample_weight=[0, 0])
+    (slope,) = lucid.grad(loss, x, create_graph=True)
+    assert (lucid.grad((slope * slope).sum(), x)[0].numpy() == 0).all()
+
+
 def test_the_fused_layer_takes_a_loss_and_not_its_class():
     x, weight = np.ones((1, 2)), np.ones((3, 2))
     with pytest.raises(

@@ -265,6 +265,8 @@ def test_jacobians_are_those_of_plain_autograd(x, outer):
     )
 
 
+OLD_COMPILER = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 5)
+
 #: Numbers of NumPy and of Python's that an option may be, for scores (4, 6).
 NUMBERS_AS_OPTIONS = [
     ("multilabel_margin_loss", {"p": np.int64(2), "margin": np.float32(0.5)}),
@@ -285,6 +287,8 @@ def test_options_that_are_numbers_are_taken_in_every_mode(x, name, options, mode
     if mode == "grad":
         assert torch.equal(torch.func.grad(loss)(x.detach()), expected)
     elif mode == "compiled":
+        if {type(each) for each in options.values()} == {np.bool_} and OLD_COMPILER:
+            pytest.skip("the compiler of PyTorch 2.4 takes no np.bool_")
         one_graph = name == "multilabel_soft_margin_loss"  # the compiler takes np.int64 for arrays
         compiled = torch.compile(loss, fullgraph=one_graph, backend="aot_eager")
         assert torch.equal(torch.autograd.grad(compiled(x), x)[0], expected)

@@ -48,7 +48,8 @@ cdef class Problem:
         if self.scale is None:
             return float(np.divide(1.0, self.divisor))
         # A row of weight 0 has a gradient of 0, also where all weights are, and their mean is nan.
-        return np.where(self.scale == 0, 0, self.scale / self.divisor)[:, np.newaxis]
+        counted = self.scale != 0
+        return np.divide(self.scale, self.divisor, np.zeros_like(self.scale), where=counted)[:, np.newaxis]
 
 
 cdef class Terms:
