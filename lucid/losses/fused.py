@@ -9,7 +9,7 @@ the weight is read once for all rows. Threads share out the tiles, and each has 
 which stays in the cache of its core; together they hold no more scores than the caller allows.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -264,9 +264,20 @@ class Rows:
                 losses[row] = _solve_at_once(*part, scale[row], into)
         return losses
 
-    def _most_threads(self, width: int) -> int:
-        """Return how many threads may have a tile each, so that all hold no more than a chunk."""
-        return max(1, self.chunk // max(1, len(self.labels) * width))
+    def _share_out(
+        self, width: int, totals: list[Array], solve: Callable[[slice, Array], list[Array]]
+    ) -> None:
+        """Have threads go through the tiles, of which all together hold no more than a chunk.
+
+        ``solve`` gets a tile, and memory for its logits.
+        """
+
+        def worker() -> Solve:
+            buffer = self.buffer(width)
+            return lambda tile: solve(tile, buffer)
+
+        most_threads = max(1, self.chunk // max(1, len(self.labels) * width))
+        share_out(tiles(len(self.weight), width), totals, worker, most_threads)
 
     def buffer(self, width: int) -> Array:
         """Return memory for the logits of a tile."""
@@ -313,24 +324,19 @@ class Rows:
         if gradients.features is not None:
             totals.append(gradients.features)
 
-        def worker() -> Solve:
-            buffer = self.buffer(width)
+        def solve(tile: slice, buffer: Array) -> list[Array]:
+            loss, g = self.solve_tile(tile, self.asked.kernel(), weights, wanted, buffer)
+            if g is None:
+                return [loss, np.zeros_like(self.taus)]
+            m = tile.stop - tile.start
+            scale_rows(g, scale / base)
+            parts = [loss, g[:, m:]]
+            _add_to_layer(self.x, tile, g[:, :m], gradients)
+            if gradients.features is not None:
+                parts.append(of_features(g[:, :m], self.weight[tile]))
+            return parts
 
-            def solve(tile: slice) -> list[Array]:
-                loss, g = self.solve_tile(tile, self.asked.kernel(), weights, wanted, buffer)
-                if g is None:
-                    return [loss, np.zeros_like(self.taus)]
-                m = tile.stop - tile.start
-                scale_rows(g, scale / base)
-                parts = [loss, g[:, m:]]
-                _add_to_layer(self.x, tile, g[:, :m], gradients)
-                if gradients.features is not None:
-                    parts.append(of_features(g[:, :m], self.weight[tile]))
-                return parts
-
-            return solve
-
-        share_out(tiles(len(self.weight), width), totals, worker, self._most_threads(width))
+        self._share_out(width, totals, solve)
         if wanted:
             self._add_labels(of_labels, gradients)
         return losses / base
@@ -345,17 +351,12 @@ class Rows:
             return self.asked.weights(self.labels)
         counts = np.zeros(self.taus.shape)
 
-        def worker() -> Solve:
-            buffer = self.buffer(width)
+        def count(tile: slice, buffer: Array) -> list[Array]:
+            _, g = self.solve_tile(tile, "margin", None, True, buffer)
+            assert g is not None
+            return [-g[:, tile.stop - tile.start :]]
 
-            def count(tile: slice) -> list[Array]:
-                _, g = self.solve_tile(tile, "margin", None, True, buffer)
-                assert g is not None
-                return [-g[:, tile.stop - tile.start :]]
-
-            return count
-
-        share_out(tiles(len(self.weight), width), [counts], worker, self._most_threads(width))
+        self._share_out(width, [counts], count)
         # A NaN is in the pairs of a tile: with any weight, that tile's loss tells.
         n = np.nan_to_num(counts[self.row, self.place], nan=1).astype(np.int64)
         weights: Array = worth_of_count(len(self.weight))[n] / np.maximum(n, 1)
