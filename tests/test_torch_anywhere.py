@@ -1,4 +1,4 @@
-"""The losses in PyTorch's own operations, as on a GPU: run on the CPU, beside the kernels.
+"""The losses in PyTorch's own operations: on a GPU where there is one, and as on one on the CPU.
 
 Here the function that says where there are kernels says nowhere, so that operators, the compiler
 and transforms are all taken the way that other devices are.
@@ -6,6 +6,7 @@ and transforms are all taken the way that other devices are.
 
 import numpy as np
 import pytest
+from devices import DEVICES, here
 from losses import CASES, batch, large
 from test_margin_nonfinite import RULES
 
@@ -15,18 +16,23 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 import lucid.losses  # noqa: E402
 import lucid.torch as lt  # noqa: E402
 from lucid import Labels  # noqa: E402
-from lucid.torch import eager, functions, pairs, solving  # noqa: E402
+from lucid.losses.exponential import LSEP, ZLPR  # noqa: E402
+from lucid.losses.margin import MARGIN  # noqa: E402
+from lucid.losses.warp import WARP  # noqa: E402
+from lucid.torch import anywhere, eager, functions, pairs, solving  # noqa: E402
 
 #: The largest weight.
 LARGEST = float(np.finfo(np.float32).max)
 
 
-@pytest.fixture
-def no_kernels(monkeypatch):
+@pytest.fixture(params=DEVICES)
+def no_kernels(request, monkeypatch):
     monkeypatch.setattr(functions, "solved_fast", lambda *arguments: None)
     monkeypatch.setattr(eager, "is_plain", lambda x: False)
     monkeypatch.setattr(solving, "has_kernels", lambda x: False)
     monkeypatch.setattr(pairs, "_is_on_cpu", lambda target: False)
+    with torch.device(request.param):
+        yield
 
 
 def options_of(case, classes):
@@ -41,7 +47,7 @@ def solve(case, x, target, reduction="none", **extra):
     extra = {k: torch.as_tensor(v) for k, v in extra.items()}
     loss = function(leaf, target, reduction=reduction, **options_of(case, x.shape[-1]), **extra)
     loss.backward(torch.ones_like(loss))
-    return loss.detach().numpy(), leaf.grad.numpy()
+    return loss.numpy(force=True), leaf.grad.numpy(force=True)
 
 
 def assert_same(found, expected, dtype, ulps=40):
@@ -99,8 +105,8 @@ class TestAnywhere:
         leaf = torch.tensor(x, requires_grad=True)
         loss = lt.multilabel_soft_margin_loss(leaf, target, torch.tensor(weight))
         loss.backward()
-        np.testing.assert_allclose(loss.detach(), expected[0], rtol=1e-6)
-        np.testing.assert_allclose(leaf.grad, expected[1], rtol=1e-6)
+        np.testing.assert_allclose(loss.numpy(force=True), expected[0], rtol=1e-6)
+        np.testing.assert_allclose(leaf.grad.numpy(force=True), expected[1], rtol=1e-6)
 
     def test_numbers_without_an_axis_are_for_all_classes(self):
         x, target = torch.randn(2, 3), torch.tensor([[0], [1]])
@@ -165,6 +171,7 @@ class TestAnywhere:
     )
     def test_targets_of_every_form(self, target):
         x = torch.tensor([[1.0, 0.5, -0.3, 0.2], [0.1, 0.5, 0.3, 0.8]])
+        target = here(target)
         loss = lt.warp_loss(x, target, "none")
         if isinstance(target, torch.Tensor) and target.shape[1] == 3:
             expected = lt.warp_loss(x, [[1], [3, 0, 3]], "none")
@@ -188,7 +195,7 @@ class TestAnywhere:
     )
     def test_bad_labels_are_the_same_errors(self, target, error, message):
         with pytest.raises(error, match=message):
-            lt.multilabel_margin_loss(torch.zeros(2, 4), target)
+            lt.multilabel_margin_loss(torch.zeros(2, 4), here(target))
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
     @pytest.mark.parametrize("case", CASES, ids=str)
@@ -236,24 +243,67 @@ class TestAnywhere:
                 getattr(lt, name)(x, target).backward()
             assert held.most < 12 * x.nbytes, name
 
-    def test_the_gpu_is_waited_for_once_for_labels_and_once_for_a_gradient_of_nobody(self):
-        x, target = torch.randn(8, 50), torch.randint(0, 50, (8, 3))
+    def test_the_gpu_is_waited_for_once_for_labels_and_once_for_whether_scores_are_finite(
+        self, monkeypatch
+    ):
+        read, reads = torch.Tensor.tolist, []
+        monkeypatch.setattr(torch.Tensor, "tolist", lambda x: reads.append(x) or read(x))
+        x, target = torch.randn(8, 50, requires_grad=True), torch.randint(0, 50, (8, 3))
         for name in ("multilabel_margin_loss", "warp_loss", "lsep_loss", "zlpr_loss"):
+            reads.clear()
             with Held() as held:
-                getattr(lt, name)(x, target)
-            assert held.waits <= 1
+                getattr(lt, name)(x, target).backward()
+            assert held.waits == 0
+            assert len(reads) == 2
+
+    def test_a_few_dozen_kernels_are_launched(self):
+        x, target = torch.randn(8, 50), torch.randint(0, 50, (8, 3))
+        parts = (target, None, None, None)
+        for loss in (MARGIN, WARP, LSEP, ZLPR):
+            with Held() as held:
+                anywhere.solve(loss, x, parts, None, "mean", loss.defaults, True)
+            assert 50 < held.launches < 100
+
+    @pytest.mark.parametrize("case", CASES, ids=str)
+    def test_labels_may_be_on_the_cpu_where_scores_are_not(self, case):
+        given = batch("float32")
+        target = lt.tensor_labels(given.target, 7, device="cpu")
+        expected = case.solve(given.x, given.target, "none")
+        assert_same(solve(case, given.x, target), expected, "float32")
+        if case.loss.name != "multilabel_soft_margin_loss":  # which takes indices for numbers
+            padded = torch.tensor(given.target.to_padded(), device="cpu")
+            assert_same(solve(case, given.x, padded), expected, "float32")
+
+    def test_a_model_with_cuda_graphs_is_compiled(self):
+        if torch.get_default_device().type != "cuda":
+            pytest.skip("needs CUDA")
+        target = torch.randint(0, 50, (8, 3))
+
+        def loss(x):
+            return 2 * lt.multilabel_margin_loss(3 * x, target)
+
+        compiled = torch.compile(loss, mode="reduce-overhead", fullgraph=True)
+        for _ in range(4):  # the third replays what the second has recorded
+            x = torch.randn(8, 50, requires_grad=True)
+            compiled(x).backward()
+            expected = torch.autograd.grad(loss(x), x)[0]
+            torch.testing.assert_close(x.grad, expected)
 
 
 class Held(TorchDispatchMode):
-    """How many bytes of new tensors are held at most; and how often a number of one is read."""
+    """How many bytes of new tensors are held at most; how often a number of one is read alone.
+
+    And how many operators are called that are no views of a tensor.
+    """
 
     def __init__(self):
         super().__init__()
-        self.now = self.most = self.waits = 0
+        self.now = self.most = self.waits = self.launches = 0
         self.seen = set()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         self.waits += function is torch.ops.aten._local_scalar_dense.default
+        self.launches += not (function.is_view or "empty" in function.name())
         result = function(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, tuple | list) else (result,):
             if isinstance(tensor, torch.Tensor):

@@ -5,6 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from devices import DEVICES  # noqa: E402
+
 import lucid.torch as lt  # noqa: E402
 from lucid import Labels, nn  # noqa: E402
 from lucid.torch import linear, pairs  # noqa: E402
@@ -24,19 +26,27 @@ LOSSES = [
 ]
 
 
-@pytest.fixture(params=["kernels", "anywhere"])
+@pytest.fixture(params=["kernels", *DEVICES])
 def way(request, monkeypatch):
-    """On the CPU, and as on another device; in tiles of a few classes."""
+    """With kernels, and without them on every device; in tiles of a few classes."""
     monkeypatch.setattr(linear, "_NARROWEST", 3)
-    if request.param == "anywhere":
-        monkeypatch.setattr(linear, "solver_for", lambda x: pairs.solve_pairs)
-        monkeypatch.setattr(pairs, "_is_on_cpu", lambda target: False)
+    if request.param == "kernels":
+        yield
+        return
+    monkeypatch.setattr(linear, "solver_for", lambda x: pairs.solve_pairs)
+    monkeypatch.setattr(pairs, "_is_on_cpu", lambda target: False)
+    with torch.device(request.param):
+        yield
+
+
+def random(*shape, seed=0):
+    """Normal numbers, the same on every device."""
+    numbers = np.random.default_rng([seed, *shape]).standard_normal(shape)
+    return torch.tensor(numbers)
 
 
 def layer(dtype=torch.float64):
-    torch.manual_seed(0)
-    parts = torch.randn(N, D), torch.randn(C, D), torch.randn(C)
-    return [part.to(dtype).requires_grad_() for part in parts]
+    return [random(*shape).to(dtype).requires_grad_() for shape in ((N, D), (C, D), (C,))]
 
 
 def two_steps(input, weight, target, bias, reduction="mean", loss=None, sample_weight=None):
@@ -50,7 +60,7 @@ def found(function, target, dtype=torch.float64, **options):
     """The loss, and the gradients under random weights of its rows."""
     input, weight, bias = layer(dtype)
     loss = function(input, weight, target, bias, **options)
-    loss.backward(torch.randn(loss.shape, generator=torch.Generator().manual_seed(3)).to(dtype))
+    loss.backward(random(*loss.shape, seed=3).to(dtype))
     return loss.detach(), input.grad, weight.grad, bias.grad
 
 
@@ -74,9 +84,12 @@ def test_it_is_lucids_own_in_float32():
     mine = fused(input, weight, LABELS, bias, "none", chunk=20 * N)
     criterion = nn.MultilabelMarginLoss()
     theirs = F.linear_multilabel_margin_loss(
-        input.numpy(), weight.numpy(), bias.numpy(), LABELS, "none", loss=criterion
+        *(part.numpy(force=True) for part in (input, weight, bias)),
+        LABELS,
+        "none",
+        loss=criterion,
     )
-    np.testing.assert_allclose(mine, theirs.detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(mine.numpy(force=True), theirs.detach().numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("wanted", range(3))
@@ -86,7 +99,7 @@ def test_each_input_gets_its_gradient_without_the_others(wanted, reduction):
     inputs = [part.detach().requires_grad_(n == wanted) for n, part in enumerate(layer())]
     input, weight, bias = inputs
     loss = fused(input, weight, LABELS, bias, reduction)
-    loss.backward(torch.randn(loss.shape, generator=torch.Generator().manual_seed(3)).double())
+    loss.backward(random(*loss.shape, seed=3))
     assert torch.equal(inputs[wanted].grad, expected)
     assert sum(part.grad is not None for part in inputs) == 1
 

@@ -17,7 +17,7 @@ from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight, check_margin_fits
 from lucid.losses.problem import Loss
 from lucid.losses.soft_margin import SOFT_MARGIN
-from lucid.torch.pairs import Asked, Padded, Rows, solve_pairs, tiles_of
+from lucid.torch.pairs import Asked, Padded, Rows, factor_of, solve_pairs, tiles_of
 from lucid.torch.ranks import Ranks, from_the_top, sum_dtype, up_to
 from lucid.torch.targets import Parts, array_of, constant
 
@@ -37,9 +37,11 @@ def solve(
     """Return a loss of scores (N, C), float32 or float64, and its gradient if it is wanted."""
     check_reduction(reduction)
     options = checked_options(loss, options, x)
-    losses, gradient = _rows(loss, x, parts, options, want_gradient)
+    alike = reduction == "mean" and sample_weight is None
+    share = 1 / max(len(x), 1) if alike else 1.0
+    losses, gradient = _rows(loss, x, parts, options, share, want_gradient)
     scale = _scale(sample_weight, losses)
-    if gradient is not None:
+    if gradient is not None and scale is not None:
         gradient = weighted(gradient, scale, reduction)
     return reduced(losses, scale, reduction).to(x.dtype), gradient
 
@@ -83,7 +85,6 @@ def curvature(
     rows = Rows.read(parts, (n, classes))
     labels = rows.labels
     weights = asked.weights(labels, x)
-    bases = asked.bases(rows, weights, classes)
     ranks = Ranks(asked.taus(x.gather(1, labels.classes), labels), weights > 0, 2)
     scores = x.new_empty(n, classes + 1)
     scores[:, :-1] = x
@@ -96,20 +97,26 @@ def curvature(
     above = from_the_top(torch.zeros_like(ranks.heights[0]).scatter_add_(1, bins, d)[:, 2:])
     counts, above = ranks.unsorted(ranks.counts()), ranks.unsorted(above)
     result.scatter_add_(1, labels.classes, weights * (counts * of_labels - above))
-    result *= (2 / bases)[:, None]
-    return weighted(result, _scale(sample_weight, bases), reduction).to(x.dtype)
+    result *= factor_of(2, asked.bases(rows, weights))
+    return weighted(result, _scale(sample_weight, weights[:, 0]), reduction).to(x.dtype)
 
 
 def _rows(
-    loss: Loss, x: Tensor, parts: Parts, options: Mapping[str, Any], want_gradient: bool
+    loss: Loss,
+    x: Tensor,
+    parts: Parts,
+    options: Mapping[str, Any],
+    share: float,
+    want_gradient: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the loss of each row, in the dtype for sums, and the gradient of each row's own."""
+    """Return the loss of each row, in the dtype for sums, and the gradient of its share of it."""
     if loss.hinges:
         rows = Rows.read(parts, (x.shape[0], x.shape[1]))
-        return _pairs(Asked.of(loss, options), x, rows, want_gradient)
+        return _pairs(Asked.of(loss, options), x, rows, share, want_gradient)
     if loss is SOFT_MARGIN:
-        return _soft_margin(x, parts, want_gradient, **options)
-    exponential = _Exponential(x, Rows.read(parts, (x.shape[0], x.shape[1])), want_gradient)
+        return _soft_margin(x, parts, share, want_gradient, **options)
+    rows = Rows.read(parts, (x.shape[0], x.shape[1]))
+    exponential = _Exponential(x, rows, share, want_gradient)
     found: tuple[Tensor, Tensor | None] = getattr(exponential, loss.name)(**options)
     return found
 
@@ -150,21 +157,38 @@ def _scale(sample_weight: Tensor | None, losses: Tensor) -> Tensor | None:
     return sample_weight.detach().to(losses)
 
 
-def _pairs(asked: Asked, x: Tensor, rows: Rows, want: bool) -> tuple[Tensor, Tensor | None]:
-    n, classes = x.shape
-    gradient = x.new_empty(n, classes) if want else None
+def _pairs(
+    asked: Asked, x: Tensor, rows: Rows, share: float, want: bool
+) -> tuple[Tensor, Tensor | None]:
+    gradient: Tensor | None = None
 
     def keep(tile: slice, g: Tensor) -> None:
-        assert gradient is not None
+        nonlocal gradient
+        if g.shape == x.shape:
+            gradient = g.contiguous()
+            return
+        if gradient is None:
+            gradient = x.new_empty(x.shape)
         gradient[:, tile] = g
 
     label_scores = x.gather(1, rows.labels.classes)
     tiles, use = tiles_of(x, rows), keep if want else None
-    losses, of_labels = solve_pairs(asked, rows, label_scores, classes, tiles, None, use)
+    finite = _are_finite(x, asked.margin)
+    losses, of_labels = solve_pairs(asked, rows, label_scores, tiles, share, use, finite=finite)
     if gradient is not None and of_labels is not None:
         gradient.scatter_add_(1, rows.labels.classes, of_labels)
-        gradient.masked_fill_(losses.isnan()[:, None], math.nan)
+        if not finite:
+            gradient.masked_fill_(losses.isnan()[:, None], math.nan)
     return losses, gradient
+
+
+def _are_finite(x: Tensor, margin: float | Tensor = 0.0) -> bool:
+    """Return whether all scores and all thresholds are, as they are as a rule."""
+    if x.numel() == 0:
+        return False
+    low, high = torch.stack(x.aminmax()).tolist()
+    far = float(margin.abs().max()) if isinstance(margin, Tensor) else abs(margin)
+    return bool(max(high, -low) + far <= torch.finfo(x.dtype).max)
 
 
 class _Exponential:
@@ -174,19 +198,22 @@ class _Exponential:
     A and B, and the shares of the terms.
     """
 
-    def __init__(self, x: Tensor, rows: Rows, want_gradient: bool) -> None:
-        self.x, self.labels, self.want = x, rows.labels, want_gradient
+    def __init__(self, x: Tensor, rows: Rows, share: float, want_gradient: bool) -> None:
+        self.x, self.labels, self.share, self.want = x, rows.labels, share, want_gradient
         n, classes = x.shape
         everything = slice(0, classes)
         self.of_labels = -x.gather(1, rows.labels.classes).to(sum_dtype(x))
         self.of_labels.masked_fill_(~rows.labels.there, -math.inf)
-        self.high = (rows.labels.there & (self.of_labels == -math.inf)).any(1, keepdim=True)
         self.log_a, self.label_shares = _log_sum_exp(self.of_labels.clone())
         negatives = x.new_empty(n, classes + 1)
         negatives[:, :-1] = x
         rows.hide(negatives, everything)
         hidden = rows.hidden(everything)[:, None]
-        self.low = (negatives == -math.inf).sum(1, keepdim=True) > hidden + 1
+        self.finite = _are_finite(x)
+        if not self.finite:
+            there = rows.labels.there
+            self.high = (there & (self.of_labels == -math.inf)).any(1, keepdim=True)
+            self.low = (negatives == -math.inf).sum(1, keepdim=True) > hidden + 1
         self.log_b, self.shares = _log_sum_exp(negatives)
         self.count = rows.labels.there.sum(1, keepdim=True)
         self.negatives = classes - hidden
@@ -216,8 +243,9 @@ class _Exponential:
         self, losses: Tensor, slope: Tensor, of_labels: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Let a row without a pair have loss and gradient 0, and inf against inf be NaN."""
-        equal = (self.low & (self.log_a == math.inf)) | (self.high & (self.log_b == math.inf))
-        losses = losses.masked_fill(equal, math.nan)
+        if not self.finite:
+            equal = (self.low & (self.log_a == math.inf)) | (self.high & (self.log_b == math.inf))
+            losses = losses.masked_fill(equal, math.nan)
         none = (self.count == 0) | (self.negatives == 0)
         self.shares.masked_fill_(none, 0)
         parts = (part.masked_fill(none, 0) for part in (losses, slope, of_labels))
@@ -229,10 +257,12 @@ class _Exponential:
         losses = losses[:, 0]
         if not self.want:
             return losses, None
-        gradient = self.shares[:, :-1] * slope.to(self.x.dtype)
-        of_labels = (-of_labels).masked_fill_(~self.labels.there, 0).to(self.x.dtype)
+        gradient = self.shares[:, :-1] * (self.share * slope).to(self.x.dtype)
+        of_labels = (-self.share * of_labels).masked_fill_(~self.labels.there, 0).to(self.x.dtype)
         gradient.scatter_add_(1, self.labels.classes, of_labels)
-        return losses, gradient.masked_fill_(losses.isnan()[:, None], math.nan)
+        if not self.finite:
+            gradient.masked_fill_(losses.isnan()[:, None], math.nan)
+        return losses, gradient
 
 
 def _log_sum_exp(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -241,11 +271,12 @@ def _log_sum_exp(x: Tensor) -> tuple[Tensor, Tensor]:
     ``x`` is written over. An empty sum is one of -inf alone, and its terms are 0.
     """
     top = x.amax(1, keepdim=True)
-    shift = top.masked_fill(~top.isfinite(), 0)
+    largest = torch.finfo(x.dtype).max
+    shift = top.clamp(-largest, largest)  # that of nothing, and of infinite terms
     terms = x.sub_(shift).clamp_(max=_LARGE).exp_()
     total = terms.sum(1, keepdim=True, dtype=sum_dtype(x))
     logarithm = (total.log() + shift).masked_fill_(top == math.inf, math.inf)
-    return logarithm, terms.div_(total.masked_fill(total == 0, 1).to(x.dtype))
+    return logarithm, terms.div_(total.clamp(min=1).to(x.dtype))
 
 
 def _softplus(x: Tensor) -> Tensor:
@@ -253,7 +284,7 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 def _soft_margin(
-    x: Tensor, parts: Parts, want_gradient: bool, weight: Tensor | None
+    x: Tensor, parts: Parts, share: float, want_gradient: bool, weight: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     target = parts[0]
     assert target is not None
@@ -279,7 +310,7 @@ def _soft_margin(
     if not want_gradient:
         return losses, None
     gradient = no.mul_(x.sigmoid()).sub_(y.mul_((-x).sigmoid()))
-    gradient = gradient.mul_(factor).masked_fill_(~known, 0)
+    gradient = gradient.mul_(factor * share).masked_fill_(~known, 0)
     return losses, gradient.masked_fill_(losses.isnan()[:, None], math.nan)
 
 

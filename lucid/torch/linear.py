@@ -286,9 +286,8 @@ class _Layer:
             asked,
             self.rows,
             self._label_logits(),
-            len(self.weight),
             self._tiles,
-            scale,
+            1.0 if scale is None else scale,
             self._add_tile if self.wanted else None,
         )
         if of_labels is not None:

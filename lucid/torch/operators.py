@@ -22,7 +22,7 @@ from lucid.losses.problem import Loss
 from lucid.torch.anywhere import weighted
 from lucid.torch.solving import curvature, not_floats, solve
 from lucid.torch.targets import Parts
-from lucid.torch.versions import register_vmap
+from lucid.torch.versions import UNRECORDED, register_vmap
 
 _LIBRARY = torch.library.Library("lucid", "FRAGMENT")  # operators live as long as it does
 
@@ -237,7 +237,7 @@ class Operators:
 
 def define(schema: str, solve: Callable[..., Any], fake: Callable[..., Any]) -> Any:
     """Make an operator: what it does on every device, and what is known without doing it."""
-    _LIBRARY.define(schema)
+    _LIBRARY.define(schema, tags=UNRECORDED)  # a bad label is an error now
     name = schema.partition("(")[0]
     _LIBRARY.impl(name, solve, "CompositeExplicitAutograd")
     torch.library.register_fake(f"lucid::{name}", fake, lib=_LIBRARY)

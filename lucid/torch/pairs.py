@@ -32,32 +32,38 @@ class Padded(NamedTuple):
     """int64 (N, K); 0 where a row has ended."""
     there: Tensor
     """bool (N, K)"""
+    num_classes: int
 
     @classmethod
-    def of(cls, indices: Tensor, indptr: Tensor) -> "Padded":
+    def of(cls, indices: Tensor, indptr: Tensor, num_classes: int) -> "Padded":
         """Fill up rows of a CSR form."""
         lengths = indptr.diff()
         width = max(int(lengths.max()), 1) if len(lengths) else 1
         column = torch.arange(width, device=indptr.device)
         there = column < lengths[:, None]
         if indices.numel() == 0:
-            return cls(torch.zeros_like(there, dtype=torch.int64), there)
+            return cls(torch.zeros_like(there, dtype=torch.int64), there, num_classes)
         place = (indptr[:-1, None] + column).clamp_(max=indices.numel() - 1)
-        return cls(indices[place].masked_fill_(~there, 0), there)
+        return cls(indices[place].masked_fill_(~there, 0), there, num_classes)
+
+    def inside(self, classes: slice) -> Tensor:
+        """Return which are some of these classes, bool (N, K)."""
+        if classes == slice(0, self.num_classes):
+            return self.there
+        return self.there & (self.classes >= classes.start) & (self.classes < classes.stop)
 
     def distinct(self, classes: slice) -> Tensor:
         """Return how many different ones of some classes each row has, (N,)."""
-        inside = self.there & (self.classes >= classes.start) & (self.classes < classes.stop)
-        ascending = self.classes.masked_fill(~inside, -1).sort(1).values
+        ascending = self.classes.masked_fill(~self.inside(classes), -1).sort(1).values
         before = torch.cat([ascending.new_full((len(ascending), 1), -1), ascending[:, :-1]], 1)
         return (ascending != before).sum(1)
 
     def hide(self, x: Tensor, classes: slice) -> None:
         """Write -inf over the scores of these classes; the column after them is written to, too."""
-        end = classes.stop - classes.start
-        column = self.classes - classes.start
-        inside = self.there & (column >= 0) & (column < end)
-        x.scatter_(1, column.masked_fill_(~inside, end), -math.inf)
+        column = (self.classes - classes.start).masked_fill_(
+            ~self.inside(classes), classes.stop - classes.start
+        )
+        x.scatter_(1, column, -math.inf)
 
 
 def _is_on_cpu(target: Tensor) -> bool:
@@ -71,24 +77,27 @@ def _of_padded(target: Tensor, shape: tuple[int, int]) -> Padded | None:
         return None
     if target.numel() == 0:
         none = target.new_zeros(n, 1, dtype=torch.int64)
-        return Padded(none, none > 0)
+        return Padded(none, none > 0, classes)
     target = target.long()
     there = (target == -1).cumsum(1) == 0
-    wrong = (there & ((target < 0) | (target >= classes))).any()
-    if target.shape[1] == classes:  # another form may have got here
-        wrong |= there[:, -1].any() | (target.max() <= 1)
-    width, is_wrong = torch.stack([there.sum(1).max(), wrong.long()]).tolist()
-    if is_wrong:
+    labels = torch.where(there, target, 0)
+    # The device is waited for once.
+    width, lowest, highest, any_highest = torch.stack(
+        [there.any(0).sum(), *labels.aminmax(), target.max()]
+    ).tolist()
+    if lowest < 0 or highest >= classes:
         return None
-    there = there[:, : max(width, 1)]
-    return Padded(target[:, : max(width, 1)].masked_fill(~there, 0), there)
+    if target.shape[1] == classes and (width == classes or any_highest <= 1):
+        return None  # another form may have got here
+    width = max(width, 1)
+    return Padded(labels[:, :width], there[:, :width], classes)
 
 
 def _of_multi_hot(target: Tensor, shape: tuple[int, int]) -> Padded | None:
     if target.dtype != torch.bool or target.shape != shape:
         return None
     ends = target.sum(1).cumsum(0)
-    return Padded.of(target.nonzero()[:, 1], torch.cat([ends.new_zeros(1), ends]))
+    return Padded.of(target.nonzero()[:, 1], torch.cat([ends.new_zeros(1), ends]), shape[1])
 
 
 def _of_csr(indices: Tensor, indptr: Tensor, shape: tuple[int, int]) -> Padded | None:
@@ -98,7 +107,7 @@ def _of_csr(indices: Tensor, indptr: Tensor, shape: tuple[int, int]) -> Padded |
         return None
     wrong = ((indices < 0) | (indices >= classes)).any() | (indptr.diff() < 0).any()
     wrong |= (indptr[0] != 0) | (indptr[-1] != len(indices))
-    return None if wrong else Padded.of(indices, indptr)
+    return None if wrong else Padded.of(indices, indptr, classes)
 
 
 class Rows(NamedTuple):
@@ -139,8 +148,8 @@ class Rows(NamedTuple):
         )[:4]
         unknown = None
         if unknown_indices is not None and unknown_indptr is not None:
-            unknown = Padded.of(unknown_indices, unknown_indptr)
-        return cls(Padded.of(indices, indptr), unknown)
+            unknown = Padded.of(unknown_indices, unknown_indptr, shape[1])
+        return cls(Padded.of(indices, indptr, shape[1]), unknown)
 
     def hide(self, x: Tensor, classes: slice) -> None:
         """Let all but the negatives be in no pair; columns beyond these classes are no class's."""
@@ -154,11 +163,11 @@ class Rows(NamedTuple):
         labels = self.labels.distinct(classes)
         return labels if self.unknown is None else labels + self.unknown.distinct(classes)
 
-    def known(self, classes: int) -> Tensor:
-        """Return the number of known classes of each row, (N,)."""
-        if self.unknown is None:
-            return self.labels.there.new_full((len(self.labels.there),), classes, dtype=torch.int64)
-        return classes - self.unknown.there.sum(1)
+    @property
+    def known(self) -> Tensor | int:
+        """The number of known classes of each row, (N,), or of all rows."""
+        classes = self.labels.num_classes
+        return classes if self.unknown is None else classes - self.unknown.there.sum(1)
 
 
 class Asked(NamedTuple):
@@ -198,14 +207,15 @@ class Asked(NamedTuple):
             return weights
         return weights * self.weight.to(weights)[labels.classes]
 
-    def bases(self, rows: Rows, weights: Tensor, classes: int) -> Tensor:
-        """Return what the sum over the pairs of each row is divided by, (N,)."""
+    def bases(self, rows: Rows, weights: Tensor) -> Tensor | int:
+        """Return what the sum over the pairs of each row is divided by, (N,), or of all rows."""
         if self.normalize is None:
-            return weights.new_ones(len(weights))
-        base = rows.known(classes).to(weights)
+            return 1
+        base = rows.known
         if self.normalize == "pairs":
-            base = weights.sum(1) * (base - rows.labels.distinct(slice(0, classes)))
-        return torch.where(base > 0, base, 1)
+            classes = slice(0, rows.labels.num_classes)
+            base = weights.sum(1) * (base - rows.labels.distinct(classes))
+        return base if isinstance(base, int) else torch.where(base > 0, base, 1).to(weights)
 
 
 def options_of(loss: Any) -> tuple[Loss, dict[str, Any]]:
@@ -261,52 +271,68 @@ def solve_pairs(
     asked: Asked,
     rows: Rows,
     label_scores: Tensor,
-    classes: int,
     tiles: Tiles,
-    scale: Tensor | None,
+    scale: Tensor | float,
     use: Use | None,
+    *,
     shard: Shard | None = None,
+    finite: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Return the loss of each row (N,), and the gradients of its labels (N, K) unless unwanted.
 
     Gradients are those of the sum over rows of scale * loss; the gradient of the negatives is given
     to ``use``, a tile at a time. Where ``tiles`` has a ``shard`` of the classes, the sums over
-    these become those over all.
+    these become those over all. Where it is known that all scores and thresholds are ``finite``,
+    NaN and infinities are not looked for.
     """
-    shard = shard or Shard(slice(0, classes))
+    shard = shard or Shard(slice(0, rows.labels.num_classes))
     taus = asked.taus(label_scores, rows.labels)
     weights = asked.weights(rows.labels, taus)
-    ranks = Ranks(taus, weights > 0, asked.p)
-    bases = asked.bases(rows, weights, classes)
-    factor = (1 / bases if scale is None else scale / bases)[:, None]
+    there = rows.labels.there if asked.weight is None else weights > 0
+    ranks = Ranks(taus, there, asked.p, finite)
+    bases = asked.bases(rows, weights)
+    factor = factor_of(scale, bases)
     weights = ranks.sorted(weights)
     if asked.worth_of_count is None:
         slopes = Slopes(ranks, weights * factor)
         for tile, x in tiles(1):
             bins = ranks.show(x)
             if use is not None:
-                use(tile, slopes.of(x, bins)[:, : tile.stop - tile.start])
-        above = ranks.counts().int() if asked.p == 1 else ranks.sums()[0]
-        above = shard.total(ranks.unsorted(above))
+                m = tile.stop - tile.start
+                use(tile, slopes.of(x[:, :m], bins[:, :m]))
+        counts = ranks.counts()
+        sums = ranks.sums(counts)
+        above = shard.total(ranks.unsorted(counts.int() if asked.p == 1 else sums[0]))
     else:
         for _, x in tiles(1):
             ranks.show(x)
-        above = shard.total(ranks.unsorted(ranks.counts().int()))
+        counts = ranks.counts()
+        sums = ranks.sums(counts)
+        above = shard.total(ranks.unsorted(counts.int()))
         weights = _weights_by_count(asked.worth_of_count, ranks.sorted(above)) * ranks.there
         slopes = Slopes(ranks, weights * factor)
         if use is not None:
             for tile, x in tiles(1):
-                use(tile, slopes.of(x, ranks.bins(x))[:, : tile.stop - tile.start])
+                m = tile.stop - tile.start
+                use(tile, slopes.of(x[:, :m], ranks.bins(x)[:, :m]))
     seen = shard.classes.stop - shard.classes.start
-    losses = ranks.losses(weights)
-    losses.masked_fill_(ranks.spoiled(rows.hidden(shard.classes), seen), math.nan)
+    losses = ranks.losses(weights, sums[-1])
+    if not finite:
+        losses.masked_fill_(ranks.spoiled(rows.hidden(shard.classes), seen), math.nan)
     losses = shard.total(losses) / bases
     if use is None:
         return losses, None
-    weights = ranks.unsorted(weights)
-    factor = weights * factor
-    of_labels = (-asked.p * above * factor).masked_fill_(factor == 0, 0)
+    factor = ranks.unsorted(weights) * factor
+    of_labels = (-asked.p * factor) * above
+    if not finite:
+        of_labels.masked_fill_(factor == 0, 0)
     return losses, of_labels.to(taus.dtype)
+
+
+def factor_of(scale: Tensor | float, bases: Tensor | int) -> Tensor | float:
+    """Return what the sum over the pairs of each row counts, (N, 1), or that of all rows."""
+    factor = scale / bases
+    return factor[:, None] if isinstance(factor, Tensor) else factor
 
 
 def _weights_by_count(worth_of_count: Callable[[Tensor], Tensor], counts: Tensor) -> Tensor:
@@ -318,9 +344,8 @@ def solve_by_kernels(
     asked: Asked,
     rows: Rows,
     label_scores: Tensor,
-    classes: int,
     tiles: Tiles,
-    scale: Tensor | None,
+    scale: Tensor | float,
     use: Use | None,
 ) -> tuple[Tensor, Tensor | None]:
     """Return the same as `solve_pairs`, for scores on the CPU: each tile goes to a kernel.
@@ -330,7 +355,7 @@ def solve_by_kernels(
     taus = asked.taus(label_scores, rows.labels)
     there = rows.labels.there
     if not taus[there].isfinite().all():  # beside a threshold of -inf, what is hidden is in a pair
-        return solve_pairs(asked, rows, label_scores, classes, tiles, scale, use)
+        return solve_pairs(asked, rows, label_scores, tiles, scale, use)
     taus = taus.masked_fill(~there, -math.inf)
     weights = asked.weights(rows.labels, taus)
     of_labels = torch.zeros_like(weights)
@@ -345,8 +370,8 @@ def solve_by_kernels(
         of_labels.zero_()
     plain = asked.weight is None and asked.worth_of_count is None
     kernel: Kernel = "squared" if asked.p == 2 else "margin" if plain else "weighted"
-    bases = asked.bases(rows, weights, classes)
-    factor = (1 / bases if scale is None else scale / bases)[:, None]
+    bases = asked.bases(rows, weights)
+    factor = torch.as_tensor(factor_of(scale, bases), dtype=weights.dtype).expand(len(taus), 1)
     nothing = factor[:, 0] == 0
     given = None if kernel == "margin" else weights[there]
     for tile, loss, g, x in _by_kernel(kernel, taus, there, given, tiles, use is not None):

@@ -25,21 +25,29 @@ class Ranks:
         Which of them count, bool (N, K).
     power : int
         The power of a pair, 1 or 2.
+    finite : bool
+        Whether it is known that no threshold that counts, and no score of a class, is NaN or
+        infinite: then nothing is looked for that `spoiled` would need.
     """
 
-    def __init__(self, taus: Tensor, there: Tensor, power: int) -> None:
-        self.power = power
-        nan = taus.isnan()
-        self.any_nan = (nan & there).any(1)
-        keys = taus.masked_fill(nan | ~there, math.inf)  # no score is above
-        self.taus, self.order = keys.sort(dim=1)
+    def __init__(self, taus: Tensor, there: Tensor, power: int, finite: bool = False) -> None:
+        self.power, self.finite = power, finite
+        absent = ~there
+        if not finite:
+            nan = taus.isnan()
+            self.any_nan = (nan & there).any(1)
+            absent |= nan
+        # No score is above one that does not count.
+        self.taus, self.order = taus.masked_fill(absent, math.inf).sort(dim=1)
         self.there = there.gather(1, self.order)
         # Bin 0 is for scores of -inf, the next for others that are above no threshold.
         n, k = taus.shape
-        lowest = taus.new_full((n, 1), -math.inf)
-        self.floor = torch.cat([lowest, self.taus], 1)
+        lowest = taus.new_full((n, 2), -math.inf)
+        edges = torch.cat([lowest, self.taus], 1)
+        self.floor = edges[:, 1:].contiguous()
+        self.edges = edges.to(sum_dtype(taus))
         self.counted = torch.zeros((n, k + 2), dtype=torch.int32, device=taus.device)
-        self.heights = [taus.new_zeros(n, k + 2, dtype=sum_dtype(taus)) for _ in range(power)]
+        self.heights = [torch.zeros_like(self.edges) for _ in range(power)]
         self.highest = lowest[:, 0]
 
     def bins(self, x: Tensor) -> Tensor:
@@ -50,34 +58,38 @@ class Ranks:
         """Add scores (N, M) to what is known, and return their bins."""
         bins = self.bins(x)
         self.counted.scatter_add_(1, bins, self.counted.new_ones(()).expand_as(bins))
-        height = x.to(self.heights[0].dtype) - self.floor.gather(1, (bins - 1).clamp_(min=0))
+        height = x - self.edges.gather(1, bins)  # NaN and inf in the first two bins: not read
         self.heights[0].scatter_add_(1, bins, height)
         if self.power == 2:
             self.heights[1].scatter_add_(1, bins, height.square_())
-        self.highest = torch.maximum(self.highest, x.amax(1))
+        if not self.finite:
+            self.highest = torch.maximum(self.highest, x.amax(1))
         return bins
 
     def counts(self) -> Tensor:
         """Return how many scores are above each threshold, int64 (N, K), lowest threshold first."""
         return from_the_top(self.counted[:, 2:])
 
-    def sums(self) -> list[Tensor]:
-        """Return how far they are above in all, and for a power of 2 the sums of squares, too.
+    def sums(self, counts: Tensor) -> list[Tensor]:
+        """Return how far those above, so many, are in all; for a power of 2 also squares' sums.
 
         No term of the sums is negative, so that no digits are lost.
         """
-        counts = _next(self.counts())  # above the next threshold, from where all grow by the step
-        step = _next(self.taus).to(self.heights[0].dtype) - self.taus
-        step.masked_fill_((counts == 0) | (_next(self.taus) == self.taus), 0)  # also inf - inf
-        first = from_the_top(self.heights[0][:, 2:] + counts * step)
+        taus = self.edges[:, 2:]
+        step = _next(taus) - taus
+        # Those above the next threshold are higher by the step than they are there. NaN is that
+        # of nobody above, or of two thresholds of -inf.
+        growth = _nan_to_zero(_next(counts) * step)
+        first = from_the_top(self.heights[0][:, 2:] + growth)
         if self.power == 1:
             return [first]
-        grown = ((2 * _next(first) + counts * step) * step).masked_fill_(step == 0, 0)
-        return [first, from_the_top(self.heights[1][:, 2:] + grown)]
+        growth = _nan_to_zero((2 * _next(first) + growth) * step)
+        return [first, from_the_top(self.heights[1][:, 2:] + growth)]
 
-    def losses(self, weights: Tensor) -> Tensor:
-        """Return the sum over the pairs of each row, (N,), given weights in ascending order."""
-        return (weights * self.sums()[-1]).masked_fill_(~self.there, 0).sum(1)
+    def losses(self, weights: Tensor, sums: Tensor) -> Tensor:
+        """Return the sum over the pairs of each row, (N,), given weights and sums by threshold."""
+        losses = weights * sums
+        return (losses if self.finite else losses.masked_fill_(~self.there, 0)).sum(1)
 
     def spoiled(self, hidden: Tensor, classes: int) -> Tensor:
         """Return the rows in which a NaN is in a pair, or an infinity with its like.
@@ -150,6 +162,10 @@ def up_to(values: Tensor) -> Tensor:
     """Return the sums of a row's first values, (N, K + 2): 0 for the first two bins."""
     none = values.new_zeros(len(values), 2)
     return torch.cat([none, values.cumsum(1)], 1)
+
+
+def _nan_to_zero(values: Tensor) -> Tensor:
+    return values.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
 
 
 def _next(values: Tensor) -> Tensor:

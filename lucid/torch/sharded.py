@@ -248,7 +248,7 @@ class _Sharded(torch.autograd.Function):
             values[labels.there] = _sum_over(values[labels.there], group)
             return values
 
-        here = labels.there & (labels.classes >= shard.start) & (labels.classes < shard.stop)
+        here = labels.inside(shard)
         column = (labels.classes - shard.start).masked_fill(~here, 0)
         label_scores = x.new_zeros(labels.classes.shape)
         if x.shape[1]:
@@ -262,11 +262,10 @@ class _Sharded(torch.autograd.Function):
             asked,
             rows,
             total(label_scores),
-            classes,
             tiles_of(x, rows, shard.start),
-            None,
+            1.0,
             keep,
-            Shard(shard, total),
+            shard=Shard(shard, total),
         )
         assert of_labels is not None
         if x.shape[1]:

@@ -197,7 +197,7 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
                 f"target: labels of {num_classes} classes do not fit scores of shape "
                 f"{tuple(x.shape)}"
             )
-        return tuple(parts)
+        return tuple(part if part is None else part.to(x.device) for part in parts)
     if isinstance(target, torch.Tensor) and target.layout is torch.strided:
         if x.ndim in (1, 2) and target.ndim != x.ndim:
             wanted = "(K,)" if x.ndim == 1 else "(N, K) with N the rows of x"
@@ -205,7 +205,8 @@ def parts_of(loss: Loss, target: Any, x: torch.Tensor) -> Parts:
                 f"target must have shape {wanted}: got target {tuple(target.shape)} for x "
                 f"{tuple(x.shape)}"
             )
-        return (target.unsqueeze(0) if x.ndim == 1 else target), None, None, None
+        # It may be on the CPU, as labels in other forms are.
+        return (target.unsqueeze(0) if x.ndim == 1 else target).to(x.device), None, None, None
     found: Parts = _tensor_labels_before_graphs(loss, target, tuple(x.shape), x.device)
     return found
 

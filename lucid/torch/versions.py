@@ -16,6 +16,11 @@ graph_is_kept: Callable[[], bool] = getattr(
     getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", lambda: True
 )
 
+#: The tags of an operator that a CUDA graph cannot record: it waits for the device.
+UNRECORDED = tuple(
+    getattr(torch.Tag, name) for name in ("cudagraph_unsafe",) if hasattr(torch.Tag, name)
+)
+
 
 def untraced(reason: str) -> Callable[[F], F]:
     """Let the compiler end a graph before a function, or say why it cannot.
