@@ -80,7 +80,7 @@ def main() -> None:
     if (busy := busyness(used)) is not None:
         print(f"{busy}: no verdicts\n")
     if arguments.targets:
-        print(targets_table(results))
+        print(targets_table([results]))
     else:
         for verdict in verdicts(results):
             print(verdict.told(busy is not None))

@@ -3,6 +3,9 @@
 The README has a short one, and one of small batches; those of benchmarks/README.md have all
 contenders and the spread, the soft margin loss, the metrics, and the targets of small cells.
 
+What further machines measured is in results-NAME.json and targets-NAME.json: the table of machines
+and that of targets have all of them side by side, the others are of results.json alone.
+
 python benchmarks/table.py            print them
 python benchmarks/table.py --write    put them into their files
 python benchmarks/table.py --check    fail when a file has another one
@@ -10,6 +13,7 @@ python benchmarks/table.py --check    fail when a file has another one
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +28,7 @@ from contenders import (
     PYTORCH,
     PYTORCH_BCE,
     SOFT_MARGIN,
+    Contender,
     on_threads,
 )
 from machine import BUSY
@@ -113,12 +118,14 @@ def soft_margin_table(results: dict[str, Any]) -> str:
 
 #: What the tables of benchmarks/README.md that stand alone are of; it is there where they are.
 INTRODUCTIONS = {
+    "machines": "The same on several machines side by side: lucid's time, and how many times "
+    "longer PyTorch takes on that machine (`run.py`):",
     "soft margin": "The soft margin loss of labels alone, against PyTorch's `BCEWithLogitsLoss` of "
     "a dense target (`run.py`):",
     "metrics": "The ranking metrics, of labels in two forms, against scikit-learn's (`run.py`; in "
     "float64 and on one thread too by `metrics.py`):",
     "targets": "The small cells against their goals, on one thread and on two, at both CPU levels, "
-    "for scores before training and after it (`run.py targets`):",
+    "for scores before training and after it (`run.py targets`).",
 }
 
 #: The forms of labels that the metrics are timed with, and whom against.
@@ -140,36 +147,71 @@ def metrics_table(result: Result) -> str:
     return _markdown(lines)
 
 
-def targets_table(results: dict[str, Any]) -> str:
-    """Return the Markdown table of the small cells against their goals, in each setting."""
-    level, threads = results["machine"]["level"], results["settings"]["threads"]
-    settings = {
-        f"{name}, {on_threads(t).name.split(', ')[-1]}": (on_threads(t, of), on_threads(t, PYTORCH))
-        for name, of in ((level, LUCID), ("baseline", LUCID_BASELINE))
-        for t in threads
-    }
-    lines = [["case", "pass", "floor / aim", *settings], ["---"] * 3 + ["--:"] * len(settings)]
-    for runs in zip(*results["runs"], strict=True):
+def machines_table(machines: list[dict[str, Any]]) -> str:
+    """Return the Markdown table of the cases that all machines have, two columns for each."""
+    head, align = ["case", "pass"], ["---"] * 2
+    for machine in machines:
+        head += [_processor(machine), "× PyTorch"]
+        align += ["--:"] * 2
+    lines = [head, align]
+    timed = [{result["case"]: result for result in machine["cases"]} for machine in machines]
+    for case in _shared(timed):
         for mode in MODES:
-            goal = find(runs[0]["case"]).goal(mode)
+            cells = [case, mode]
+            for results in timed:
+                result = results[case]
+                cells.append(_time(seconds(result, mode, LUCID.name)))
+                known = has(result, PYTORCH.name)
+                cells.append(str(ratio(result, mode, PYTORCH.name)) if known else "–")
+            lines.append(cells)
+    return f"{_markdown(lines)}\n\n{_measured_on(machines)}"
+
+
+def targets_table(machines: list[dict[str, Any]]) -> str:
+    """Return the Markdown tables of the small cells against their goals, one for each CPU level."""
+    return "\n\n".join(
+        [
+            "At the CPU level that lucid chooses:",
+            _targets_at(LUCID, machines),
+            "At the baseline level:",
+            _targets_at(LUCID_BASELINE, machines),
+            f"{_measured_on(machines)} How many times longer PyTorch takes on as many threads, "
+            "with the lowest and the highest run, each in fresh processes. "
+            "✓: at least the floor; ✓✓: at least the aim.",
+        ]
+    )
+
+
+def _targets_at(level: Contender, machines: list[dict[str, Any]]) -> str:
+    """Return the table of one CPU level, a column for each number of threads of each machine."""
+    timed = [
+        {runs[0]["case"]: list(runs) for runs in zip(*machine["runs"], strict=True)}
+        for machine in machines
+    ]
+    columns = [
+        (f"{_processor(machine)}, {_count(threads, 'thread')}", runs, threads)
+        for machine, runs in zip(machines, timed, strict=True)
+        for threads in machine["settings"]["threads"]
+    ]
+    lines = [["case", "pass", "floor / aim", *(name for name, _, _ in columns)]]
+    lines.append(["---"] * 3 + ["--:"] * len(columns))
+    for case in _shared(timed):
+        for mode in MODES:
+            goal = find(case).goal(mode)
             assert goal is not None
-            cells = [runs[0]["case"], mode, f"{goal.floor:g} / {goal.aim:g}"]
-            for ours, theirs in settings.values():
-                found = over_runs(list(runs), mode, theirs.name, ours.name)
+            cells = [case, mode, f"{goal.floor:g} / {goal.aim:g}"]
+            for _, runs, threads in columns:
+                ours, theirs = on_threads(threads, level).name, on_threads(threads, PYTORCH).name
+                found = over_runs(runs[case], mode, theirs, ours)
                 reached = (found.median >= goal.floor) + (found.median >= goal.aim)
                 cells.append(f"{found} {'✓' * reached}".rstrip())
             lines.append(cells)
-    return f"{_markdown(lines)}\n\n{_targets_caption(results)}"
+    return _markdown(lines)
 
 
-def _targets_caption(results: dict[str, Any]) -> str:
-    settings = results["settings"]
-    return (
-        f"{_processor(results)}, float32; {_versions(results)}. How many times longer PyTorch "
-        "takes on as many threads: medians of "
-        f"{len(results['runs'])} runs in fresh processes, of {settings['rounds']} rounds each, "
-        "with the lowest and the highest run. ✓: at least the floor; ✓✓: at least the aim."
-    )
+def _shared(timed: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the cases that all machines have, in the order of the first."""
+    return [case for case in timed[0] if all(case in each for each in timed)]
 
 
 def _markdown(lines: list[list[str]]) -> str:
@@ -196,24 +238,40 @@ def _time(value: float) -> str:
 
 
 def _caption(results: dict[str, Any]) -> str:
-    machine, settings = results["machine"], results["settings"]
     return (
-        f"{_processor(results)}, {settings['threads']} threads, float32, CPU level "
-        f"{machine['level']}; {_versions(results)}. × is how many times longer "
-        "the other takes. NumPy is the fastest of four forms, on one thread. "
-        f"Medians of {settings['rounds']} rounds."
+        f"{_measured_on([results])} × is how many times longer the other takes. "
+        "NumPy is the fastest of four forms, on one thread."
     )
 
 
+def _measured_on(machines: list[dict[str, Any]]) -> str:
+    """Say for each machine what was measured on, and how often; a sentence each."""
+    return " ".join(f"{_machine(machine)}." for machine in machines)
+
+
+def _machine(results: dict[str, Any]) -> str:
+    machine, settings = results["machine"], results["settings"]
+    cores = _count(machine["cores"], "core")
+    if (used := settings.get("others' cores", 0.0)) >= BUSY:
+        cores += f" (other programs used {used:.1f})"
+    said = [_processor(results), cores]
+    if isinstance(settings["threads"], int):  # else the columns say it
+        said.append(_count(settings["threads"], "thread"))
+    said += ["float32", f"CPU level {machine['level']}"]
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    runs = f"{_count(len(results['runs']), 'run')} of " if "runs" in results else ""
+    rounds = f"medians of {runs}{_count(settings['rounds'], 'round')}"
+    return f"{', '.join(said)}; {versions}; {rounds}"
+
+
 def _processor(results: dict[str, Any]) -> str:
-    """Return the processor, and how busy it was if it was."""
-    machine, used = results["machine"], results["settings"].get("others' cores", 0.0)
-    busy = f" (other programs used {used:.1f} of {machine['cores']} cores)" if used >= BUSY else ""
-    return f"{machine['processor']}{busy}"
+    """Return the processor's name, without what is in it beside the name."""
+    name = re.sub(r"\((R|TM)\)|\bProcessor\b", "", results["machine"]["processor"])
+    return " ".join(name.split())
 
 
-def _versions(results: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 def insert(readme: str, text: str, name: str = NAME) -> str:
@@ -228,17 +286,28 @@ def insert(readme: str, text: str, name: str = NAME) -> str:
 
 def tables() -> Iterator[tuple[Path, str, str]]:
     """Yield all that there are figures for: the file, the name of the markers, the table."""
-    results = json.loads(RESULTS.read_text())
+    machines = read(RESULTS)
+    results = machines[0]
     yield SHORT, NAME, table(results)
     yield WIDE, NAME, wide_table(results)
+    if len(machines) > 1:
+        yield _introduced("machines", machines_table(machines))
+    else:
+        yield WIDE, "machines", ""
     if "small" in results:
         yield SHORT, "small", small_table(results)
     if "soft margin" in results:
         yield _introduced("soft margin", soft_margin_table(results))
     if "metrics" in results:
         yield _introduced("metrics", metrics_table(results["metrics"]))
-    if TARGETS.exists():
-        yield _introduced("targets", targets_table(json.loads(TARGETS.read_text())))
+    if targets := read(TARGETS):
+        yield _introduced("targets", targets_table(targets))
+
+
+def read(first: Path) -> list[dict[str, Any]]:
+    """Return what the first machine has measured, and what further ones have, by their names."""
+    files = [first, *sorted(first.parent.glob(f"{first.stem}-*.json"))]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
 def _introduced(name: str, text: str) -> tuple[Path, str, str]:

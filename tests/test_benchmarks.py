@@ -242,33 +242,104 @@ def test_a_contender_on_one_thread_has_one_in_every_library():
     }
 
 
-def test_the_table_of_targets_marks_floors_and_aims_in_each_setting():
-    names = ["lucid", "lucid, baseline", "PyTorch"]
-    times = dict(zip(names, (1.0, 2.0, 5.0), strict=True))  # 5 times as fast, and 2.5 times
+def measured(processor, threads, **of):
+    """What a machine has measured, as run.py writes it."""
+    return {
+        "machine": {"processor": processor, "cores": 2, "level": "x86_64_v3"},
+        "versions": {"numpy": "2"},
+        "settings": {"rounds": 5, "threads": threads, "others' cores": 0.0},
+        **of,
+    }
+
+
+def targets(processor, names=("128x10x3-trained",)):
+    times = {"lucid": 1.0, "lucid, baseline": 2.0, "PyTorch": 5.0}  # 5 times as fast, and 2.5
     seconds = {
         f"{name}, {threads}": {FORWARD: [time], BOTH: [time]}
         for name, time in times.items()
         for threads in ("1 thread", "2 threads")
     }
-    text = table.targets_table(
-        {
-            "machine": {"processor": "some", "cores": 2, "level": "x86_64_v3"},
-            "versions": {"numpy": "2"},
-            "settings": {"rounds": 1, "threads": [1, 2], "others' cores": 0.0},
-            "runs": [[{"case": "128x10x3-trained", "seconds": seconds}]] * 3,
-        }
-    )
-    head, _, forward, both, *_ = text.splitlines()
+    runs = [[{"case": name, "seconds": seconds} for name in names]] * 3
+    return measured(processor, [1, 2], runs=runs)
+
+
+def lines_of(text):
+    return [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+
+
+def test_the_tables_of_targets_mark_floors_and_aims_one_for_each_cpu_level():
+    head, *chosen, again, slow, slow_both = lines_of(table.targets_table([targets("some")]))
+    assert head == again == "| case | pass | floor / aim | some, 1 thread | some, 2 threads |"
+    assert chosen == [
+        "| 128x10x3-trained | forward | 2.5 / 4 | 5.00 (5.00–5.00) ✓✓ | 5.00 (5.00–5.00) ✓✓ |",
+        "| 128x10x3-trained | forward+backward | 6 / 9 | 5.00 (5.00–5.00) | 5.00 (5.00–5.00) |",
+    ]
+    assert slow.endswith("| forward | 2.5 / 4 | 2.50 (2.50–2.50) ✓ | 2.50 (2.50–2.50) ✓ |")
+    assert slow_both.endswith("| 6 / 9 | 2.50 (2.50–2.50) | 2.50 (2.50–2.50) |")
+
+
+def test_the_targets_of_machines_are_side_by_side():
+    both = [targets("some", ["1x5x2-randn", "128x10x3-trained"]), targets("other")]
+    head, *rows = lines_of(table.targets_table(both))
     assert head.endswith(
-        "| x86_64_v3, 1 thread | x86_64_v3, 2 threads | baseline, 1 thread | baseline, 2 threads |"
+        "| some, 1 thread | some, 2 threads | other, 1 thread | other, 2 threads |"
     )
-    fast, slow = "5.00 (5.00–5.00)", "2.50 (2.50–2.50)"
-    assert forward == (
-        f"| 128x10x3-trained | forward | 2.5 / 4 | {fast} ✓✓ | {fast} ✓✓ | {slow} ✓ | {slow} ✓ |"
+    assert len(rows) == 2 + 1 + 2  # both passes of the case that both have, at both levels
+
+
+def test_machines_are_side_by_side_in_the_cases_that_all_have():
+    without = {"lucid": RESULT["seconds"]["lucid"]}
+    one = measured("some", 2, cases=[{**RESULT, "case": "1x5x2-randn"}, RESULT])
+    other = measured("other", 2, cases=[{**RESULT, "seconds": without}])
+    assert lines_of(table.machines_table([one, other])) == [
+        "| case | pass | some | × PyTorch | other | × PyTorch |",
+        "| 256x1000x10-randn | forward | 2,000 ms | 35.0 (30.0–40.0) | 2,000 ms | – |",
+        "| 256x1000x10-randn | forward+backward | 1,000 ms | 42.5 (40.0–45.0) | 1,000 ms | – |",
+    ]
+
+
+def test_each_machine_is_said_below_the_table():
+    one, other = measured("some", 2, cases=[RESULT]), measured("other", 1, cases=[RESULT])
+    other["settings"]["others' cores"] = 0.5
+    rest = "float32, CPU level x86_64_v3; numpy 2; medians of 5 rounds."
+    assert table.machines_table([one, other]).endswith(
+        f"\n\nsome, 2 cores, 2 threads, {rest} "
+        f"other, 2 cores (other programs used 0.5), 1 thread, {rest}"
     )
-    assert both == (
-        f"| 128x10x3-trained | forward+backward | 6 / 9 | {fast} | {fast} | {slow} | {slow} |"
-    )
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("AMD EPYC", "AMD EPYC"),
+        ("Intel(R) Xeon(R) Processor", "Intel Xeon"),
+        ("Intel(R) Core(TM) i7-8700 CPU @ 3.20GHz", "Intel Core i7-8700 CPU @ 3.20GHz"),
+    ],
+)
+def test_a_processor_is_called_by_its_name_alone(said, name):
+    assert f"| {name} |" in table.machines_table([measured(said, 2, cases=[RESULT])])
+
+
+def test_the_first_machine_is_the_one_whose_file_has_no_name(tmp_path):
+    assert table.read(tmp_path / "results.json") == []
+    for name in ("results-b", "results", "results-a", "targets-c"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(name))
+    assert table.read(tmp_path / "results.json") == ["results", "results-a", "results-b"]
+
+
+def test_further_machines_change_only_what_is_side_by_side(tmp_path, monkeypatch):
+    def written():
+        return {name: text for _, name, text in table.tables()}
+
+    monkeypatch.setattr(table, "RESULTS", Path(shutil.copy(table.RESULTS, tmp_path)))
+    alone = written()
+    assert alone["machines"] == ""
+    results = json.loads(table.RESULTS.read_text())
+    results["machine"]["processor"] = "other"
+    (tmp_path / "results-other.json").write_text(json.dumps(results))
+    both = written()
+    assert "| other | × PyTorch |" in both["machines"]
+    assert both == alone | {"machines": both["machines"]}
 
 
 def test_the_table_replaces_only_what_is_between_its_markers():
