@@ -19,7 +19,7 @@ from lucid import Labels  # noqa: E402
 from lucid.losses.exponential import LSEP, ZLPR  # noqa: E402
 from lucid.losses.margin import MARGIN  # noqa: E402
 from lucid.losses.warp import WARP  # noqa: E402
-from lucid.torch import anywhere, eager, functions, pairs, solving  # noqa: E402
+from lucid.torch import anywhere, eager, functions, pairs, ranks, solving  # noqa: E402
 
 #: The largest weight.
 LARGEST = float(np.finfo(np.float32).max)
@@ -126,11 +126,13 @@ class TestAnywhere:
         with pytest.raises(ValueError, match=f"^{name} must "):
             lt.multilabel_margin_loss(x, target, **weights)
 
+    @pytest.mark.parametrize("copied", [1, ranks._COPIED])
     @pytest.mark.parametrize("case", CASES, ids=str)
-    def test_many_classes_are_worked_on_a_part_at_a_time(self, case, monkeypatch):
+    def test_many_classes_are_worked_on_a_part_at_a_time(self, case, copied, monkeypatch):
         given = large("dozens-of-labels", "tied", "float32").first(9)
         target, _ = given.asked("unknown")
         monkeypatch.setattr(pairs, "_CHUNK", given.x.size // 3)
+        monkeypatch.setattr(ranks, "_COPIED", copied)
         expected = case.solve(given.x, target, "none")
         assert_same(solve(case, given.x, target), expected, "float32")
 

@@ -449,10 +449,11 @@ def _by_two_steps(ctx: Any, arguments: Sequence[Any], g: Tensor) -> tuple[Any, .
 
 
 def _times(gradient: Tensor, g: Tensor) -> Tensor:
-    """Return the product; it is the gradient itself where that is right and nobody reads it again.
+    """Return the product, in the place of the gradient where nobody reads that again.
 
-    A pass over the gradient of a large layer takes as long as one over its weight.
+    The gradient of a large layer is as large as its weight, and a pass over it takes as long.
     """
-    if torch.compiler.is_compiling() or not is_one(g):
+    if torch.compiler.is_compiling():
         return gradient * g.to(gradient.dtype)
-    return handed_on(gradient)
+    gradient = handed_on(gradient)
+    return gradient if is_one(g) else gradient.mul_(g.to(gradient.dtype))

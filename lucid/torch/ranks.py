@@ -13,6 +13,11 @@ import math
 import torch
 from torch import Tensor
 
+#: Most scores of a row are in the same few bins. Threads of a GPU that add to one number wait for
+#: each other, and less so where neighbours add to copies of it: so many at most, and together no
+#: longer than so small a part of the row.
+_COPIES, _COPIED = 32, 64
+
 
 class Ranks:
     """The thresholds of rows, and what is known of the scores that were shown.
@@ -57,11 +62,16 @@ class Ranks:
     def show(self, x: Tensor) -> Tensor:
         """Add scores (N, M) to what is known, and return their bins."""
         bins = self.bins(x)
-        self.counted.scatter_add_(1, bins, self.counted.new_ones(()).expand_as(bins))
+        copies = max(1, min(_COPIES, x.shape[1] // (_COPIED * self.edges.shape[1])))
+        place = bins
+        if copies > 1:
+            column = torch.arange(x.shape[1], device=x.device)
+            place = bins + column.remainder_(copies).mul_(self.edges.shape[1])
+        _add(self.counted, place, self.counted.new_ones(()).expand_as(bins), copies)
         height = x - self.edges.gather(1, bins)  # NaN and inf in the first two bins: not read
-        self.heights[0].scatter_add_(1, bins, height)
+        _add(self.heights[0], place, height, copies)
         if self.power == 2:
-            self.heights[1].scatter_add_(1, bins, height.square_())
+            _add(self.heights[1], place, height.square_(), copies)
         if not self.finite:
             self.highest = torch.maximum(self.highest, x.amax(1))
         return bins
@@ -113,6 +123,16 @@ class Ranks:
     def unsorted(self, of_thresholds: Tensor) -> Tensor:
         """Bring it back into the order of the labels."""
         return torch.empty_like(of_thresholds).scatter_(1, self.order, of_thresholds)
+
+
+def _add(sums: Tensor, place: Tensor, values: Tensor, copies: int) -> None:
+    """Add values (N, M) to sums (N, B), at their place in one of some copies of these."""
+    if copies == 1:
+        sums.scatter_add_(1, place, values)
+        return
+    n, b = sums.shape
+    each = sums.new_zeros(n, copies * b).scatter_add_(1, place, values)
+    sums += each.view(n, copies, b).sum(1, dtype=sums.dtype)
 
 
 class Slopes:

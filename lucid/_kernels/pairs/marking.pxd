@@ -107,10 +107,10 @@ cdef extern from *:
     }
 
     #define LUCID_COPY(real, vector, whole)                                                             \\
-    LUCID_INLINE whole lucid_kept_##real(whole x, unsigned bits, real a)                                \\
+    LUCID_INLINE vector lucid_kept_##real(vector x, unsigned bits, real a)                              \\
     {                                                                                                   \\
         const whole out = (whole)lucid_lanes_##real(bits), in_place = (whole)(a - (vector){0});         \\
-        return (out & in_place) | (~out & x);                                                           \\
+        return (vector)((out & in_place) | (~out & (whole)x));                                          \\
     }                                                                                                   \\
                                                                                                         \\
     LUCID_INLINE ptrdiff_t                                                                              \\
@@ -120,10 +120,10 @@ cdef extern from *:
         ptrdiff_t j = 0;                                                                                \\
         for (; j + 64 <= m; j += 64, bits++)            /* unrolled */                                  \\
             for (int k = 0; k < 64; k += LANES)                                                         \\
-                *(whole*)(block + j + k) = lucid_kept_##real(*(const whole*)(v + j + k), *bits >> k, a);\\
+                *(vector*)(block + j + k) = lucid_kept_##real(*(const vector*)(v + j + k), *bits >> k, a);\\
         for (; j < (m + 7) / 8 * 8; j += LANES) {                                                       \\
-            whole x = j + LANES <= m ? *(const whole*)(v + j) : (whole)lucid_first_##real(v + j, m - j);\\
-            *(whole*)(block + j) = lucid_kept_##real(x, *bits >> j % 64, a);                            \\
+            vector x = j + LANES <= m ? *(const vector*)(v + j) : lucid_first_##real(v + j, m - j);     \\
+            *(vector*)(block + j) = lucid_kept_##real(x, *bits >> j % 64, a);                           \\
         }                                                                                               \\
         return j;                                                                                       \\
     }

@@ -110,7 +110,7 @@ lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint
             from = rest;                                                                                \
         }                                                                                               \
         for (int k = 0; k < LUCID_GROUP; k += LANES) {                                                  \
-            whole lanes = lucid_lanes_##real(bits >> k), score = *(const whole*)(from + k);             \
+            whole lanes = lucid_lanes_##real(bits >> k), score = (whole)*(const vector*)(from + k);     \
             vector kept = (vector)((lanes & (whole)a) | (~lanes & score));                              \
             *(vector*)(v + noted + k) = kept;                                                           \
             not_above |= LUCID_BITS_##real(kept <= a) << k;         /* a NaN is not "not above" */      \

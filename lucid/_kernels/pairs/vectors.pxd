@@ -4,6 +4,9 @@
 These are GCC's and Clang's vector types: operators work lane by lane, comparisons give -1 or 0, and
 the compiler picks the instructions of whatever machine it compiles for. A vector fills one register
 of AVX2 where that is there, otherwise half of it. What is computed must not depend on which.
+
+Memory is read and written as vectors of the type that it has, and values are cast: a compiler may
+believe that a number and its bits as another type are two things, and change their order.
 """
 
 from libc.stdint cimport int32_t
