@@ -361,6 +361,7 @@ def test_saved_state_goes_on_with_the_same_bits():
 @pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
 def test_nothing_as_large_as_the_weight_is_made_but_the_state(name, copies, dense, monkeypatch):
     monkeypatch.undo()  # tiles as wide as they are
+    lucid.set_num_threads(2)  # each thread holds tiles
     classes, features = 100_000, 32
     weight = lucid.zeros(classes, features, requires_grad=True)
     optimizer = OPTIMIZERS[name]([weight])

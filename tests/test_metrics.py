@@ -60,7 +60,8 @@ def psp_by_definition(x, y, propensities, k):
 ORACLES = {
     "label_ranking_loss": lambda x, y: peer.label_ranking_loss(y, x),
     "coverage_error": lambda x, y: peer.coverage_error(y, x),
-    "lrap": lambda x, y: peer.label_ranking_average_precision_score(y, x),
+    # With some versions of NumPy it computes in the dtype of the scores.
+    "lrap": lambda x, y: peer.label_ranking_average_precision_score(y, x.astype(np.float64)),
     "one_error": one_error_by_definition,
     "precision_at_k": lambda x, y: precision_by_definition(x, y, 3),
     "recall_at_k": lambda x, y: recall_by_definition(x, y, 3),

@@ -132,7 +132,6 @@ def test_repr_is_pytorchs():
             def __init__(self):
                 super().__init__()
                 self.first = nn.Linear(2, 3)
-                self.norm = nn.LayerNorm((3,))
                 self.rest = nn.Sequential(
                     nn.Sequential(nn.ReLU(), nn.Tanh(), nn.Sigmoid()), nn.Sequential()
                 )

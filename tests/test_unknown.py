@@ -442,7 +442,7 @@ def of_scikit_learn(name, without_pairs):
     def value(x, y):
         if not y.any() or y.all():
             return without_pairs(y)
-        return getattr(peer, name)([y], [x])
+        return getattr(peer, name)([y], [x.astype(np.float64)])
 
     return value
 
