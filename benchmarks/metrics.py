@@ -78,7 +78,8 @@ def measure(
                 BOOL_FORM: partial(ours, scores, multi_hot),
             }
             values = [call() for call in calls.values()]
-            assert np.ptp(values) <= 1e-12, f"{name}: not scikit-learn's value"
+            # With some versions of NumPy scikit-learn computes in float32, as the scores are.
+            assert np.ptp(values) <= 1e-6, f"{name}: not scikit-learn's value"
             times = in_turns([*calls.values()], rounds)
             for form, each in zip(calls, times, strict=True):
                 seconds[form][name] = each
