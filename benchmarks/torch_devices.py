@@ -95,7 +95,7 @@ def measure_layer(form: str, device: torch.device, rounds: int, classes: int) ->
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peak *= 1 if sys.platform == "darwin" else 1024
     for each, taken in zip(forms, zip(*seconds, strict=True), strict=True):
-        print(f"64 x 256 x {classes}, {each}: {min(taken):.2f} s a step", end="")
+        print(f"64 x 256 x {classes}, {each}: {1e3 * min(taken):.1f} ms a step", end="")
         print("" if form == "both" else f", peak memory {peak / 1e9:.2f} GB")
     if form == "both":
         ratios = sorted(fused / two_steps for fused, two_steps in seconds)
