@@ -23,7 +23,7 @@ ctypedef fused real:
     float
     double
 
-# What `scan` found; the texts for users are in lucid/io.py.
+# What `scan` found; the texts for users are in lucid/data/scanning.py.
 OK, BAD_LABEL, BAD_FEATURE, BAD_VALUE, LABEL_RANGE, FEATURE_RANGE, TOO_MANY_ROWS = range(7)
 
 cdef enum:

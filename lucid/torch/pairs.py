@@ -293,28 +293,21 @@ def solve_pairs(
     bases = asked.bases(rows, weights)
     factor = factor_of(scale, bases)
     weights = ranks.sorted(weights)
-    if asked.worth_of_count is None:
-        slopes = Slopes(ranks, weights * factor)
-        for tile, x in tiles(1):
-            bins = ranks.show(x)
-            if use is not None:
-                m = tile.stop - tile.start
-                use(tile, slopes.of(x[:, :m], bins[:, :m]))
-        counts = ranks.counts()
-        sums = ranks.sums(counts)
-        above = shard.total(ranks.unsorted(counts.int() if asked.p == 1 else sums[0]))
-    else:
-        for _, x in tiles(1):
-            ranks.show(x)
-        counts = ranks.counts()
-        sums = ranks.sums(counts)
-        above = shard.total(ranks.unsorted(counts.int()))
-        weights = _weights_by_count(asked.worth_of_count, ranks.sorted(above)) * ranks.there
+    of_count = asked.worth_of_count
+    slopes = Slopes(ranks, weights * factor) if of_count is None else None
+    for tile, x in tiles(1):
+        bins = ranks.show(x)
+        if slopes is not None and use is not None:
+            _use_slopes(use, tile, slopes, x, bins)
+    counts = ranks.counts()
+    sums = ranks.sums(counts)
+    above = shard.total(ranks.unsorted(counts.int() if asked.p == 1 else sums[0]))
+    if of_count is not None:
+        weights = _weights_by_count(of_count, ranks.sorted(above)) * ranks.there
         slopes = Slopes(ranks, weights * factor)
         if use is not None:
             for tile, x in tiles(1):
-                m = tile.stop - tile.start
-                use(tile, slopes.of(x[:, :m], ranks.bins(x)[:, :m]))
+                _use_slopes(use, tile, slopes, x, ranks.bins(x))
     seen = shard.classes.stop - shard.classes.start
     losses = ranks.losses(weights, sums[-1])
     if not finite:
@@ -333,6 +326,11 @@ def factor_of(scale: Tensor | float, bases: Tensor | int) -> Tensor | float:
     """Return what the sum over the pairs of each row counts, (N, 1), or that of all rows."""
     factor = scale / bases
     return factor[:, None] if isinstance(factor, Tensor) else factor
+
+
+def _use_slopes(use: Use, tile: slice, slopes: Slopes, x: Tensor, bins: Tensor) -> None:
+    m = tile.stop - tile.start
+    use(tile, slopes.of(x[:, :m], bins[:, :m]))
 
 
 def _weights_by_count(worth_of_count: Callable[[Tensor], Tensor], counts: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 /* Scores of known ranks: what they are worth, and sums of them rank by rank; worth.pxd has the formulas.
 
-   A rank has four numbers: its threshold tau, and w0, w1 and w2. */
+   A rank has four numbers: its threshold tau, and w0, w1 and w2; WARP has these elsewhere. */
 
 typedef const double (*lucid_worth)[4];
 
