@@ -79,7 +79,7 @@ def linear_loss_of(
         np.zeros(features.shape, dtype) if wanted.features else None,
     )
     losses = np.zeros(n)
-    scales = np.broadcast_to(np.asarray(scale, np.float64), n)
+    scales = np.full(n, scale, np.float64)
     width = min(c, max(_NARROWEST, min(chunk, _NEAR) // max(n, 1)))
     step = max(1, chunk // width)
     asked = Asked(loss, options)
@@ -172,23 +172,27 @@ def _solve_at_once(
     logits = np.empty((len(labels), len(weight)), weight.dtype)
     times_transposed(x, weight, out=logits)
     logits += bias
-    problem = Problem(logits, labels, None, "none")
+    problem = Problem(logits, labels, np.abs(scale), "none")
     wanted = any(g is not None for g in gradients)
     solve = asked.loss.solver(logits.dtype.char, len(weight), **asked.options)
     losses, g = solve(problem, wanted)
     if g is not None:
-        scale_rows(g, scale)
+        turn(g, scale)
         _add_to_layer(x, slice(0, len(weight)), g, gradients)
         if gradients.features is not None:
             gradients.features[...] += of_features(g, weight)
-    return np.asarray(losses)
+    return unscaled(losses, scale)
 
 
-def scale_rows(g: Array, scale: Array) -> None:
-    """Multiply the gradients of rows; one of weight 0 is not there, not even if it is NaN."""
-    g *= scale[:, np.newaxis].astype(g.dtype)
-    if (nothing := scale == 0).any():
-        g[nothing] = 0
+def unscaled(losses: Array, scale: Array) -> Array:
+    """Return the losses of rows from what they count; 0 for a row that counts nothing."""
+    return np.divide(losses, np.abs(scale), np.zeros_like(losses), where=scale != 0)
+
+
+def turn(g: Array, scale: Array) -> None:
+    """Give the gradients of rows the sign of their scale, of which kernels take the size."""
+    if (negative := scale < 0).any():
+        g[negative] *= -1
 
 
 def _add_to_layer(x: Any, tile: slice, g: Array, gradients: Gradients) -> None:
@@ -230,12 +234,14 @@ class Rows:
         self.low[lengths == 0] = 0
         none = np.arange(self.taus.shape[1]) >= lengths[:, np.newaxis]
         np.copyto(self.taus, self.low[:, np.newaxis], where=none)
-        of_unknown = np.zeros(len(labels), np.int64)
-        self.unknown = np.zeros(0, np.int64)
+        # What is in no pair of a tile: labels and unknown classes, in ascending order.
+        row, hidden = self.row, labels.indices
         if labels.unknown_indices is not None and labels.unknown_indptr is not None:
-            of_unknown = np.diff(labels.unknown_indptr)
-            self.unknown = labels.unknown_indices
-        self.row_of_unknown = np.repeat(np.arange(len(labels)), of_unknown)
+            of_unknown = np.repeat(np.arange(len(labels)), np.diff(labels.unknown_indptr))
+            row = np.concatenate([row, of_unknown])
+            hidden = np.concatenate([hidden, labels.unknown_indices])
+        order = np.argsort(hidden, kind="stable")
+        self.row_of_hidden, self.hidden = row[order], hidden[order]
 
     def _classes_of_labels(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Go through the classes that occur as labels, as many at a time as memory allows.
@@ -289,10 +295,11 @@ class Rows:
         tile: slice,
         kernel: Kernel,
         weights: Array | None,
+        scale: Array | None,
         wanted: bool,
         buffer: Array,
     ) -> tuple[Array, Array | None]:
-        """Return the sums over the pairs of a tile for each row, and their gradient.
+        """Return ``scale`` times the sums over the pairs of a tile for each row, and the gradient.
 
         The gradient has the classes of the tile first, then the labels of the row.
         """
@@ -301,35 +308,31 @@ class Rows:
         logits = buffer[: n * (m + p)].reshape(n, m + p)
         times_transposed(self.x, self.weight[tile], logits[:, :m])
         logits[:, :m] += self.bias[tile]
-        self._take_from(logits, tile, self.row, self.labels.indices)
-        self._take_from(logits, tile, self.row_of_unknown, self.unknown)
+        first, last = np.searchsorted(self.hidden, [tile.start, tile.stop])
+        row = self.row_of_hidden[first:last]
+        logits[row, self.hidden[first:last] - tile.start] = self.low[row]
         logits[:, m:] = self.taus
         entries = (m + self.place)[np.newaxis]
-        terms = Terms(margin=0.0, weights=weights, by_entry=True, base=BASES[None])
+        terms = Terms(margin=0.0, weights=weights, by_entry=True, base=BASES[None], scale=scale)
         of_dtype = KERNELS[kernel][logits.dtype.char]
         indptr = self.labels.indptr
         return call(of_dtype, logits, entries, indptr, 1.0, True, wanted, terms)
 
-    def _take_from(self, logits: Array, tile: slice, row: Array, column: Array) -> None:
-        """Let columns be in no pair of a tile."""
-        inside = (column >= tile.start) & (column < tile.stop)
-        logits[row[inside], column[inside] - tile.start] = self.low[row[inside]]
-
     def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
         wanted = any(g is not None for g in gradients)
         weights = self.weights(width)
-        base = bases(self.labels, weights, self.asked.normalize())
+        factors = np.abs(scale) / bases(self.labels, weights, self.asked.normalize())
         losses, of_labels = np.zeros(len(self.taus)), np.zeros_like(self.taus)
         totals = [losses, of_labels]
         if gradients.features is not None:
             totals.append(gradients.features)
 
         def solve(tile: slice, buffer: Array) -> list[Array]:
-            loss, g = self.solve_tile(tile, self.asked.kernel(), weights, wanted, buffer)
+            loss, g = self.solve_tile(tile, self.asked.kernel(), weights, factors, wanted, buffer)
             if g is None:
                 return [loss, np.zeros_like(self.taus)]
             m = tile.stop - tile.start
-            scale_rows(g, scale / base)
+            turn(g, scale)
             parts = [loss, g[:, m:]]
             _add_to_layer(self.x, tile, g[:, :m], gradients)
             if gradients.features is not None:
@@ -339,7 +342,7 @@ class Rows:
         self._share_out(width, totals, solve)
         if wanted:
             self._add_labels(of_labels, gradients)
-        return losses / base
+        return unscaled(losses, scale)
 
     def weights(self, width: int) -> Array | None:
         """Return the weight of each label, where there are any.
@@ -352,7 +355,7 @@ class Rows:
         counts = np.zeros(self.taus.shape)
 
         def count(tile: slice, buffer: Array) -> list[Array]:
-            _, g = self.solve_tile(tile, "margin", None, True, buffer)
+            _, g = self.solve_tile(tile, "margin", None, None, True, buffer)
             assert g is not None
             return [-g[:, tile.stop - tile.start :]]
 

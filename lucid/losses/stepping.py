@@ -26,7 +26,7 @@ from lucid.losses.fused import (
     Wanted,
     linear_loss_of,
     of_features,
-    scale_rows,
+    unscaled,
     without_full_rows,
 )
 from lucid.losses.options import check_margin_fits
@@ -73,7 +73,7 @@ def linear_step_of(
     check_margin_fits(options["margin"], weight.dtype)
     known = without_full_rows(labels)
     rows = Rows(features, weight, bias, known, Asked(loss, options), chunk)
-    scales = np.broadcast_to(np.asarray(scale, np.float64), len(labels))
+    scales = np.full(len(labels), scale, np.float64)
     of_features = np.zeros(features.shape, weight.dtype) if wanted else None
     if np.isfinite(rows.low).all():
         losses = _Tiles(rows, scales, step, of_features, chunk).solve()
@@ -114,8 +114,8 @@ class _Tiles:
         self.rows, self.step = rows, step
         self.width = min(len(rows.weight), max(_NARROWEST, chunk // max(1, *rows.x.shape)))
         self.weights = rows.weights(self.width)
-        self.base = bases(rows.labels, self.weights, rows.asked.normalize())
-        self.factors = scales / self.base
+        self.scales = scales
+        self.factors = scales / bases(rows.labels, self.weights, rows.asked.normalize())
         self.losses = np.zeros(len(rows.labels))
         self.of_labels = np.zeros(rows.taus.shape, rows.taus.dtype)
         self.of_features = of_features
@@ -130,7 +130,7 @@ class _Tiles:
             totals.append(self.of_features)
         share_out(tiles(len(self.rows.weight), self.width), totals, self._worker)
         self._step_labels()
-        return self.losses / self.base
+        return unscaled(self.losses, self.scales)
 
     def _worker(self) -> Solve:
         buffer = self.rows.buffer(self.width)
@@ -139,9 +139,9 @@ class _Tiles:
 
     def _solve_tile(self, tile: slice, buffer: Array, of_weight: Array) -> list[Array]:
         rows, m = self.rows, tile.stop - tile.start
-        loss, g = rows.solve_tile(tile, rows.asked.kernel(), self.weights, True, buffer)
+        kernel = rows.asked.kernel()
+        loss, g = rows.solve_tile(tile, kernel, self.weights, self.factors, True, buffer)
         assert g is not None
-        scale_rows(g, self.factors)
         parts = [loss, g[:, m:].copy()]
         g = g[:, :m]
         if self.of_features is not None:  # of the weight as it is before its step
