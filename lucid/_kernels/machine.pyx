@@ -16,8 +16,17 @@ cdef extern from *:
     #endif
 
     #if defined(__x86_64__) && defined(__GNUC__)
-    /* The compiler's own answer, which also asks the operating system and an emulator. */
-    static int lucid_has_x86_64_v3(void) { return __builtin_cpu_supports("x86-64-v3") != 0; }
+    /* The compiler's own answer, which also asks the operating system and an emulator. An older Clang knows no
+       levels, and not all of their parts; no processor has these four without the others. */
+    static int lucid_has_x86_64_v3(void)
+    {
+    #if defined(__clang__) && __clang_major__ < 19
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
+            && __builtin_cpu_supports("fma");
+    #else
+        return __builtin_cpu_supports("x86-64-v3") != 0;
+    #endif
+    }
     #else
     static int lucid_has_x86_64_v3(void) { return 0; }
     #endif
