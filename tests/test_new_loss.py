@@ -23,7 +23,7 @@ KERNEL = """
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport int32_t, int64_t
 
-from lucid._kernels.pairs.labels cimport put_label, put_labels
+from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
 from lucid._kernels.pairs.row cimport Part, Row
@@ -59,12 +59,11 @@ cdef inline double of_label(const real* tau, Py_ssize_t i, Py_ssize_t place, con
 cdef inline void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil:
     close_counts(&row.thresholds, part.count)
     loss[0] = part.total
-    if grad != NULL:
-        put_labels(grad, row, part, loss, of_label[real])
 
 
 cdef int rows(const real* x, Py_ssize_t task, int thread, void* problem) noexcept nogil:
-    return solve_rows(x, task, thread, problem, NULL, scan_scores[real], close[real])
+    return solve_rows(x, task, thread, problem, NULL, scan_scores[real], close[real], NULL,
+                      of_label[real])
 
 
 cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
@@ -73,12 +72,14 @@ cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcep
 
 def toy_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     return solve[float](x, indices, indptr, divisor, out, grad, threads, terms,
-                        rows[float], segment[float], NULL, close[float], NULL)
+                        rows[float], segment[float], NULL, close[float],
+                        NULL, of_label[float], NULL)
 
 
 def toy_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     return solve[double](x, indices, indptr, divisor, out, grad, threads, terms,
-                         rows[double], segment[double], NULL, close[double], NULL)
+                         rows[double], segment[double], NULL, close[double],
+                         NULL, of_label[double], NULL)
 """
 
 

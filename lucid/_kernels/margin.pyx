@@ -6,14 +6,15 @@ Rows of few scores and labels take the way of `pairs/small.pxd`, to the same bit
 
 from libc.stdint cimport int64_t
 
-from lucid._kernels.pairs.hinge cimport hinge_close, hinge_scan
+from lucid._kernels.pairs.hinge cimport hinge_close, hinge_of_label, hinge_scan
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.small cimport small_rows
 from lucid._kernels.reals cimport real
 
 
 cdef int rows(const real* x, Py_ssize_t task, int thread, void* problem) noexcept nogil:
-    return solve_rows(x, task, thread, problem, NULL, hinge_scan[real], hinge_close[real])
+    return solve_rows(x, task, thread, problem, NULL, hinge_scan[real], hinge_close[real],
+                      NULL, hinge_of_label[real])
 
 
 cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
@@ -23,10 +24,12 @@ cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcep
 def margin_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` beside this file."""
     return solve[float](x, indices, indptr, divisor, out, grad, threads, terms,
-                        rows[float], segment[float], NULL, hinge_close[float], small_rows[float])
+                        rows[float], segment[float], NULL, hinge_close[float],
+                        NULL, hinge_of_label[float], small_rows[float])
 
 
 def margin_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` beside this file."""
     return solve[double](x, indices, indptr, divisor, out, grad, threads, terms,
-                         rows[double], segment[double], NULL, hinge_close[double], small_rows[double])
+                         rows[double], segment[double], NULL, hinge_close[double],
+                         NULL, hinge_of_label[double], small_rows[double])

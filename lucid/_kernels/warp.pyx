@@ -7,7 +7,7 @@ With n_i negatives above the threshold of label i, and L(n) what a count is wort
 
 The weights are constants in the gradient: L(n_i) / n_i summed over the thresholds below a negative,
 and -L(n_i) for a label. They are known when all scores have been ranked. So the scan leaves each
-score's rank where its gradient goes, to be looked up when the row is closed.
+score's rank where its gradient goes, to be looked up when the row has been closed.
 """
 
 from libc.math cimport INFINITY
@@ -15,10 +15,10 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORD, WORDS, count_trailing_zeros
-from lucid._kernels.pairs.labels cimport put_label, put_labels
+from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
-from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
-from lucid._kernels.pairs.ranks cimport close_counts
+from lucid._kernels.pairs.problem cimport finish_segment, solve, solve_rows, solve_segment
+from lucid._kernels.pairs.ranks cimport LANES, close_counts
 from lucid._kernels.pairs.row cimport MOST_NOTED, Part, Row
 from lucid._kernels.pairs.scan cimport MANY, mark_active, scan
 from lucid._kernels.pairs.sums cimport Sum, value_of
@@ -58,31 +58,17 @@ cdef inline int32_t take_number(const real* place) noexcept nogil:
         return <int32_t>place[0]
 
 
-cdef inline void look_up(const real* worth, const Row* row, real* grad, const Part* part) noexcept nogil:
-    """Put what the ranks are worth in their place; mostly nearly all are 0, as their gradient is."""
-    cdef uint64_t marks[WORDS]
-    cdef uint64_t word
-    cdef Py_ssize_t first, m, active, w, j
-    if part.noted <= MOST_NOTED:
-        for j in range(part.noted):
-            look_up_one(worth, grad + part.note[j])
-        return
-    for first from 0 <= first < row.C by BLOCK:
-        m = min(BLOCK, row.C - first)
-        active = mark_active(grad + first, m, <real>0, marks)
-        if MANY * active > m:
-            for j in range(first, first + m):
-                look_up_one(worth, grad + j)
-        elif active > 0:
-            for w in range((m + WORD - 1) // WORD):
-                word = marks[w]
-                while word != 0:
-                    look_up_one(worth, grad + first + w * WORD + count_trailing_zeros(word))
-                    word &= word - 1
-
-
-cdef inline void look_up_one(const real* worth, real* place) noexcept nogil:
+cdef inline void look_up(const real* worth, real* place) noexcept nogil:
     place[0] = worth[take_number(place)]
+
+
+cdef inline void look_up_all(const real* worth, real* grad, Py_ssize_t m) noexcept nogil:
+    cdef Py_ssize_t j, l
+    for j from 0 <= j <= m - LANES by LANES:
+        for l in range(LANES):          # unrolled
+            look_up(worth, grad + j + l)
+    for j in range(m - m % LANES, m):
+        look_up(worth, grad + j)
 
 
 cdef void scan_scores(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
@@ -120,25 +106,54 @@ cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noex
         for k in range(row.P):
             add_number(&w, row.weight_at[k], tau)
             put_label(&worth[k + 1], value_of(&w), row.divisor, row.inverse)
-        look_up(worth, row, grad, part)
-        put_labels(grad, row, part, loss, of_label[real])
+
+
+cdef void finish(const real* x, Py_ssize_t start, Py_ssize_t stop, const Row* row, real* grad,
+                 Part* part) noexcept nogil:
+    """Put what the ranks are worth in their place; mostly nearly all are 0, as their gradient is."""
+    cdef const real* worth = <const real*>row.weight
+    cdef uint64_t marks[WORDS]
+    cdef uint64_t word
+    cdef Py_ssize_t first, m, active, w, j
+    if part.noted <= MOST_NOTED:
+        for j in range(part.noted):
+            look_up(worth, grad + part.note[j])
+        return
+    for first from start <= first < stop by BLOCK:
+        m = min(BLOCK, stop - first)
+        active = mark_active(grad + first, m, <real>0, marks)
+        if MANY * active > m:
+            look_up_all(worth, grad + first, m)
+        elif active > 0:
+            for w in range((m + WORD - 1) // WORD):
+                word = marks[w]
+                while word != 0:
+                    look_up(worth, grad + first + w * WORD + count_trailing_zeros(word))
+                    word &= word - 1
 
 
 cdef int rows(const real* x, Py_ssize_t task, int thread, void* problem) noexcept nogil:
-    return solve_rows(x, task, thread, problem, prepare[real], scan_scores[real], close[real])
+    return solve_rows(x, task, thread, problem, prepare[real], scan_scores[real], close[real],
+                      finish[real], of_label[real])
 
 
 cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
     return solve_segment(x, s, thread, problem, scan_scores[real])
 
 
+cdef int finish_shared(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
+    return finish_segment(x, s, thread, problem, finish[real])
+
+
 def warp_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
     return solve[float](x, indices, indptr, divisor, out, grad, threads, terms,
-                        rows[float], segment[float], prepare[float], close[float], NULL)
+                        rows[float], segment[float], prepare[float], close[float],
+                        finish_shared[float], of_label[float], NULL)
 
 
 def warp_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
     return solve[double](x, indices, indptr, divisor, out, grad, threads, terms,
-                         rows[double], segment[double], prepare[double], close[double], NULL)
+                         rows[double], segment[double], prepare[double], close[double],
+                         finish_shared[double], of_label[double], NULL)

@@ -9,7 +9,6 @@ gradient of a negative is the sum of the weights of the thresholds below it, and
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 
-from lucid._kernels.pairs.labels cimport put_labels
 from lucid._kernels.pairs.nonfinite cimport is_doubtful, settle
 from lucid._kernels.pairs.problem cimport solve, solve_rows, solve_segment
 from lucid._kernels.pairs.ranks cimport close_counts
@@ -45,12 +44,11 @@ cdef void close(const real* x, Row* row, real* grad, Part* part, Sum* loss) noex
     loss[0] = part.total
     if is_doubtful(row, loss) and not settle(x, row, loss):
         loss.hi, loss.lo = INFINITY, 0          # no term is negative
-    if grad != NULL:
-        put_labels(grad, row, part, loss, of_label[real])
 
 
 cdef int rows(const real* x, Py_ssize_t task, int thread, void* problem) noexcept nogil:
-    return solve_rows(x, task, thread, problem, prepare[real], scan_scores[real], close[real])
+    return solve_rows(x, task, thread, problem, prepare[real], scan_scores[real], close[real],
+                      NULL, of_label[real])
 
 
 cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcept nogil:
@@ -60,10 +58,12 @@ cdef int segment(const real* x, Py_ssize_t s, int thread, void* problem) noexcep
 def weighted_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
     return solve[float](x, indices, indptr, divisor, out, grad, threads, terms,
-                        rows[float], segment[float], prepare[float], close[float], NULL)
+                        rows[float], segment[float], prepare[float], close[float],
+                        NULL, of_label[float], NULL)
 
 
 def weighted_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` of `margin`."""
     return solve[double](x, indices, indptr, divisor, out, grad, threads, terms,
-                         rows[double], segment[double], prepare[double], close[double], NULL)
+                         rows[double], segment[double], prepare[double], close[double],
+                         NULL, of_label[double], NULL)

@@ -103,8 +103,6 @@ cdef inline void hinge_close(const real* x, Row* row, real* grad, Part* part, Su
     loss.lo -= of_labels.lo
     if is_doubtful(row, loss) and not settle(x, row, loss):
         sum_scaled(x, row, count, loss)
-    if grad != NULL:
-        put_labels(grad, row, part, loss, hinge_of_label[real])
 
 
 cdef inline void sum_scaled(const real* x, const Row* row, const int32_t* count, Sum* loss) noexcept nogil:
@@ -144,6 +142,8 @@ cdef inline int multilabel_margin_row(const real* x, Py_ssize_t C, const int64_t
         return -1
     scan_row(x, &row, grad, &part, hinge_scan[real])
     hinge_close(x, &row, grad, &part, &total)
+    if grad != NULL:
+        put_labels(grad, &row, &part, &total, hinge_of_label[real])
     loss[0] = quotient(&total, C)
     free(memory)
     return 0

@@ -10,11 +10,12 @@ from libc.stdlib cimport free, malloc
 
 from lucid._kernels.buffers cimport Buffers, hold, hold_vector, release
 from lucid._kernels.driver cimport Task, run
+from lucid._kernels.pairs.labels cimport OfLabel, put_labels
 from lucid._kernels.pairs.row cimport (
     Part, Row, Terms, bytes_of_part, bytes_of_row, open_row, place_part, place_row, plain_terms,
 )
 from lucid._kernels.pairs.segments cimport (
-    SEGMENT, Scan, count_segments, merge_parts, scan_row, scan_segment,
+    SEGMENT, Scan, count_segments, merge_parts, scan_row, scan_segment, start_of,
 )
 from lucid._kernels.pairs.sums cimport Sum, divide, merge, multiply, quotient
 from lucid._kernels.reals cimport real
@@ -52,7 +53,7 @@ cdef struct Problem:        # what was asked, the same for every row, and what i
 
 # Makes of the labels of a row what its scores are to be weighed with.
 ctypedef void (*Prepare)(const real* x, Row* row) noexcept nogil
-# From what the scans of a row have found: the sum over its pairs, and the gradient of its labels.
+# From what the scans of a row have found: the sum over its pairs, and what its gradient is made of.
 ctypedef void (*Close)(const real* x, Row* row, real* grad, Part* part, Sum* loss) noexcept nogil
 # Solves rows from the first on, in a way of its own, until one that it cannot: returns that, or ``last``.
 ctypedef Py_ssize_t (*SmallRows)(const real* x, Py_ssize_t first, Py_ssize_t last,
@@ -107,7 +108,7 @@ cdef inline void close_nth(const real* x, Row* row, real* grad, Part* part, Py_s
 
 
 cdef inline int solve_rows(const real* x, Py_ssize_t task, int thread, void* p, Prepare prepare, Scan scan,
-                           Close close) noexcept nogil:
+                           Close close, Scan finish, OfLabel of_label) noexcept nogil:
     """Solve some rows: the task of a thread."""
     cdef Problem* problem = <Problem*>p
     cdef Row* row = &problem.rows[thread]
@@ -125,6 +126,10 @@ cdef inline int solve_rows(const real* x, Py_ssize_t task, int thread, void* p, 
             return REFUSED
         scan_row(scores, row, grad, part, scan)
         close_nth(scores, row, grad, part, n, problem, close)
+        if grad != NULL:
+            if finish != NULL:
+                finish(scores, 0, problem.C, row, grad, part)
+            put_labels(grad, row, part, &problem.loss[n], of_label)
         n += 1
     return 0
 
@@ -139,18 +144,32 @@ cdef inline int solve_segment(const real* x, Py_ssize_t s, int thread, void* p, 
     return 0
 
 
+cdef inline int finish_segment(const real* x, Py_ssize_t s, int thread, void* p, Scan finish) noexcept nogil:
+    """Finish the gradient of its scores, likewise, when the row has been closed."""
+    cdef Problem* problem = <Problem*>p
+    finish(x, start_of(s, problem.rows), start_of(s + 1, problem.rows), problem.rows, <real*>problem.grad,
+           &problem.parts[s])
+    return 0
+
+
 cdef inline int solve_shared(const real* x, Problem* problem, Task segment, Prepare prepare, Close close,
-                             int threads) except -1:
+                             Task finish, OfLabel of_label, int threads) except -1:
     """Solve the rows one after the other; the threads share the segments of each."""
     cdef Problem row = problem[0]
-    cdef Py_ssize_t n
+    cdef real* grad
+    cdef Py_ssize_t n, segments
     for n in range(problem.N):
-        row.grad = gradient_of(x, n, problem)
+        row.grad = grad = gradient_of(x, n, problem)
         if not open_nth(x + n * problem.C, n, problem, prepare, row.rows):
             return REFUSED
-        run(segment, x + n * problem.C, &row, count_segments(row.rows), 1, PATIENCE // SEGMENT, threads)
+        segments = count_segments(row.rows)
+        run(segment, x + n * problem.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
         merge_parts(row.parts, row.rows)
-        close_nth(x + n * problem.C, row.rows, <real*>row.grad, row.parts, n, problem, close)
+        close_nth(x + n * problem.C, row.rows, grad, row.parts, n, problem, close)
+        if grad != NULL:
+            if finish != NULL:
+                run(finish, x + n * problem.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
+            put_labels(grad, row.rows, row.parts, &problem.loss[n], of_label)
     return 0
 
 
@@ -231,12 +250,13 @@ cdef inline void read_terms(asked, bint differ, Problem* problem, Buffers* buffe
 
 
 cdef inline double solve(x, indices, indptr, double divisor, out, grad, int threads, terms,
-                         Task rows, Task segment, Prepare prepare, Close close,
-                         SmallRows small) except? -1:
+                         Task rows, Task segment, Prepare prepare, Close close, Task finish,
+                         OfLabel of_label, SmallRows small) except? -1:
     """Loss and gradient of all rows: each one's loss over ``divisor`` to ``out``, or else their sum.
 
     ``rows`` and ``segment`` are `solve_rows` and `solve_segment` with the loss's own scan; there is a
-    ``prepare`` where labels differ in what they are worth, and a ``small`` where that is faster.
+    ``prepare`` where labels differ in what they are worth, a ``finish``, `finish_segment`, where the
+    gradient of scores is not known until their row is closed, and a ``small`` where that is faster.
     """
     cdef Problem problem
     cdef Buffers buffers
@@ -295,7 +315,8 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
 
         problem.chunk = max(1, TASK // C)
         if shared:
-            failure = solve_shared(scores, &problem, segment, prepare, close, threads)
+            failure = solve_shared(scores, &problem, segment, prepare, close, finish, of_label,
+                                   threads)
         else:
             failure = run(rows, scores, &problem, (N + problem.chunk - 1) // problem.chunk, 1,
                           max(1, PATIENCE // C // problem.chunk), threads)

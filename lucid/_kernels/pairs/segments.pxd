@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from lucid._kernels.pairs.ranks cimport SLACK
-from lucid._kernels.pairs.row cimport BLOCK, MOST_NOTED, Excess, Part, Row
+from lucid._kernels.pairs.row cimport BLOCK, Excess, Part, Row
 from lucid._kernels.pairs.sums cimport Sum, add, merge
 from lucid._kernels.reals cimport real
 
@@ -26,6 +26,11 @@ cdef inline Py_ssize_t count_segments(const Row* row) noexcept nogil:
     return (row.C + segment_of(row.P) - 1) // segment_of(row.P)
 
 
+cdef inline Py_ssize_t start_of(Py_ssize_t s, const Row* row) noexcept nogil:
+    """The column that segment s begins with, or the end of the row."""
+    return min(row.C, s * segment_of(row.P))
+
+
 cdef inline void clear(const Row* row, Part* part) noexcept nogil:
     memset(part.count, 0, (row.P + SLACK) * sizeof(int32_t))
     part.noted = 0
@@ -41,9 +46,8 @@ cdef inline void clear_sums(const Row* row, Part* part) noexcept nogil:
 cdef inline void scan_segment(const real* x, Py_ssize_t s, const Row* row, real* grad, Part* part,
                               Scan scan) noexcept nogil:
     """Scan the segment s of a row on its own."""
-    cdef Py_ssize_t size = segment_of(row.P)
     clear(row, part)
-    scan(x, s * size, min(row.C, (s + 1) * size), row, grad, part)
+    scan(x, start_of(s, row), start_of(s + 1, row), row, grad, part)
 
 
 cdef inline void scan_row(const real* x, const Row* row, real* grad, Part* part, Scan scan) noexcept nogil:
@@ -84,7 +88,6 @@ cdef inline void merge_parts(Part* parts, const Row* row) noexcept nogil:
     for s in range(count_segments(row)):
         merge(&total, &parts[s].total)
         if s > 0:
-            parts[0].noted = MOST_NOTED + 1
             for i in range(row.P + 1):
                 parts[0].count[i] += parts[s].count[i]
             merge_excess(parts[0].excess, parts[s].excess, row)

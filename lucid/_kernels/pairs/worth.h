@@ -61,13 +61,15 @@ enum { LUCID_COPIES = 4, LUCID_FEW_RANKS = 65 };
 
 /* The sum of what m scores, a multiple of 8, are worth: w0 y + w1 where p is 1, w0 y**2 + 2 w1 y + w2 where it is 2,
    and nothing where it is 0. `gradient`, unless it is NULL, is the derivative over the divisor. Where there are
-   `copies` of the sums of each rank, y is added to one of them, and what rounding takes from it. */
+   `copies` of the sums of each rank, y is added to one of them, and, where it is `kept`, what rounding takes from
+   it. */
 #define LUCID_WEIGH(real)                                                                               \
 LUCID_INLINE lucid_split                                                                                \
 lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t m, lucid_worth worth,  \
-                      double divisor, real* gradient, const int copies, double* excess)                 \
+                      double divisor, real* gradient, const int copies, const int kept, double* excess) \
 {                                                                                                       \
     enum { EXACT = sizeof(real) > 4 };                                                                  \
+    const int numbers = copies * (1 + kept);    /* of each rank */                                      \
     const lucid_doubles zero = {0};                                                                     \
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, lost[LUCID_REGISTERS] = {{0}}, of[4];                   \
     lucid_split total = {0, 0};                                                                         \
@@ -98,8 +100,9 @@ lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t
                 lucid_narrow_##real(slope, divisor, gradient + at);                                     \
             if (copies > 0)                                                                             \
                 for (int l = 0; l < LUCID_DOUBLES; l++) {                                               \
-                    double* to = excess + 2 * (copies * rank[at + l] + (at + l) % copies);              \
-                    lucid_keep(EXACT, y[l], rest[l], to, to + 1);                                       \
+                    double* to = excess + numbers * (ptrdiff_t)rank[at + l];                            \
+                    to += (k * LUCID_DOUBLES + l) % copies * (1 + kept);                                \
+                    lucid_keep(EXACT, y[l], rest[l], to, to + kept);                                    \
                 }                                                                                       \
         }                                                                                               \
     if (!EXACT)                                                                                         \
@@ -113,17 +116,19 @@ LUCID_INLINE lucid_split                                                        
 lucid_weigh_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t m, const void* worth,     \
                    double divisor, real* gradient, ptrdiff_t ranks, void* excess)                       \
 {                                                                                                       \
-    double copy[LUCID_FEW_RANKS][LUCID_COPIES][2], (*sum)[2] = excess;                                  \
+    enum { EXACT = sizeof(real) > 4 };                                                                  \
+    double copy[LUCID_FEW_RANKS][LUCID_COPIES][1 + EXACT], (*sum)[2] = excess;                          \
     lucid_split total;                                                                                  \
     if (sum == NULL)                                                                                    \
-        return lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, 0, NULL);                 \
+        return lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, 0, 0, NULL);              \
     if (ranks > LUCID_FEW_RANKS || m < LUCID_COPIES * ranks)                                            \
-        return lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, 1, *sum);                 \
+        return lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, 1, 1, *sum);              \
     memset(copy, 0, ranks * sizeof *copy);                                                              \
-    total = lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, LUCID_COPIES, copy[0][0]);   \
+    total = lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, LUCID_COPIES, EXACT,         \
+                                  copy[0][0]);                                                          \
     for (ptrdiff_t r = 0; r < ranks; r++)                                                               \
         for (int k = 0; k < LUCID_COPIES; k++)                                                          \
-            lucid_keep(sizeof(real) > 4, copy[r][k][0], copy[r][k][1], sum[r], sum[r] + 1);             \
+            lucid_keep(EXACT, copy[r][k][0], copy[r][k][EXACT], sum[r], sum[r] + 1);                    \
     return total;                                                                                       \
 }
 
