@@ -567,7 +567,7 @@ def test_numbers_of_numpy_are_kept_and_taken_up_as_others(tmp_path, decimals):
             optim.SGD(model.parameters(), lr=decimals(0.1), momentum=decimals(0.9)),
             schedule=linear_decay,
             validation=lambda model: {"mean": decimals(0.1), "sum": model.bias.sum()},
-            early_stopping=EarlyStopping(3, "mean"),
+            early_stopping=EarlyStopping(3, "mean", larger_is_better=False),
         )
 
     lucid.manual_seed(0)
@@ -665,6 +665,34 @@ def test_patience_counts_epochs_that_are_not_better(larger, values, stops, best)
     epochs = [Epoch(n, 1.0, {"m": value}) for n, value in enumerate(values, start=1)]
     assert [stopping.update(epoch, nn.Linear(1, 1)) for epoch in epochs] == stops
     assert stopping.best_epoch == best
+
+
+@pytest.mark.parametrize("name", [*ranking_metrics(5), "PSP@3", "P@10"])
+def test_the_better_value_of_a_known_metric_is_that_of_the_better_scores(name):
+    labels = Labels.from_lists([[0], [1]], 10)
+    best = labels.to_multi_hot().astype(np.float64)
+    measured = {**ranking_metrics(10)}
+    measured["PSP@3"] = partial(metrics.psp_at_k, propensities=np.ones(10), k=3)
+    measured["P@10"] = lambda scores, labels: measured["P@1"](scores, labels)  # by its name alone
+    worse, better = (measured[name](scores, labels) for scores in (-best, best))
+    stopping = EarlyStopping(2, name)
+    assert stopping.larger_is_better == (better > worse)
+    for number, value in enumerate([worse, better, worse], start=1):
+        stopping.update(Epoch(number, 1.0, {name: value}), nn.Linear(1, 1))
+    assert (stopping.best, stopping.best_epoch) == (better, 2)
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("nDCG@5", False), ("one-error", True)])
+def test_a_direction_that_a_known_metric_does_not_have_is_refused(name, wrong):
+    assert EarlyStopping(2, name, larger_is_better=not wrong).larger_is_better is not wrong
+    with pytest.raises(ValueError, match=f"larger_is_better must be {not wrong} for '{name}'"):
+        EarlyStopping(2, name, larger_is_better=wrong)
+
+
+@pytest.mark.parametrize("name", ["F1", "P@k", "ndcg@5"])
+def test_whether_larger_is_better_must_be_said_of_a_metric_that_is_not_known(name):
+    with pytest.raises(ValueError, match=f"larger_is_better must be .* for the metric '{name}'"):
+        EarlyStopping(2, name)
 
 
 @pytest.mark.parametrize("larger", [False, True])

@@ -76,9 +76,7 @@ def fit(
         )
         metric = {_LRAP: metrics.label_ranking_average_precision_score}
         options["validation"] = Validation(_in_float32(data[np.sort(held)]), metric)
-        options["early_stopping"] = EarlyStopping(
-            estimator.n_iter_no_change, metric=_LRAP, larger_is_better=True
-        )
+        options["early_stopping"] = EarlyStopping(estimator.n_iter_no_change, metric=_LRAP)
         data = data[np.sort(rows)]
     trainer = new_trainer(
         estimator, net, criterion, data.features, random, schedule=linear_decay, **options

@@ -1,6 +1,7 @@
 """When a training has learnt what it can: the best weights are kept."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,19 @@ from lucid.training.history import Epoch
 #: What `EarlyStopping` looks at unless told otherwise.
 RANKING_LOSS = "ranking loss"
 
+#: Whether a larger value is better, of the loss and the metrics that have a name in this library;
+#: those of the best k are there without their k.
+_LARGER_IS_BETTER = {
+    "loss": False,
+    RANKING_LOSS: False,
+    "coverage": False,
+    "one-error": False,
+    "label ranking average precision": True,
+    "P@": True,
+    "nDCG@": True,
+    "PSP@": True,
+}
+
 
 class EarlyStopping:
     """Ends a training that no longer becomes better, and keeps the weights of its best epoch.
@@ -25,8 +39,10 @@ class EarlyStopping:
         The training ends when so many epochs in a row were not better than the best one.
     metric : str, default 'ranking loss'
         Which metric of the `Validation` decides; ``'loss'`` is the training loss.
-    larger_is_better : bool, default False
-        Whether a larger value is better, as of precision.
+    larger_is_better : bool, optional
+        Whether a larger value is better, as of precision. Of ``'loss'``, the `ranking_metrics`,
+        and P@k, nDCG@k and PSP@k of any k this is known by their names; of another metric it must
+        be said.
 
     Attributes
     ----------
@@ -40,7 +56,8 @@ class EarlyStopping:
     TypeError
         If `patience` is not an integer.
     ValueError
-        If `patience` is not at least 1.
+        If `patience` is not at least 1; if `larger_is_better` is not what it is for a metric that
+        is known, or is not given for one that is not.
 
     Examples
     --------
@@ -54,14 +71,14 @@ class EarlyStopping:
     """
 
     def __init__(
-        self, patience: int, metric: str = RANKING_LOSS, larger_is_better: bool = False
+        self, patience: int, metric: str = RANKING_LOSS, larger_is_better: bool | None = None
     ) -> None:
         if as_int("patience", patience) < 1:
             raise ValueError(f"patience must be at least 1, got {patience}")
         self.patience = patience
         self.metric = metric
-        self.larger_is_better = larger_is_better
-        self.best = -math.inf if larger_is_better else math.inf
+        self.larger_is_better = _checked_direction(metric, larger_is_better)
+        self.best = -math.inf if self.larger_is_better else math.inf
         self.best_epoch = 0
         self._weights: dict[str, npt.NDArray[Any]] = {}
 
@@ -149,3 +166,19 @@ class EarlyStopping:
         best, best_epoch = float(state["best"]), int(state["best_epoch"])
         self._weights = {name: np.array(each) for name, each in state["weights"].items()}
         self.best, self.best_epoch = best, best_epoch
+
+
+def _checked_direction(metric: str, larger_is_better: bool | None) -> bool:
+    """Return whether a larger value of a metric is better, as it is known or as it is given."""
+    known = _LARGER_IS_BETTER.get(re.sub(r"@[0-9]+$", "@", metric))
+    if known is None and larger_is_better is None:
+        names = ", ".join(name + "k" * name.endswith("@") for name in _LARGER_IS_BETTER)
+        raise ValueError(
+            f"larger_is_better must be True or False for the metric {metric!r}; it is known for "
+            f"{names}"
+        )
+    if None not in (known, larger_is_better) and bool(larger_is_better) is not known:
+        raise ValueError(
+            f"larger_is_better must be {known} for {metric!r}, or left out, got {larger_is_better}"
+        )
+    return bool(larger_is_better) if known is None else known
