@@ -192,13 +192,6 @@ def test_columns_of_labels_go_by_their_places_where_the_classes_have_no_names():
         assert fitted(labels).score(X, table_of_labels(NAMES[::-1])) == fitted(Y).score(X, Y)
 
 
-def test_columns_of_one_name_are_taken_in_the_same_order_alone():
-    ranker = fitted(table_of_labels(list("aabcd")))
-    assert ranker.score(X, table_of_labels(list("aabcd"))) == fitted(Y).score(X, Y)
-    with pytest.raises(ValueError, match="more than once: 'a'"):
-        ranker.score(X, table_of_labels(list("abacd")))
-
-
 def test_what_is_wrong_in_columns_of_another_order_is_named_by_its_place():
     table = table_of_labels()[list(NAMES[::-1])]
     table.iloc[7, 1] = 2
@@ -277,11 +270,11 @@ def test_classes_of_two_types_are_refused_by_name(labels):
         fitted(labels)
 
 
-def test_columns_of_one_name_are_told_apart_by_their_numbers():
-    pandas = pytest.importorskip("pandas")
-    ranker = fitted(pandas.DataFrame(Y, columns=list("aabcd")))
-    assert ranker.classes_.tolist() == list("aabcd")
-    assert ranker.model_.class_names is None
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_columns_of_labels_of_one_name_are_refused_by_that_name(method):
+    message = "^y must have columns of different names, got 'a', 3 more than once"
+    with pytest.raises(ValueError, match=message):
+        getattr(MultilabelRanker(), method)(X, table_of_labels(["a", "a", 3, 3, "b"]))
 
 
 def test_a_column_of_labels_is_warned_of_once():

@@ -98,8 +98,9 @@ class MultilabelRanker(Fitting):
     each class, or sparse), as `lucid.Labels`, or as a list, tuple or set of names for each row. In
     a dense matrix of floats, NaN is an unknown entry, and so is NA in a DataFrame;
     ``y.where(y != -1)`` makes a mark one. Once classes have names, the columns of a DataFrame are
-    known by theirs, in any order. One dimension is one label for each row, so that it is a binary
-    or multi-class classifier. Predictions have the form that `fit` was given.
+    known by theirs, in any order; no two may have the same one. One dimension is one label for each
+    row, so that it is a binary or multi-class classifier. Predictions have the form that `fit` was
+    given.
 
     **Threshold.** The loss of pairs knows only the order of a row's classes, so where to cut is
     learnt after the training, and changes no order: for each training row the cut of the best F1

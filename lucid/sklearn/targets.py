@@ -52,6 +52,10 @@ class Form:
         if array.ndim == 2:
             columns = getattr(y, "columns", None)  # of a DataFrame
             names = np.arange(array.shape[1]) if columns is None else np.asarray(columns)
+            if again := _more_than_once(names.tolist()):
+                raise ValueError(
+                    f"y must have columns of different names, got {_listed(again)} more than once"
+                )
             return cls("array", names, array[:0], named=columns is not None)
         return cls("one", np.unique(array if classes is None else classes))
 
@@ -82,11 +86,11 @@ class Form:
         classes, given = self.classes.tolist(), np.asarray(columns).tolist()
         if given == classes:
             return _of_multi_hot(y, array)
-        known, counts = set(classes), Counter(given)
+        known, there = set(classes), dict.fromkeys(given)
         faults = {
-            "missing": [name for name in classes if name not in counts],
-            "unknown": [name for name in counts if name not in known],
-            "more than once": [name for name, count in counts.items() if count > 1],
+            "missing": [name for name in classes if name not in there],
+            "unknown": [name for name in there if name not in known],
+            "more than once": _more_than_once(given),
         }
         told = "".join(f"{what}: {_listed(names)}; " for what, names in faults.items() if names)
         if told:
@@ -155,6 +159,10 @@ def _of_multi_hot(y: Any, array: Array) -> Labels:
                 mark = f"{marks[0]:g}"
                 message += f"; y.where(y != {mark}) makes it unknown too, and keeps the names"
         raise ValueError(message) from None
+
+
+def _more_than_once(names: list[Any]) -> list[Any]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _listed(names: list[Any]) -> str:
