@@ -18,7 +18,7 @@ from sklearn.preprocessing import MaxAbsScaler, MultiLabelBinarizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lucid
-from lucid import Labels, metrics, nn
+from lucid import Labels, cli, metrics, nn
 from lucid.losses.margin import MARGIN
 from lucid.nn.losses.criterion import Criterion
 from lucid.sklearn import MultilabelRanker, mini_batches
@@ -805,6 +805,52 @@ def test_the_command_reads_its_model(tmp_path):
     model = Ranker.load(tmp_path / "model.safetensors")
     assert model.class_names == tuple(NAMES)
     np.testing.assert_array_equal(model.top_k(X, 2)[0], ranker.predict_topk(X, 2)[0])
+
+
+@pytest.mark.parametrize(
+    ("classes", "texts"),
+    [
+        ([30, 10, 20], ["10", "20", "30"]),
+        ([3.0, 1.0, 2.0], ["1", "2", "3"]),
+        (np.float32([3, 1, 2]), ["1", "2", "3"]),
+        (["c", "a", "b"], ["a", "b", "c"]),
+    ],
+)
+@pytest.mark.parametrize("form", [lambda each: [each], lambda each: each], ids=["tags", "one"])
+def test_the_model_keeps_the_names_of_classes_as_text(form, classes, texts):
+    ranker = fitted([form(each) for each in classes], np.eye(3))
+    assert ranker.model_.class_names == tuple(texts)
+    assert ranker.classes_.tolist() == np.unique(classes).tolist()
+
+
+@pytest.mark.parametrize(
+    ("columns", "texts"),
+    [
+        ([10, 5, 7, 1, 2], ["10", "5", "7", "1", "2"]),
+        (["cat", 2.5, 7, 8.0, np.int64(9)], ["cat", "2.5", "7", "8", "9"]),
+        ([(0, "a"), (0, "b"), (1, "a"), (1, "b"), (2, "a")],
+         ["(0, 'a')", "(0, 'b')", "(1, 'a')", "(1, 'b')", "(2, 'a')"]),
+    ],
+)  # fmt: skip
+def test_the_model_keeps_the_names_of_columns_as_text(columns, texts):
+    assert fitted(table_of_labels(columns)).model_.class_names == tuple(texts)
+
+
+@pytest.mark.parametrize("labels", [Y, csr_array(Y), LABELS])
+def test_classes_without_names_have_none_in_the_model(labels):
+    assert fitted(labels).model_.class_names is None
+
+
+def test_names_that_are_equal_as_text_are_refused():
+    with pytest.raises(ValueError, match=r"^y must have classes .* as text, .* got 7 and '7'"):
+        fitted(table_of_labels(["a", 7, "b", "7", 8]))
+
+
+def test_the_command_predicts_names_that_were_numbers(tmp_path, capsys):
+    fitted([[10], [20], [30]], np.eye(3), max_iter=50).model_.save(tmp_path / "model")
+    lucid.io.write_xmc(tmp_path / "rows", csr_array(np.eye(3)), Labels.from_lists([[]] * 3, 3))
+    cli.main(["predict", str(tmp_path / "model"), str(tmp_path / "rows"), "--top", "1"])
+    assert [line.split(":")[0] for line in capsys.readouterr().out.split()] == ["10", "20", "30"]
 
 
 def test_without_scikit_learn_the_error_says_what_to_install(fresh_python):

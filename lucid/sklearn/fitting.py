@@ -128,13 +128,12 @@ class Fitting(Predicting):
 
     def _begin(self, form: Form, random: np.random.RandomState) -> None:
         """Make a new model for classes of this form, of which nothing is learnt yet."""
+        names = form.names()
         self._form = form
         self.classes_ = form.classes
-        names = self.classes_.tolist()
-        named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
         sizes = self.n_features_in_, len(self.classes_), self.hidden
         with seeded(random.randint(1 << 31)):
-            self.model_ = Ranker(*sizes, class_names=names if named else None)
+            self.model_ = Ranker(*sizes, class_names=names)
         if not self.hidden:  # the loss is convex: nothing is gained from a random start
             for p in self.model_.net.parameters():
                 p.detach().numpy()[...] = 0.0

@@ -72,7 +72,9 @@ class MultilabelRanker(Fitting):
     n_iter_ : int
         The number of epochs, or of iterations of L-BFGS.
     model_ : lucid.training.Ranker
-        The model, which ``model_.save(path)`` writes for ``lucid predict``.
+        The model, which ``model_.save(path)`` writes for ``lucid predict``. Its ``class_names`` are
+        those of `classes_` as text: 10 and 10.0 are ``'10'``. It has none where classes have no
+        names, as of a matrix without columns that have them, or of `lucid.Labels`.
     cut_ : callable
         From scores ``(N, C)`` to the thresholds of the rows ``(N, 1)``; None where ``threshold`` is
         given, and where each row has one label.

@@ -59,6 +59,19 @@ class Form:
             return cls("array", names, array[:0], named=columns is not None)
         return cls("one", np.unique(array if classes is None else classes))
 
+    def names(self) -> list[str] | None:
+        """Return what the classes are called, as text, for the file of a model; None without."""
+        if not self.named:
+            return None
+        texts = [_text(name) for name in self.classes]
+        if again := _more_than_once(texts):
+            alike = [name for name in self.classes.tolist() if _text(name) == again[0]]
+            raise ValueError(
+                "y must have classes that are different as text, as the model keeps their names, "
+                f"got {' and '.join(map(repr, alike))}"
+            )
+        return texts
+
     def labels(self, y: Any) -> Labels:
         """Read labels that are in this form, or in another one with the same classes."""
         if isinstance(y, Labels):
@@ -159,6 +172,12 @@ def _of_multi_hot(y: Any, array: Array) -> Labels:
                 mark = f"{marks[0]:g}"
                 message += f"; y.where(y != {mark}) makes it unknown too, and keeps the names"
         raise ValueError(message) from None
+
+
+def _text(name: Any) -> str:
+    """Return a name as text, a number without a point where it is whole."""
+    whole = isinstance(name, float | np.floating) and name.is_integer()
+    return str(int(name) if whole else name)
 
 
 def _more_than_once(names: list[Any]) -> list[Any]:
