@@ -836,6 +836,22 @@ def test_the_model_keeps_the_names_of_columns_as_text(columns, texts):
     assert fitted(table_of_labels(columns)).model_.class_names == tuple(texts)
 
 
+@pytest.mark.parametrize("method", ["predict", "decision_function", "predict_topk", "score", "fit"])
+def test_masked_features_are_refused(method):
+    ranker, features = fitted(), np.ma.array(X, mask=X > 0.5)
+    rest = [Y] if method in ("score", "fit") else []
+    with pytest.raises(ValueError, match=r"^X has masked entries: fill them first"):
+        getattr(ranker, method)(features, *rest)
+    getattr(ranker, method)(np.ma.array(X), *rest)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_masked_weights_are_refused(method):
+    weights = np.ma.array(np.ones(len(X)), mask=X[:, 0] > 0.5)
+    with pytest.raises(ValueError, match=r"^sample_weight has masked entries: fill them first"):
+        getattr(fitted(), method)(X, Y, sample_weight=weights)
+
+
 @pytest.mark.parametrize("labels", [Y, csr_array(Y), LABELS])
 def test_classes_without_names_have_none_in_the_model(labels):
     assert fitted(labels).model_.class_names is None

@@ -898,6 +898,8 @@ def test_data_are_cut_by_slices_and_arrays_not_by_numbers(row):
         ({"sample_weight": np.ones(5)}, r"sample_weight must have shape \(6,\)"),
         ({"sample_weight": -np.ones(6)}, "sample_weight must not be negative, got -1.0"),
         ({"sample_weight": np.full(6, np.nan)}, "sample_weight must be finite, got nan"),
+        ({"features": np.ma.array(np.eye(6), mask=np.eye(6))}, "features has masked entries: fill"),
+        ({"sample_weight": np.ma.array(np.ones(6), mask=np.eye(6)[0])}, "sample_weight has masked"),
         ({"features": np.full((6, 2), "a")}, "features must hold real numbers, got <U1"),
         ({"class_names": ("a",)}, "class_names must be 3, one for each class, got 1"),
     ],

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from lucid.arrays.checks import kind_of
+from lucid.arrays.checks import kind_of, refuse_masked
 from lucid.labels import Labels
 from lucid.labels.rows import contains, indptr_of, row_of_each
 from lucid.losses.options import as_sample_weight
@@ -37,8 +37,8 @@ class Dataset:
     TypeError
         If the features are no array and no CSR matrix of real numbers, or the labels no `Labels`.
     ValueError
-        If the parts are of different numbers of rows, a weight is negative or not finite, or there
-        is not a name for each class.
+        If the parts are of different numbers of rows, a feature is masked, a weight is negative,
+        masked or not finite, or there is not a name for each class.
 
     Examples
     --------
@@ -65,6 +65,7 @@ class Dataset:
             raise TypeError(
                 f"features must be an array or a CSR matrix, got {type(features).__name__}"
             )
+        refuse_masked("features", features)
         if features.dtype.kind not in "biuf":
             raise TypeError(f"features must hold real numbers, got {kind_of(features)}")
         if not isinstance(labels, Labels):

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from lucid.arrays.checks import refuse_masked
 from lucid.io import Dataset
 from lucid.labels import Labels
 from lucid.sklearn.targets import Form
@@ -43,6 +44,7 @@ def checked_features(estimator: Any, X: Any, *, reset: bool = False) -> Any:
     """Return features as floats, dense or in CSR form, as many as before unless they are first."""
     if not reset:
         check_is_fitted(estimator)
+    refuse_masked("X", X)
     return validate_data(
         estimator, X, reset=reset, accept_sparse="csr", dtype=(np.float64, np.float32)
     )
@@ -53,6 +55,7 @@ def _dataset(x: Any, labels: Labels, sample_weight: Any) -> Dataset:
     check_consistent_length(x, labels)
     if sample_weight is None:
         return Dataset(x, labels)
+    refuse_masked("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError(f"sample_weight must not be negative, got {weight.min()}")

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_consistent_length
 
 from lucid import metrics
+from lucid.arrays.checks import refuse_masked
 from lucid.labels import Labels
 from lucid.sklearn.docs import PARTS
 from lucid.sklearn.inputs import checked_features
@@ -137,6 +138,7 @@ class Predicting(ClassifierMixin, BaseEstimator):
         float
         """
         x = checked_features(self, X)
+        refuse_masked("sample_weight", sample_weight)
         if self._form.kind == "one":
             return float(super().score(X, y, sample_weight))
         labels = self._form.labels(y)
