@@ -449,6 +449,74 @@ def test_a_state_of_another_model_is_refused():
         new_trainer().load_state_dict(state)
 
 
+def trainer_with(criterion=None, **options):
+    """Return a trainer, all of whose settings may be others."""
+    lucid.manual_seed(0)
+    model = nn.Linear(FEATURES, CLASSES)
+    options = {"batch_size": 5, "validation": lambda model: {"a": 1.0, "b": 1.0}, **options}
+    optimizer = make_optimizer("adam", model, lr=0.01)
+    return Trainer(model, criterion or nn.MultilabelMarginLoss(), optimizer, **options)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"batch_size": 7}, "batch_size must be 7, as this trainer has it, got 5"),
+        ({"shuffle": False}, "shuffle must be False, as this trainer has it, got True"),
+        ({"schedule": linear_decay}, "schedule must be 'linear_decay', .* got None"),
+        ({"criterion": nn.WARPLoss()}, 'criterion must be "WARPLoss.*, got "MultilabelMarginLoss'),
+        ({"criterion": nn.MultilabelMarginLoss(p=2)}, "criterion must be .*p=2.*, got .*"),
+        (
+            {"criterion": nn.MultilabelMarginLoss(margin=np.arange(CLASSES))},
+            r"criterion must be .*margin=array\(\[0, 1.*, got .*",
+        ),
+        (
+            {"early_stopping": EarlyStopping(2, "b", True)},
+            "early_stopping.metric must be 'b', .*'a'",
+        ),
+        (
+            {"early_stopping": EarlyStopping(2, "a", False)},
+            "early_stopping.larger_is_better must be False, .* got True",
+        ),
+    ],
+)
+def test_a_state_of_other_settings_is_refused_by_name_and_nothing_is_changed(
+    other, message, tmp_path
+):
+    if "early_stopping" in other:
+        first = trainer_with(early_stopping=EarlyStopping(2, "a", True))
+    else:
+        first = trainer_with()
+    first.fit(drawn(7), 2)
+    save_training(tmp_path / "c", first)
+    second = trainer_with(**other)
+    next(second.steps(drawn(7), 9))
+    before = copy.deepcopy(second.state_dict())
+    for state in (first.state_dict(), load_training(tmp_path / "c")[0]):
+        with pytest.raises(ValueError, match=f"^state: settings: {message}"):
+            second.load_state_dict(state)
+        np.testing.assert_equal(second.state_dict(), before)
+
+
+def test_settings_are_the_same_however_numpy_prints(tmp_path):
+    margin = np.full(CLASSES, 1 / 3)
+    first, second = (trainer_with(nn.MultilabelMarginLoss(margin=margin)) for _ in range(2))
+    with np.printoptions(precision=2, threshold=1, edgeitems=1):
+        first.fit(drawn(7), 1)
+        state = first.state_dict()
+    second.load_state_dict(state)
+    assert_same(first, second)
+
+
+def test_a_state_that_was_saved_without_settings_is_taken_up():
+    first, second = trainer_with(), trainer_with()
+    first.fit(drawn(7), 1)
+    state = first.state_dict()
+    del state["settings"]
+    second.load_state_dict(state)
+    assert_same(first, second)
+
+
 def test_a_state_without_early_stopping_is_refused_where_there_is_one():
     state = new_trainer().state_dict()
     stopping = EarlyStopping(2, metric="loss")
@@ -482,6 +550,9 @@ def test_a_state_without_early_stopping_is_refused_where_there_is_one():
         (("history", 0), {"number": 2, "loss": 0.5, "metrics": {}}),
         (("history", 0), {"number": 1, "loss": 0.5, "metrics": [1]}),
         ("stopped_early", "no"),
+        ("settings", 3),
+        (("settings", "batch_size"), 7),
+        (("settings", "batch_size"), np.arange(2)),
         ("early_stopping", 3),
         (("early_stopping", "best"), None),
         (("early_stopping", "weights"), [1]),

@@ -1,11 +1,26 @@
 """Where in an epoch a training is, and how this and the rest of its state are read again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lucid.arrays.checks import as_int, as_number
+from lucid.nn import Module
+
+#: How NumPy prints unless told otherwise.
+_PRINTED: dict[str, Any] = {
+    "precision": 8,
+    "threshold": 1000,
+    "edgeitems": 3,
+    "linewidth": 75,
+    "suppress": False,
+    "sign": "-",
+    "floatmode": "maxprec",
+    "formatter": None,
+}
 
 
 @dataclass
@@ -46,6 +61,23 @@ def place_of(saved: Any) -> Place:
     for name in ("loss", "share"):
         as_number(name, saved[name])
     return place
+
+
+def in_words(part: Any) -> str | None:
+    """Return what tells a loss or a schedule from another, also in another process."""
+    if isinstance(part, Module):
+        with np.printoptions(**_PRINTED):
+            return repr(part)
+    return None if part is None else str(getattr(part, "__name__", type(part).__name__))
+
+
+def check_settings(wanted: Mapping[str, Any], found: Any) -> None:
+    """Refuse settings other than those that are wanted, as far as they were saved."""
+    for name, value in wanted.items():
+        if name in found and not np.array_equal(found[name], value):
+            raise ValueError(
+                f"{name} must be {value!r}, as this trainer has it, got {found[name]!r}"
+            )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lucid.training.early_stopping import EarlyStopping
 from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History, history_of
 from lucid.training.pieces import Pieces, check_classes, check_rows, pieces_of
-from lucid.training.place import Place, place_of, reading
+from lucid.training.place import Place, check_settings, in_words, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
 from lucid.training.step import Listener, Schedule, Step
 
@@ -338,8 +338,8 @@ class Trainer:
         Returns
         -------
         dict
-            The model and the optimiser, the order of the rows and the place among them, the history
-            and what the early stopping remembers.
+            The model and the optimiser, the order of the rows and the place among them, the
+            history, what the early stopping remembers, and the settings of the trainer.
         """
         stopping = self.early_stopping
         return {
@@ -352,7 +352,22 @@ class Trainer:
             "history": self.history.state(),
             "stopped_early": self._stopped_early,
             "early_stopping": None if stopping is None else stopping.state_dict(),
+            "settings": self._settings(),
         }
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what else the steps depend on, so that a state of other settings is refused."""
+        stopping = self.early_stopping
+        settings = {
+            "criterion": in_words(self.criterion),
+            "batch_size": self.batch_size,
+            "shuffle": bool(self.shuffle),
+            "schedule": in_words(self.schedule),
+        }
+        if stopping is not None:
+            settings["early_stopping.metric"] = stopping.metric
+            settings["early_stopping.larger_is_better"] = stopping.larger_is_better
+        return settings
 
     def _weights(self) -> dict[str, npt.NDArray[Any]]:
         """Return the weights from which the training goes on, not copied."""
@@ -371,15 +386,19 @@ class Trainer:
         ----------
         state : mapping
             What `state_dict` has returned, of a trainer of the same model and optimiser that was
-            made with the same options.
+            made with the same options, but for the seed, as the order goes on where it was. Losses
+            and schedules are told apart by their names, losses of `lucid.nn` by their options as
+            well. States that were saved when they had no settings are taken up without that.
 
         Raises
         ------
         ValueError
-            If it is the state of another one, or none of a trainer; nothing is changed then.
+            If it is the state of another model or optimiser, or of another loss, batch size,
+            schedule, order or metric of the early stopping, or none of a trainer; nothing is
+            changed then.
         """
         found = state if isinstance(state, Mapping) else ()
-        missing = [name for name in self.state_dict() if name not in found]
+        missing = [name for name in self.state_dict() if name not in {*found, "settings"}]
         if missing:
             raise ValueError(f"state must be what state_dict() returns, but lacks {missing}")
         stopping = self.early_stopping
@@ -387,6 +406,8 @@ class Trainer:
             raise ValueError("state: one training has early stopping, the other has none")
         # All is read before anything is changed. Copies need not be deep: what is loaded takes the
         # place of what was there.
+        with reading("settings"):
+            check_settings(self._settings(), state.get("settings", {}))
         optimizer, stopping = copy.copy(self.optimizer), copy.copy(stopping)
         order, dropout = self._rng.bit_generator, generator().bit_generator
         with reading("model"):
