@@ -852,6 +852,27 @@ def test_masked_weights_are_refused(method):
         getattr(fitted(), method)(X, Y, sample_weight=weights)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("form", [np.array, csr_array])
+def test_features_that_do_not_fit_float32_are_refused_with_the_largest(method, form):
+    features = X.copy()
+    features[3, 2] = -1e300
+    with pytest.raises(ValueError, match=r"^X must hold numbers that fit float32, got -1e\+300"):
+        getattr(MultilabelRanker(early_stopping=method == "fit"), method)(form(features), Y)
+
+
+def test_all_rows_at_once_may_have_larger_numbers_than_float32():
+    with pytest.warns(ConvergenceWarning, match="scale the features"):
+        fitted(features=X * 1e60, loss="lsep", solver="lbfgs")
+
+
+@pytest.mark.parametrize(("rows", "fraction"), [(1, 0.1), (3, 0.9)])
+def test_early_stopping_needs_rows_that_are_not_held_out(rows, fraction):
+    message = f"^early_stopping holds out .*validation_fraction={fraction}.* all {rows} rows? of X"
+    with pytest.raises(ValueError, match=message):
+        fitted(Y[:rows], X[:rows], early_stopping=True, validation_fraction=fraction)
+
+
 @pytest.mark.parametrize("labels", [Y, csr_array(Y), LABELS])
 def test_classes_without_names_have_none_in_the_model(labels):
     assert fitted(labels).model_.class_names is None

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import lucid
 from lucid import metrics, nn, optim
-from lucid.io import Dataset
+from lucid.io import Dataset, stream_xmc, write_xmc
 from lucid.labels import Labels
 from lucid.training import (
     LOSSES,
@@ -32,6 +33,7 @@ from lucid.training import (
     ranking_metrics,
     save_training,
 )
+from lucid.training.scaling import warn_if_unscaled
 from lucid.training.stored import kind_of
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -310,6 +312,14 @@ def test_a_feature_that_is_far_larger_than_others_is_warned_of_once():
         with pytest.warns(UserWarning, match=r"column 2 is \d+ times larger than") as caught:
             new_trainer().fit(data, 3)
         assert len(caught) == 1
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e300])
+def test_how_much_larger_a_feature_is_does_not_depend_on_the_unit(scale):
+    features = np.where(np.arange(FEATURES) == 2, 1e4, 1.0) * scale
+    for data in (features[np.newaxis], sparse.csr_array(features[np.newaxis])):
+        with pytest.warns(UserWarning, match="column 2 is 10000 times larger than the median"):
+            warn_if_unscaled(data)
 
 
 def test_a_training_that_goes_on_is_not_warned_of_again(tmp_path):
@@ -935,6 +945,27 @@ def test_features_and_labels_that_are_no_data_set_are_refused(call):
 def test_what_has_no_rows_to_train_on_is_refused(call):
     with pytest.raises(TypeError, match=r"data must be a .*Dataset.*got int"):
         call(3)
+
+
+def test_a_stream_is_told_what_gives_it_a_length(tmp_path):
+    write_xmc(tmp_path / "rows.txt", drawn(1).features, drawn(1).labels)
+    stream = stream_xmc(tmp_path / "rows.txt")
+    for rows in (stream, stream.select(np.zeros(ROWS, bool))):
+        with pytest.raises(
+            TypeError, match=r"data must have a length, .* got DataStream: Ranker.prep"
+        ):
+            new_trainer().fit(rows, 1)
+    with pytest.raises(ValueError, match="data must have at least one row to train on"):
+        new_trainer().fit(Ranker(FEATURES, CLASSES).prepared(rows), 1)
+
+
+@pytest.mark.parametrize(
+    "fit", [lambda t, rows: t.fit(rows, 1), lambda t, rows: next(t.steps(rows, 1))]
+)
+def test_rows_of_which_none_has_a_weight_are_refused(fit):
+    rows = replace(drawn(1), sample_weight=np.zeros(ROWS))
+    with pytest.raises(ValueError, match=r"^sample_weight must not be zero for all rows"):
+        fit(new_trainer(), rows)
 
 
 def test_rows_that_weigh_nothing_are_not_there():

@@ -156,7 +156,10 @@ def read_header(path: FilePath, line: bytes) -> Header:
     if len(sizes) != 3 or not all(s.isdigit() and len(s) < 19 for s in sizes):
         hint = ""
         if re.search(rb"(^|\s)[0-9]+:", line):  # a feature
-            hint = "; a file in svmlight's form has none: lucid.io.read_svmlight reads it"
+            hint = (
+                "; a file in svmlight's form has none: lucid.io.read_svmlight reads it, and "
+                "lucid.io.write_xmc writes the same rows with a header"
+            )
         raise DataFileError(
             f"{path}:1: the header must be three numbers, `rows features labels`, "
             f"got {shown(line.strip())}{hint}"

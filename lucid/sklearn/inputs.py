@@ -12,6 +12,7 @@ from lucid.arrays.checks import refuse_masked
 from lucid.io import Dataset
 from lucid.labels import Labels
 from lucid.sklearn.targets import Form
+from lucid.training.pieces import check_weights
 
 
 def first_data(
@@ -28,7 +29,7 @@ def first_data(
     if len(form.classes) < 2:
         raise ValueError(f"y must have at least 2 classes, got {len(form.classes)} class")
     labels = form.labels(y)
-    data = _dataset(checked_features(estimator, X, reset=True), labels, sample_weight)
+    data = _dataset(_learnable(estimator, X, reset=True), labels, sample_weight)
     if form.kind == "one" and not partial and np.ptp(data.labels.indices) == 0:
         raise ValueError("y must have at least 2 classes with a positive weight, got 1 class")
     return form, data
@@ -37,7 +38,7 @@ def first_data(
 def further_data(estimator: Any, form: Form, X: Any, y: Any, sample_weight: Any) -> Dataset:
     """Read more data, which have the features and the classes of the first."""
     labels = form.labels(y)
-    return _dataset(checked_features(estimator, X), labels, sample_weight)
+    return _dataset(_learnable(estimator, X), labels, sample_weight)
 
 
 def checked_features(estimator: Any, X: Any, *, reset: bool = False) -> Any:
@@ -50,6 +51,18 @@ def checked_features(estimator: Any, X: Any, *, reset: bool = False) -> Any:
     )
 
 
+def _learnable(estimator: Any, X: Any, *, reset: bool = False) -> Any:
+    """Return features that can be learnt from: mini-batches are in float32, L-BFGS is not."""
+    x = checked_features(estimator, X, reset=reset)
+    if estimator.solver != "lbfgs":
+        largest = max(x.max(), x.min(), key=abs)
+        if abs(largest) > np.finfo(np.float32).max:
+            raise ValueError(
+                f"X must hold numbers that fit float32, got {largest:.3g}: scale the features first"
+            )
+    return x
+
+
 def _dataset(x: Any, labels: Labels, sample_weight: Any) -> Dataset:
     """Check the weights, and leave out what has none."""
     check_consistent_length(x, labels)
@@ -59,7 +72,6 @@ def _dataset(x: Any, labels: Labels, sample_weight: Any) -> Dataset:
     weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError(f"sample_weight must not be negative, got {weight.min()}")
-    if not weight.any():
-        raise ValueError("sample_weight must not be zero for all rows")
+    check_weights(weight)
     rows = np.flatnonzero(weight)
     return Dataset(x, labels, sample_weight=weight)[rows]

@@ -71,6 +71,12 @@ def fit(
     """Train a net from its first step to its last, with rates that fall."""
     options: dict[str, Any] = {}
     if estimator.early_stopping:
+        number, share = len(data), estimator.validation_fraction
+        if math.ceil(number * share) >= number:
+            raise ValueError(
+                f"early_stopping holds out validation_fraction={share} of the rows, at least one, "
+                f"which is all {number} row{'s' * (number != 1)} of X: none is left to train on"
+            )
         rows, held = train_test_split(
             np.arange(len(data)), test_size=estimator.validation_fraction, random_state=random
         )

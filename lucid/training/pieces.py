@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Protocol, runtime_checkable
 
+import numpy.typing as npt
+
 from lucid.io import Dataset
 
 
@@ -37,9 +39,20 @@ class Pieces(Protocol):
 def check_rows(data: Any, purpose: str) -> None:
     """Refuse what is neither a data set nor `Pieces` of one, or has no row for the purpose."""
     if not isinstance(data, Dataset | Pieces):
+        if isinstance(data, Iterable):
+            raise TypeError(
+                f"data must have a length, the number of its rows, got {type(data).__name__}: "
+                "Ranker.prepared(data) gives one to a stream"
+            )
         raise _not_data(type(data).__name__)
     if len(data) == 0:
         raise ValueError(f"data must have at least one row {purpose}")
+
+
+def check_weights(sample_weight: npt.NDArray[Any] | None) -> None:
+    """Refuse rows none of which counts."""
+    if sample_weight is not None and not sample_weight.any():
+        raise ValueError("sample_weight must not be zero for all rows")
 
 
 def pieces_of(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:

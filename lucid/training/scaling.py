@@ -116,11 +116,11 @@ def warn_if_unscaled(features: Any, names: Any = None) -> None:
     features have few that are not 0.)
     """
     if is_sparse(features):
-        columns = np.asarray(features.indices)
-        values = np.abs(features.data, dtype=np.float64)
+        columns, values = np.asarray(features.indices), np.asarray(features.data)
+        columns, values = columns[values != 0], values[values != 0]
     else:
-        columns = np.nonzero(features)[1]
-        values = np.abs(features[features != 0], dtype=np.float64)
+        columns, values = np.nonzero(features)[1], features[features != 0]
+    values = np.abs(values, dtype=np.float64)
     if not np.isfinite(values).all():  # the loss tells
         return
     width = features.shape[1]
@@ -129,13 +129,12 @@ def warn_if_unscaled(features: Any, names: Any = None) -> None:
     there = np.flatnonzero(largest)  # a feature that is 0 everywhere is no other
     if there.size < 2:
         return
-    with np.errstate(over="ignore"):
-        squares = np.bincount(columns, values * values, width)[there]
-    sizes = np.stack(
-        [largest[there], np.sqrt(squares / np.bincount(columns, minlength=width)[there])]
-    )
+    values /= largest[columns]  # no square is too large or too small for float64
+    means = np.bincount(columns, values * values, width)[there] / np.bincount(columns)[there]
+    sizes = np.stack([largest[there], largest[there] * np.sqrt(means)])
     medians = np.sort(sizes, axis=1)[:, (there.size - 1) // 2, np.newaxis]
-    ratios = (sizes / medians).min(axis=0)
+    with np.errstate(over="ignore"):
+        ratios = (sizes / medians).min(axis=0)
     worst = int(ratios.argmax())
     if ratios[worst] > _TOO_LARGE:
         column = int(there[worst])

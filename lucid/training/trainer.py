@@ -18,7 +18,13 @@ from lucid.system.blas import one_thread_each
 from lucid.training.early_stopping import EarlyStopping
 from lucid.training.finite import Diverged
 from lucid.training.history import Epoch, History, history_of
-from lucid.training.pieces import Pieces, check_classes, check_rows, pieces_of
+from lucid.training.pieces import (
+    Pieces,
+    check_classes,
+    check_rows,
+    check_weights,
+    pieces_of,
+)
 from lucid.training.place import Place, check_settings, in_words, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
 from lucid.training.step import Listener, Schedule, Step
@@ -190,8 +196,9 @@ class Trainer:
         TypeError
             If `data` are neither, or `epochs` is not an integer.
         ValueError
-            If there is no row, a loss is not finite because the features are not, `epochs` is
-            negative, or the classes have other names than those of the model, or another order.
+            If there is no row, or none with a weight, a loss is not finite because the features are
+            not, `epochs` is negative, or the classes have other names than those of the model, or
+            another order.
         """
         heard = list(listeners)
         self._stop_asked = False
@@ -231,10 +238,13 @@ class Trainer:
         TypeError
             If `data` are neither, or `epochs` is not an integer.
         ValueError
-            If there is no row, a loss is not finite because the features are not, `epochs` is
-            negative, or the classes have other names than those of the model, or another order.
+            If there is no row, or none with a weight, a loss is not finite because the features are
+            not, `epochs` is negative, or the classes have other names than those of the model, or
+            another order.
         """
         check_rows(data, "to train on")
+        if isinstance(data, Dataset):
+            check_weights(data.sample_weight)
         epochs = as_int("epochs", epochs)
         if epochs < 0:
             raise ValueError(f"epochs must not be negative, got {epochs}")
