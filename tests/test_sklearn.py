@@ -405,7 +405,7 @@ def test_the_default_rate_of_bpmll_suits_features_that_are_alike(seed, hidden):
 
 @pytest.mark.parametrize("hidden", [0, 4])
 def test_the_default_rate_is_that_of_the_rows_and_the_model(hidden):
-    short = X / 10
+    short = X / 5
     options = {"features": short, "loss": "soft-margin", "hidden": hidden}
     rate = learning_rate("soft-margin", "sgd", short, num_classes=Y.shape[1], hidden=hidden > 0)
     assert same(fitted(**options), fitted(**options, learning_rate=rate))
@@ -864,6 +864,26 @@ def test_features_that_do_not_fit_float32_are_refused_with_the_largest(method, f
 def test_all_rows_at_once_may_have_larger_numbers_than_float32():
     with pytest.warns(ConvergenceWarning, match="scale the features"):
         fitted(features=X * 1e60, loss="lsep", solver="lbfgs")
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("form", [np.array, csr_array])
+@pytest.mark.parametrize(("solver", "scale"), [("sgd", 0.01), ("adam", 0.01), ("sgd", 1e-310)])
+def test_short_rows_are_warned_of_where_the_learning_rate_is_not_given(method, form, solver, scale):
+    with pytest.warns(
+        UserWarning, match="not scaled: the rows have a length of .* little"
+    ) as caught:
+        getattr(MultilabelRanker(solver=solver), method)(form(scale * X), Y)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "options"),
+    [(0.2, {}), (0.0, {}), (0.01, {"learning_rate": 1.0}), (0.01, {"loss": "lsep", "tol": 1.0})],
+)
+def test_rows_that_can_be_learnt_from_are_not_warned_of(scale, options):
+    solver = "lbfgs" if "tol" in options else "sgd"
+    fitted(features=scale * X, solver=solver, **{"max_iter": None, **options})
 
 
 @pytest.mark.parametrize(("rows", "fraction"), [(1, 0.1), (3, 0.9)])

@@ -26,6 +26,7 @@ from lucid.training import (
     linear_decay,
     make_optimizer,
 )
+from lucid.training.scaling import warn_if_short
 
 #: From so many weights of the last layer on, 1 GiB of them, their gradient is not held as a whole.
 #: The step is not faster so, but a third of the memory is saved.
@@ -47,6 +48,7 @@ def new_trainer(
     shape = layers[-1].weight.shape
     rate = estimator.learning_rate
     if rate is None:
+        warn_if_short(features)
         name, hidden = _name_of(estimator.loss), estimator.hidden > 0
         rate = learning_rate(name, estimator.solver, features, shape[0], hidden=hidden)
     fused = math.prod(shape) >= FUSED_FROM and criterion._loss.hinges

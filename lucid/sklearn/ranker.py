@@ -93,8 +93,8 @@ class MultilabelRanker(Fitting):
     Notes
     -----
     **Features** are taken as they are, as all of scikit-learn does it: put a ``StandardScaler`` or
-    ``MaxAbsScaler`` before it. Where one is over 100 times larger than the median one, `fit` warns.
-    Sparse ones stay sparse.
+    ``MaxAbsScaler`` before it. Where one is over 100 times larger than the median one, or rows are
+    shorter than 0.2 and no learning rate is given, `fit` warns. Sparse ones stay sparse.
 
     **Labels** are given as scikit-learn's multi-hot matrix (dense, a DataFrame with a column for
     each class, or sparse), as `lucid.Labels`, or as a list, tuple or set of names for each row. In

@@ -1,15 +1,12 @@
 """Losses and optimisers by name, with learning rates that suit them."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from lucid import nn, optim
 from lucid.arrays.checks import as_int
-from lucid.system.optional import is_sparse
+from lucid.training.scaling import length_of_rows
 
 #: The losses by name; each takes the options of its class.
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -95,7 +92,9 @@ def learning_rate(
     are, the more a step changes their scores. With a hidden layer, whose outputs have a length of
     their own, rows that are shorter than 3 count as of length 3. For losses that are means over the
     classes or over the pairs it is larger where there are more classes: for ``'soft-margin'`` by
-    their number, for ``'bpmll'`` by its cube root.
+    their number, for ``'bpmll'`` by its cube root. From rows that are much shorter than 1, such as
+    of words counted in shares of a text, little is learnt at any rate that suits the bias as well,
+    whose input is 1: scale them first.
 
     Parameters
     ----------
@@ -141,21 +140,11 @@ def learning_rate(
         raise ValueError(f"num_classes must be at least 1, got {classes}")
     if optimizer != "sgd":
         return _RATE_OF_ADAM
-    length = _LONG if features is None else _length(features) or 1.0
+    length = _LONG if features is None else length_of_rows(features) or 1.0
     if hidden:
         length = max(length, _LONG_ENOUGH)
     factor, power = _RATES[loss]
     return float(f"{factor * classes**power / length:.2g}")
-
-
-def _length(features: Any) -> float:
-    """Return the root of the mean squared length of the rows."""
-    squares, rows = 0.0, 0
-    for piece in features if isinstance(features, Iterator) else (features,):
-        values = piece.data if is_sparse(piece) else piece
-        squares += float(np.square(values, dtype=np.float64).sum())
-        rows += piece.shape[0]
-    return math.sqrt(squares / max(rows, 1))
 
 
 def make_optimizer(

@@ -1,12 +1,13 @@
 """Features checked, and scaled to ranges that a learning rate suits."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.arrays.checks import as_array, kind_of
+from lucid.arrays.checks import as_array, kind_of, refuse_masked
 from lucid.arrays.features import as_csr
 from lucid.system.optional import is_sparse, require
 from lucid.system.warnings import warn_user
@@ -18,6 +19,10 @@ _POWER = 2.0**64
 
 #: So many times larger than the median feature is too large for one: see `warn_if_unscaled`.
 _TOO_LARGE = 100
+#: From shorter rows little is learnt at a default learning rate: see `warn_if_short`.
+_TOO_SHORT = 0.2
+
+_SCALE_FIRST = "scale them first, by scikit-learn's StandardScaler or MaxAbsScaler in a pipeline"
 
 
 def checked_features(features: Any, width: int) -> Any:
@@ -141,8 +146,33 @@ def warn_if_unscaled(features: Any, names: Any = None) -> None:
         name = f"column {column}" if names is None else f"column {names[column]!r}"
         warn_user(
             f"features are not scaled: {name} is {ratios[worst]:.0f} times larger than the median "
-            "one, so what is learnt is learnt from it; scale them first, by scikit-learn's "
-            "StandardScaler or MaxAbsScaler in a pipeline, or by lucid.training.Ranker.fit_scaling"
+            f"one, so what is learnt is learnt from it; {_SCALE_FIRST}, or by "
+            "lucid.training.Ranker.fit_scaling"
+        )
+
+
+def length_of_rows(features: Any) -> float:
+    """Return the root of the mean squared length of the rows, or those of pieces of them."""
+    squares, rows = 0.0, 0
+    for piece in features if isinstance(features, Iterator) else (features,):
+        values = piece.data if is_sparse(piece) else piece
+        refuse_masked("features", values)
+        squares += float(np.square(values, dtype=np.float64).sum())
+        rows += piece.shape[0]
+    return math.sqrt(squares / max(rows, 1))
+
+
+def warn_if_short(features: Any) -> None:
+    """Warn where rows are so short that a default learning rate learns little from them.
+
+    It rises with 1 / length only, as the bias, whose input is 1, has the same rate: scores that the
+    features make then change by a step in proportion to the length.
+    """
+    length = length_of_rows(features)
+    if length < _TOO_SHORT and (features != 0).sum():
+        warn_user(
+            f"features are not scaled: the rows have a length of {length:.2g}, so little is learnt "
+            f"from them at the default learning rate; {_SCALE_FIRST}, or give a learning_rate"
         )
 
 
