@@ -11,9 +11,11 @@ from extensions import build
 import lucid
 from lucid.losses.pairs import KERNELS, pairs_solver
 from lucid.losses.problem import Loss
+from lucid.losses.solving import Problem
 from lucid.nn import functional as F
 from lucid.nn.losses.criterion import Criterion
 from lucid.nn.of_tensors import of_tensors
+from lucid.optim import SGD
 from lucid.testing import gradcheck
 
 pytest.importorskip("Cython")
@@ -227,3 +229,152 @@ def test_a_layer_is_fused_with_a_loss_of_hinges_that_the_library_has_never_seen(
     (of_two_steps,) = lucid.grad(two_steps, [weight])
     assert fused.item() == pytest.approx(two_steps.item(), rel=1e-12)
     np.testing.assert_allclose(of_fused.numpy(), of_two_steps.numpy(), rtol=1e-9, atol=1e-15)
+
+
+def hinges(arrays, solver, **promised):
+    """Define a loss of hinges, its options as they are given."""
+    return Loss(
+        arrays, solver, lambda num_classes, **given: given, padded=True, hinges=True, **promised
+    )
+
+
+def plain_loss(x, target, reduction="mean", *, sample_weight=None):
+    """A loss without options."""
+
+
+def margin_loss(x, target, reduction="mean", *, margin=1.0, sample_weight=None):
+    """A loss with one option of those that fused layers read."""
+
+
+def clipped_loss(x, target, reduction="mean", *, k=5, margin=1.0, sample_weight=None):
+    """A loss with an option of its own."""
+
+
+def weighted_loss(x, target, reduction="mean", *, weight=None, sample_weight=None):
+    """A loss with an option that does not go with a worth of counts."""
+
+
+def test_a_loss_of_hinges_has_no_option_that_fused_layers_do_not_read():
+    with pytest.raises(ValueError, match=r"^clipped_loss has the option 'k', .* hinges=False"):
+        hinges(clipped_loss, lambda dtype, c, *, k, margin: pairs_solver("margin", dtype, margin))
+
+
+def test_a_loss_of_hinges_with_a_worth_of_counts_has_no_option_but_the_margin():
+    def of_kernel(dtype, num_classes, *, weight):
+        worth = roots(num_classes)
+        return pairs_solver("warp", dtype, 1.0, None, weight, worth_of_count=worth)
+
+    with pytest.raises(ValueError, match=r"^weighted_loss has the option 'weight', .* but margin;"):
+        hinges(weighted_loss, of_kernel, worth_of_count=roots)
+
+
+def by_pairs(dtype, num_classes, *, margin):
+    return pairs_solver("margin", dtype, margin, "pairs")
+
+
+def by_double_margin(dtype, num_classes, *, margin):
+    return pairs_solver("margin", dtype, 2 * margin - 1, None)  # right by default
+
+
+def by_constant(dtype, num_classes, *, margin):
+    return pairs_solver("warp", dtype, margin, None, worth_of_count=roots(num_classes) * 2)
+
+
+@pytest.mark.parametrize(
+    ("solver", "promised"),
+    [(by_pairs, {}), (by_double_margin, {}), (by_constant, {"worth_of_count": roots})],
+)
+def test_a_loss_of_hinges_is_the_sum_that_fused_layers_compute(solver, promised):
+    with pytest.raises(ValueError, match=r"^margin_loss is not the sum of hinges .* hinges=False"):
+        hinges(margin_loss, solver, **promised)
+
+
+def cubed_loss(x, target, reduction="mean", *, p=3, sample_weight=None):
+    """A loss of a power that there is not."""
+
+
+def by_labels_loss(x, target, reduction="mean", *, normalize="labels", sample_weight=None):
+    """A loss with a base that there is not."""
+
+
+def by_cubes(dtype, num_classes, *, p):
+    def solve(problem, want_gradient):
+        (x,), labels = problem.x, problem.target[0]
+        active = np.maximum(0, 1 - x[labels, np.newaxis] + np.delete(x, labels))
+        gradient = np.zeros_like(x)
+        gradient[labels] = -3 * (active**2).sum(1)
+        gradient[np.delete(np.arange(x.size), labels)] = 3 * (active**2).sum(0)
+        return np.array([(active**3).sum()]), gradient[np.newaxis]
+
+    return solve
+
+
+def by_no_base(dtype, num_classes, *, normalize):
+    return pairs_solver("margin", dtype, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "solver"), [(cubed_loss, by_cubes), (by_labels_loss, by_no_base)]
+)
+def test_a_loss_of_hinges_takes_no_other_value_of_an_option_by_default(arrays, solver):
+    with pytest.raises(
+        ValueError, match=r"is not the sum of hinges .* \{'(p': 3|normalize': 'labels')\}"
+    ):
+        Loss(arrays, solver, lambda _, **given: given, padded=True, hinges=True)
+
+
+def test_a_loss_of_hinges_reads_labels_as_fused_layers_do():
+    with pytest.raises(ValueError, match=r"^plain_loss reads targets in a way of its own"):
+        hinges(
+            plain_loss,
+            lambda dtype, num_classes: pairs_solver("margin", dtype, 1.0, None),
+            read_target=lambda target, x: target,
+        )
+
+
+def test_an_option_that_a_loss_of_hinges_lacks_is_the_plain_one():
+    of = hinges(plain_loss, lambda dtype, num_classes: pairs_solver("margin", dtype, 1.0, None))
+    of_tensors(of, plain_loss, lambda options: None, "")
+
+    class PlainLoss(Criterion):
+        _loss = of
+
+    rng = np.random.default_rng(3)
+    weight = lucid.tensor(rng.standard_normal((9000, 3)), requires_grad=True)
+    features = rng.standard_normal((2, 3))
+    args, loss = (features, weight, None, [[7, 8000], [0]]), PlainLoss("mean")
+    fused = F.linear_multilabel_margin_loss(*args, loss=loss, chunk=1)
+    two_steps = loss(lucid.tensor(features) @ weight.T, args[3])
+    assert fused.item() == pytest.approx(two_steps.item(), rel=1e-12)
+    step = F.linear_multilabel_margin_step(SGD([weight], lr=0.1), *args, loss=loss, chunk=1)
+    assert step.item() == pytest.approx(two_steps.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("worth", "wrong"),
+    [
+        (lambda n: np.ones(n + 1), "worth_of_count must be 0 for 0 of them, got 1.0"),
+        (lambda n: -np.arange(n + 1.0), "worth_of_count must not be negative, got -1.0"),
+        (lambda n: np.arange(n + 1) * np.nan, "worth_of_count must be finite, got nan"),
+        (lambda n: np.append(0, np.full(n, np.inf)), "worth_of_count must be finite, got inf"),
+        (lambda n: np.arange(float(n)), r"worth_of_count must have shape \(7,\), .* got \(6,\)"),
+    ],
+)
+def test_what_a_count_is_worth_is_looked_at(worth, wrong):
+    def of_kernel(dtype, num_classes, *, margin):
+        return pairs_solver("warp", dtype, margin, None, worth_of_count=worth(num_classes))
+
+    with pytest.raises(ValueError, match=wrong):
+        hinges(margin_loss, of_kernel, worth_of_count=worth)
+
+
+def test_what_a_count_is_worth_is_looked_at_where_no_layer_is_fused_too():
+    with pytest.raises(ValueError, match="worth_of_count must be 0 for 0 of them"):
+        pairs_solver("warp", "d", 1.0, None, worth_of_count=np.ones(3))
+
+
+def test_what_a_count_is_worth_may_be_whole_numbers():
+    solve = pairs_solver("warp", "d", 1.0, None, worth_of_count=np.arange(4))
+    plain = pairs_solver("warp", "d", 1.0, None, worth_of_count=np.arange(4.0))
+    rows = Problem(np.array([[0.5, 0.0, 1.0]]), lucid.Labels.from_lists([[0]], 3), None, "sum")
+    assert solve(rows, False) == plain(rows, False)

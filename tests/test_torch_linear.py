@@ -9,8 +9,12 @@ from devices import DEVICES  # noqa: E402
 
 import lucid.torch as lt  # noqa: E402
 from lucid import Labels, nn  # noqa: E402
+from lucid.losses.pairs import pairs_solver  # noqa: E402
+from lucid.losses.problem import Loss  # noqa: E402
 from lucid.torch import linear, pairs  # noqa: E402
+from lucid.torch.functions import of_torch  # noqa: E402
 from lucid.torch.linear import linear_multilabel_margin_loss as fused  # noqa: E402
+from lucid.torch.modules import Criterion  # noqa: E402
 
 N, D, C = 7, 5, 40
 LABELS = Labels.from_lists([[1, 2], [3], [], [4, 4], [39], [0, 5, 6], [2]], C)
@@ -338,3 +342,71 @@ def test_in_the_transforms_of_torch_func_it_is_the_two_steps(loss):
     biases = torch.stack([bias, 2 * bias])
     each = torch.func.vmap(of(fused), (None, None, 0))(input, weight, biases)
     torch.testing.assert_close(each, torch.stack([of(fused)(input, weight, b) for b in biases]))
+
+
+def plain_loss(x, target, reduction="mean", *, sample_weight=None):
+    """A sum of hinges without options."""
+
+
+def squared_loss(x, target, reduction="mean", *, p=2, sample_weight=None):
+    """A sum of squares by default."""
+
+
+def rooted_loss(x, target, reduction="mean", *, margin=1.0, sample_weight=None):
+    """A label's hinges count the root of their number in all."""
+
+
+def roots(num_classes):
+    return np.sqrt(np.arange(num_classes + 1.0))
+
+
+def define(arrays, solver, **more):
+    """Define a sum of hinges that the library has never seen, and its module."""
+    of = Loss(arrays, solver, lambda _, **given: given, padded=True, hinges=True, **more)
+    of_torch(of, arrays, None, "")
+
+    class New(Criterion):
+        _loss = of
+
+        def __init__(self, reduction="mean", **options):
+            super().__init__(reduction, **{**of.defaults, **options})
+
+    return New
+
+
+PlainLoss = define(plain_loss, lambda dtype, c: pairs_solver("margin", dtype, 1.0, None))
+SquaredLoss = define(
+    squared_loss,
+    lambda dtype, c, *, p: pairs_solver("squared" if p == 2 else "margin", dtype, 1.0, None),
+)
+RootedLoss = define(
+    rooted_loss,
+    lambda dtype, c, *, margin: pairs_solver("warp", dtype, margin, None, worth_of_count=roots(c)),
+    worth_of_count=roots,
+)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("loss", [PlainLoss("sum"), SquaredLoss("sum"), SquaredLoss("sum", p=1)])
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_an_option_that_a_new_loss_lacks_is_the_plain_one(loss, reduction):
+    options = {"loss": loss, "reduction": reduction}
+    mine = found(fused, LABELS, chunk=1, **options)
+    torch.testing.assert_close(mine, found(two_steps, LABELS, **options))
+
+
+@pytest.mark.parametrize("loss", [PlainLoss("sum"), SquaredLoss("sum"), SquaredLoss("sum", p=1)])
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_a_recorded_backward_pass_of_a_new_loss_has_its_options(loss, reduction):
+    def gradient(function):
+        input, weight, bias = layer()
+        value = function(input, weight, LABELS, bias, reduction=reduction, loss=loss)
+        return torch.autograd.grad(value.sum(), [input, weight, bias], create_graph=True)
+
+    torch.testing.assert_close(gradient(fused), gradient(two_steps))
+
+
+def test_a_worth_of_counts_needs_its_own_in_pytorch():
+    loss = RootedLoss("sum")
+    with pytest.raises(NotImplementedError, match="rooted_loss has no worth_of_count in PyTorch"):
+        found(fused, LABELS, loss=loss)

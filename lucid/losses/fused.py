@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lucid.arrays.features import add_transposed_times, times_transposed
 from lucid.arrays.reduction import pairwise_sum
 from lucid.labels import Labels
+from lucid.losses.hinges import PLAIN
 from lucid.losses.options import check_margin_fits
 from lucid.losses.pairs import BASES, KERNELS, Kernel, bases
 from lucid.losses.problem import Loss
@@ -70,7 +71,8 @@ def linear_loss_of(
     # float16 is computed in float32.
     dtype = np.result_type(features.dtype, weight.dtype, bias.dtype, np.float32)
     features, weight, bias = (a.astype(dtype, copy=False) for a in (features, weight, bias))
-    check_margin_fits(options["margin"], dtype)
+    asked = Asked(loss, options)
+    check_margin_fits(asked.option("margin"), dtype)
     n, c = len(labels), len(weight)
     labels = without_full_rows(labels)
     gradients = Gradients(
@@ -82,7 +84,6 @@ def linear_loss_of(
     scales = np.full(n, scale, np.float64)
     width = min(c, max(_NARROWEST, min(chunk, _NEAR) // max(n, 1)))
     step = max(1, chunk // width)
-    asked = Asked(loss, options)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
         part = (features[rows], weight, bias, labels[rows])
@@ -107,25 +108,30 @@ class Asked(NamedTuple):
     loss: Loss
     options: Mapping[str, Any]
 
+    def option(self, name: str) -> Any:
+        """Return an option, the plain one where the loss has no such option."""
+        return self.options.get(name, PLAIN[name])
+
     def margins(self, classes: Array, dtype: Any) -> Any:
         """Return the margins of these classes."""
-        margin = np.asarray(self.options["margin"], dtype)
+        margin = np.asarray(self.option("margin"), dtype)
         return margin[classes] if margin.ndim else margin
 
     def weights(self, labels: Labels) -> Array | None:
         """Return the weight of each label, where there are any."""
-        weights = self.options.get("weight")
+        weights = self.option("weight")
         return None if weights is None else weights[labels.indices]
 
     def kernel(self) -> Kernel:
         """Return what computes a tile, once the weights of the labels are known."""
-        if self.options.get("p") == 2:
+        if self.option("p") == 2:
             return "squared"
-        return "margin" if self.options.get("weight", 0) is None else "weighted"
+        plain = self.option("weight") is None and self.loss.worth_of_count is None
+        return "margin" if plain else "weighted"
 
-    def normalize(self) -> str | None:
-        """Return by what the sum over the pairs of a row is divided."""
-        return self.options.get("normalize")
+    def bases(self, labels: Labels, weights: Array | None) -> Array:
+        """Return what the sum over the pairs of each row is divided by, (N,)."""
+        return bases(labels, weights, self.option("normalize"))
 
 
 def without_full_rows(labels: Labels) -> Labels:
@@ -321,7 +327,7 @@ class Rows:
     def _solve_tiles(self, width: int, scale: Array, gradients: Gradients) -> Array:
         wanted = any(g is not None for g in gradients)
         weights = self.weights(width)
-        factors = np.abs(scale) / bases(self.labels, weights, self.asked.normalize())
+        factors = np.abs(scale) / self.asked.bases(self.labels, weights)
         losses, of_labels = np.zeros(len(self.taus)), np.zeros_like(self.taus)
         totals = [losses, of_labels]
         if gradients.features is not None:

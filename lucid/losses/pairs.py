@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from lucid import _kernels
 from lucid.labels import Labels
+from lucid.losses.hinges import as_worth
 from lucid.losses.options import check_margin_fits
 from lucid.losses.problem import Solver
 from lucid.losses.solving import PairsSolver, Terms
@@ -38,6 +39,8 @@ def pairs_solver(
 ) -> Solver:
     """Return what has a kernel solve problems with scores of a `dtype.char`."""
     check_margin_fits(margin, np.dtype(dtype))
+    if worth_of_count is not None:
+        worth_of_count = as_worth(worth_of_count)
     number, margins = (margin, None) if isinstance(margin, float) else (1.0, margin)
     terms = Terms(number, margins, weights, base=BASES[normalize], worth_of_count=worth_of_count)
     arrays = (margins, weights, worth_of_count)

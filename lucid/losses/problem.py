@@ -21,6 +21,7 @@ from lucid.arrays.checks import (
     check_target,
 )
 from lucid.labels import Labels, as_labels, is_array_like, label_array, plain_labels
+from lucid.losses.hinges import check_hinges
 from lucid.losses.options import as_sample_weight
 from lucid.losses.solving import FastPath, Problem, are_constant
 
@@ -37,7 +38,7 @@ Solver = Callable[[Problem, bool], Solution]
 
 
 class Loss:
-    """A loss, as the rest of the library knows it.
+    r"""A loss, as the rest of the library knows it.
 
     Parameters
     ----------
@@ -55,11 +56,22 @@ class Loss:
     padded : bool, default False
         Whether kernels read padded labels as they are, and refuse what they do not understand.
     hinges : bool, default False
-        Whether it is a sum of hinges over pairs of a label and a negative, with which a layer can
-        be fused.
+        Whether a layer can be fused with it: fused layers do not call ``solver``, but compute
+
+        .. math:: \frac{1}{n} \sum_{i \in \mathrm{pos}} w_i \sum_{j \notin \mathrm{pos}}
+                  \max(0,\; m_i - x_i + x_j)^p
+
+        from the loss's options, which are some of these four and no others: ``margin``, the
+        :math:`m` of all classes or of each (1 where there is no such option); ``weight``, the
+        :math:`w` of each class, or None for 1 (None); ``p``, 1 or 2 (1); and ``normalize``, which
+        says what :math:`n` is: ``"classes"``, the number of known classes, ``"pairs"``, the sum of
+        the weights of all pairs, or None, 1 (None). A loss that is not this sum is refused when it
+        is defined.
     worth_of_count : callable, optional
         Of losses that weigh a label by how many negatives come too close to it: the number of
-        classes to what the label's hinges count in all for 0, 1, .. of them, one more than classes.
+        classes to what the label's hinges count in all for 0, 1, .. of them, one more than classes:
+        0 for 0 of them, and for others finite and not negative. Divided by the count it is the
+        :math:`w` of ``hinges``, and ``margin`` the only option of such a loss.
         These weights are constants in the gradient, so that it is not that of the loss's value.
     """
 
@@ -89,6 +101,8 @@ class Loss:
         }
         self._checked_once = lru_cache(typed=True)(self._checked)
         self._solver_once = lru_cache(typed=True)(self._solver)
+        if hinges:
+            check_hinges(self, reads_labels=read_target is None)
 
     def compute(
         self,

@@ -30,7 +30,6 @@ from lucid.losses.fused import (
     without_full_rows,
 )
 from lucid.losses.options import check_margin_fits
-from lucid.losses.pairs import bases
 from lucid.losses.problem import Loss
 from lucid.losses.tiles import Solve, share_out, tiles
 
@@ -70,9 +69,10 @@ def linear_step_of(
     As `linear_loss_of`, all arrays in one dtype. If ``wanted``, return the gradient of the features
     as well, that of the weight before the step.
     """
-    check_margin_fits(options["margin"], weight.dtype)
+    asked = Asked(loss, options)
+    check_margin_fits(asked.option("margin"), weight.dtype)
     known = without_full_rows(labels)
-    rows = Rows(features, weight, bias, known, Asked(loss, options), chunk)
+    rows = Rows(features, weight, bias, known, asked, chunk)
     scales = np.full(len(labels), scale, np.float64)
     of_features = np.zeros(features.shape, weight.dtype) if wanted else None
     if np.isfinite(rows.low).all():
@@ -115,7 +115,7 @@ class _Tiles:
         self.width = min(len(rows.weight), max(_NARROWEST, chunk // max(1, *rows.x.shape)))
         self.weights = rows.weights(self.width)
         self.scales = scales
-        self.factors = scales / bases(rows.labels, self.weights, rows.asked.normalize())
+        self.factors = scales / rows.asked.bases(rows.labels, self.weights)
         self.losses = np.zeros(len(rows.labels))
         self.of_labels = np.zeros(rows.taus.shape, rows.taus.dtype)
         self.of_features = of_features

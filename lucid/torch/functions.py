@@ -31,6 +31,9 @@ P = ParamSpec("P")
 #: sample_weight, and the options that are not the default.
 CALLS: dict[str, Callable[[Tensor, Any, str, Any, Mapping[str, Any]], Tensor]] = {}
 
+#: The same losses by their names, which are all that operators can be given.
+LOSSES: dict[str, Loss] = {}
+
 
 def of_torch(
     loss: Loss, arrays: Callable[P, Any], curvature: Curvature | None, example: str
@@ -84,6 +87,7 @@ def of_torch(
         return eager.loss_of(loss, x, target, reduction, sample_weight, options, second_derivative)
 
     CALLS[loss.name] = call
+    LOSSES[loss.name] = loss
     return function_like(arrays, call, docs.for_torch(arrays, example), "torch.Tensor")
 
 

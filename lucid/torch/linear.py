@@ -10,7 +10,7 @@ from lucid.arrays.checks import Reduction, as_int, check_reduction
 from lucid.losses.margin import MARGIN
 from lucid.losses.options import as_sample_weight
 from lucid.torch.eager import handed_on, is_one, transform_levels
-from lucid.torch.functions import CALLS
+from lucid.torch.functions import CALLS, LOSSES
 from lucid.torch.operators import define
 from lucid.torch.pairs import Asked, Rows, options_of, solver_for
 from lucid.torch.solving import FLOATS, HALVES, not_floats
@@ -436,9 +436,10 @@ def _by_two_steps(ctx: Any, arguments: Sequence[Any], g: Tensor) -> tuple[Any, .
     """Return gradients that can be differentiated again: all scores are held."""
     input, weight, bias, _, target, indptr, *rest = arguments
     unknown_indices, unknown_indptr, margin, margins, class_weight, p, normalize, loss, _ = rest
-    given = {"p": None if p == 1 else p, "weight": class_weight, "normalize": normalize}
-    options = {name: value for name, value in given.items() if value is not None}
-    options["margin"] = margin if margins is None else margins
+    margin = margin if margins is None else margins
+    given = {"margin": margin, "weight": class_weight, "p": p, "normalize": normalize}
+    of = LOSSES[loss]
+    options = of.changed({name: given[name] for name in of.defaults})
     if indptr is not None:
         target = TensorLabels(target, indptr, unknown_indices, unknown_indptr)
     scores = torch.nn.functional.linear(input, weight, bias).to(_exact(weight.dtype))

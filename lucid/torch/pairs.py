@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lucid.losses.hinges import PLAIN
 from lucid.losses.margin import MARGIN
 from lucid.losses.pairs import BASES, KERNELS, Kernel
 from lucid.losses.problem import Loss, labels_for
@@ -173,20 +174,20 @@ class Rows(NamedTuple):
 class Asked(NamedTuple):
     """A loss of pairs with its options, which are checked."""
 
-    margin: float | Tensor = 1.0
-    weight: Tensor | None = None
+    margin: float | Tensor
+    weight: Tensor | None
     """One for each class."""
-    p: int = 1
-    normalize: str | None = None
+    p: int
+    normalize: str | None
     """By what the sum over the pairs of a row is divided."""
-    loss: str = MARGIN.name
+    loss: str
 
     @classmethod
     def of(cls, loss: Loss, options: Mapping[str, Any]) -> "Asked":
         """Return what a loss of hinges is asked with these options."""
         if loss.worth_of_count is not None and loss.name not in _WORTH_OF_COUNT:
             raise NotImplementedError(f"{loss.name} has no worth_of_count in PyTorch's operations")
-        return cls(**options, loss=loss.name)
+        return cls(**{**PLAIN, **options}, loss=loss.name)
 
     @property
     def worth_of_count(self) -> Callable[[Tensor], Tensor] | None:
