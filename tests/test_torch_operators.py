@@ -430,3 +430,52 @@ def test_a_bad_label_is_an_error(mode, target, x):
     loss = MODES[mode](lambda x: lt.multilabel_margin_loss(x, target))
     with pytest.raises(ValueError, match="is out of range"):
         loss(x.detach())
+
+
+MODULES = [
+    lambda: lt.MultiLabelMarginLoss(),
+    lambda: lt.MultilabelMarginLoss("sum", p=2, margin=0.5, normalize="pairs"),
+    lambda: lt.WARPLoss(),
+    lambda: lt.WARPLoss("sum", margin=2),
+    lambda: lt.WARPLoss("sum", margin=torch.ones(6)),
+    lambda: lt.LSEPLoss(),
+    lambda: lt.LSEPLoss(per_label=True),
+    lambda: lt.ZLPRLoss(),
+    lambda: lt.BPMLLLoss(),
+    lambda: lt.MultiLabelSoftMarginLoss(),
+    lambda: lt.MultiLabelSoftMarginLoss(weight=[1.0, 2.0, 0.0, 1.0, 1.0, 1.0]),
+]
+
+
+MADE_INSIDE = pytest.mark.skipif(
+    not hasattr(torch.library, "register_vmap"),
+    reason="the compiler of PyTorch 2.4 makes no module with a __setattr__ of its own",
+)
+
+
+@MADE_INSIDE
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("make", MODULES)
+def test_a_module_may_be_made_inside_a_compiled_function(make, backend):
+    def gradient(function):
+        x = torch.linspace(-1, 1, 12).reshape(2, 6).requires_grad_()
+        function(x, torch.tensor([[1, 3], [2, 0]]), x.detach() > 0).backward()
+        return x.grad
+
+    def loss(x, indices, multi_hot):
+        criterion = make()
+        soft = isinstance(criterion, lt.MultiLabelSoftMarginLoss)
+        return criterion(x, multi_hot if soft else indices)
+
+    compiled = torch.compile(loss, fullgraph=True, backend=backend)
+    assert torch.equal(gradient(compiled), gradient(loss))
+
+
+@MADE_INSIDE
+def test_an_option_is_refused_where_a_module_is_made_inside_a_compiled_function():
+    def loss(x, target):
+        return lt.MultilabelMarginLoss(p=3)(x, target)
+
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    with pytest.raises(ValueError, match="p must be 1 or 2, got 3"):
+        compiled(torch.zeros(1, 6), torch.tensor([[0]]))

@@ -30,6 +30,8 @@ class Criterion(torch.nn.Module):
         self.reduction: Reduction = reduction
         for name, value in options.items():
             setattr(self, name, value)
+        if torch.compiler.is_compiling():  # which takes no compiled code: the operator will check
+            return
         given = {name: constant(name, value) for name, value in self._options().items()}
         self._loss.checked(None, given)
 
@@ -37,8 +39,9 @@ class Criterion(torch.nn.Module):
         if name not in type(self)._loss.defaults:
             super().__setattr__(name, value)
             return
-        if name == "weight" or np.ndim(value):
-            self.__dict__.pop(name, None)
+        if name == "weight" or _is_by_class(value):
+            if name in self.__dict__:
+                del self.__dict__[name]
             self.register_buffer(name, None if value is None else torch.as_tensor(value))
         else:  # a number now
             self.__dict__.get("_buffers", {}).pop(name, None)
@@ -87,6 +90,13 @@ class Criterion(torch.nn.Module):
         """
         options = {"reduction": self.reduction, **self._options()}
         return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
+def _is_by_class(value: Any) -> bool:
+    """Whether an option holds something for each class; PyTorch's compiler does not take NumPy."""
+    if isinstance(value, torch.Tensor):
+        return bool(value.ndim)
+    return not isinstance(value, (int, float, str, type(None))) and bool(np.ndim(value))
 
 
 @docs.for_torch_module(nn.MultilabelMarginLoss)
