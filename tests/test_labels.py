@@ -221,6 +221,30 @@ def test_an_unsigned_label_does_not_wrap_to_minus_one():
         Labels.from_padded(np.array([[2**64 - 1]], dtype=np.uint64), NUM_CLASSES)
 
 
+@pytest.mark.parametrize("make", [Labels.from_lists, Labels.from_padded])
+@pytest.mark.parametrize("label", [10**30, -(10**30)])
+def test_a_label_that_no_dtype_holds_is_out_of_range(make, label):
+    with pytest.raises(ValueError, match=rf"in the range of int64, got {label}$"):
+        make([[1], [label]], NUM_CLASSES)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Labels,
+        Labels.from_csr,
+        Labels.from_indices_and_offsets,
+        Labels.from_lists,
+        Labels.from_multi_hot,
+        Labels.from_padded,
+        lambda: Labels.from_lists([[0]], 1).to_multi_hot(1, 2),
+    ],
+)
+def test_pythons_own_errors_name_the_class_that_users_know(call):
+    with pytest.raises(TypeError, match=r"^Labels\.\w+\(\) (missing|takes)"):
+        call()
+
+
 def test_labels_counted_from_one_are_guessed():
     with pytest.raises(ValueError, match="subtract 1 if yours count from 1"):
         Labels.from_lists([[1, 4], [NUM_CLASSES]], NUM_CLASSES)

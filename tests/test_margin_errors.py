@@ -53,6 +53,12 @@ def test_a_label_out_of_range_of_every_dtype(dtype, label):
         multilabel_margin(X, target)
 
 
+@pytest.mark.parametrize("target", [[[1, 0], [10**30, 1]], [[1], [10**30, 1]]])
+def test_a_label_that_no_dtype_holds_is_out_of_range(target):
+    with raises(ValueError, "target must hold integers in the range of int64, got 1" + 30 * "0"):
+        multilabel_margin(X, target)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("shape", [(400, 200), (1, 90_000), (2, 50_000)])
 def test_a_label_out_of_range_is_found_by_every_thread(shape, threads, cpu_level):

@@ -246,6 +246,28 @@ def test_a_sparse_tensor_that_cannot_be_labels_is_refused(target, error, message
         lucid.torch.lsep_loss(torch.zeros(1, 2), target)
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        Labels.from_lists([[0], [3]], 5),
+        tensor_labels([[0], [3]], 5),
+        torch.eye(5)[[0, 3]].to_sparse(),
+        torch.eye(5)[[0, 3]].bool(),
+    ],
+)
+def test_labels_that_know_their_number_of_classes_need_no_other(labels):
+    found = tensor_labels(labels)
+    assert found.num_classes == 5
+    assert found.indices.tolist() == [0, 3]
+    with pytest.raises(ValueError, match="num_classes must be 5, as in labels, got 4"):
+        tensor_labels(labels, 4)
+
+
+def test_class_indices_need_the_number_of_classes():
+    with pytest.raises(TypeError, match="class indices, which need num_classes"):
+        tensor_labels([[0], [3]])
+
+
 def test_tensors_of_labels_keep_what_is_unknown():
     labels = Labels.from_lists([[0], [3]], 5).with_unknown([[1, 2], []])
     *parts, num_classes = tensor_labels(labels, 5)

@@ -65,6 +65,14 @@ def refuse_masked(name: str, values: Any, instead: str = "by .filled(number)") -
         raise ValueError(f"{name} has masked entries: fill them first, {instead}")
 
 
+def refuse_huge(name: str, array: Array) -> None:
+    """Refuse integers that no dtype holds, of which NumPy makes objects."""
+    if array.dtype == object:
+        for value in array.flat:
+            if type(value) is int and not -(2**63) <= value < 2**63:
+                raise ValueError(f"{name} must hold integers in the range of int64, got {value}")
+
+
 def kind_of(array: Any) -> str:
     """Return what to call the entries in an error: their dtype, or the type of what is no array."""
     if array.dtype == object and array.ndim == 0:
@@ -126,6 +134,7 @@ def _check_float(name: str, x: Any) -> None:
 def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
+        refuse_huge("target", target)
         hint = hint_for_names(target)
         if target.dtype == object:
             hint = "; lists of labels go through Labels.from_lists"

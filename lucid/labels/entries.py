@@ -11,6 +11,7 @@ from lucid.arrays.checks import (
     as_int,
     hint_for_names,
     kind_of,
+    refuse_huge,
     refuse_masked,
     unsigned_padding,
 )
@@ -63,6 +64,7 @@ def integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[Any
     if array.size == 0 and array.dtype == np.float64:
         array = array.astype(np.int64)  # NumPy makes floats of an empty list
     if array.dtype.kind not in "iu":
+        refuse_huge(name, array)
         hint = hint_for_names(array)
         if array.ndim == 2 and not hint:
             hint = "; for a multi-hot matrix use Labels.from_multi_hot"

@@ -1,9 +1,11 @@
 """The class `Labels`, and what is done with labels as sets."""
 
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
 
+from lucid.labels.base import LabelsBase
 from lucid.labels.constructors import Constructors
 from lucid.labels.conversions import Conversions
 from lucid.labels.entries import apart
@@ -183,3 +185,11 @@ class Labels(Constructors, Conversions):
         return self._checked(
             indices, indptr, self._num_classes, self._unknown_indices, self._unknown_indptr
         )
+
+
+# Python's own errors name the class that users know, not the part that a method is written in.
+for part in (LabelsBase, Constructors, Conversions):
+    for name, member in vars(part).items():
+        function = getattr(member, "__func__", member)
+        if isinstance(function, FunctionType):
+            function.__qualname__ = f"Labels.{name}"

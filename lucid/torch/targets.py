@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 import numpy as np
 import torch
 
+from lucid.arrays.checks import as_int
 from lucid.labels import Labels, any_form
 from lucid.losses.problem import Loss
 from lucid.torch.exchange import array_at
@@ -53,7 +54,9 @@ class TensorLabels(NamedTuple):
 
 
 def tensor_labels(
-    labels: Any, num_classes: SupportsIndex, device: torch.device | str | None = None
+    labels: Any,
+    num_classes: SupportsIndex | None = None,
+    device: torch.device | str | None = None,
 ) -> TensorLabels:
     """Bring labels of any form into tensors, which compiled and transformed functions take.
 
@@ -62,8 +65,9 @@ def tensor_labels(
     labels : torch.Tensor, array_like, scipy.sparse matrix or array, list of lists, or Labels
         Any form that a loss takes as its target: class indices padded with -1, bool multi-hot,
         sparse, lists of different lengths.
-    num_classes : int
-        The number of classes.
+    num_classes : int, optional
+        The number of classes; class indices need it, while `Labels`, multi-hot and sparse ones
+        know theirs.
     device : torch.device or str, optional
         Where the tensors are to be; by default where the labels are.
 
@@ -74,9 +78,9 @@ def tensor_labels(
     Raises
     ------
     TypeError
-        If the labels have a dtype that cannot be meant.
+        If the labels have a dtype that cannot be meant, or need `num_classes`.
     ValueError
-        If a label is out of range.
+        If a label is out of range, or `num_classes` is another number than that of the labels.
 
     Examples
     --------
@@ -89,7 +93,10 @@ def tensor_labels(
     """
     if device is None:
         device = labels.device if isinstance(labels, torch.Tensor) else "cpu"
-    known = any_form("labels", readable("labels", labels, num_classes), int(num_classes))
+    classes = None if num_classes is None else as_int("num_classes", num_classes)
+    known = any_form("labels", readable("labels", labels, classes), classes)
+    if classes not in (None, known.num_classes):
+        raise ValueError(f"num_classes must be {known.num_classes}, as in labels, got {classes}")
     return of_labels(known, device)
 
 
@@ -101,7 +108,7 @@ def of_labels(labels: Labels, device: torch.device | str) -> TensorLabels:
     return TensorLabels._make([*tensors, labels.num_classes])
 
 
-def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
+def readable(name: str, target: Any, num_classes: int | None) -> Any:
     """Return a target as the rest of the library reads it: tensors as arrays, or as `Labels`."""
     if isinstance(target, torch.Tensor):
         if target.layout is not torch.strided:
@@ -110,7 +117,7 @@ def readable(name: str, target: Any, num_classes: SupportsIndex) -> Any:
     if isinstance(target, TensorLabels):
         unknown = (p if p is None else array_of(name, p) for p in target[2:4])
         indices, indptr = array_of(name, target.indices), array_of(name, target.indptr)
-        classes = num_classes if target.num_classes is None else target.num_classes
+        classes: Any = num_classes if target.num_classes is None else target.num_classes
         return Labels(indices, indptr, classes, *unknown)
     return target
 
