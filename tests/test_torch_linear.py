@@ -410,3 +410,21 @@ def test_a_worth_of_counts_needs_its_own_in_pytorch():
     loss = RootedLoss("sum")
     with pytest.raises(NotImplementedError, match="rooted_loss has no worth_of_count in PyTorch"):
         found(fused, LABELS, loss=loss)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_worth_of_counts_in_pytorch_gets_numbers_of_the_dtype_for_sums(monkeypatch):
+    given = []
+
+    def worth(n):
+        given.append(n.dtype == pairs.sum_dtype(n))
+        return n.clamp(max=5)  # of whole numbers: it would lose what comes after the point
+
+    def clipped(num_classes):
+        return np.minimum(np.arange(num_classes + 1.0), 5)
+
+    monkeypatch.setitem(pairs._WORTH_OF_COUNT, "rooted_loss", worth)
+    monkeypatch.setattr(RootedLoss._loss, "worth_of_count", clipped)
+    fused(*layer()[:2], LABELS, loss=RootedLoss("sum"), chunk=1)
+    assert given
+    assert all(given)

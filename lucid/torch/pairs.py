@@ -20,7 +20,8 @@ from lucid.torch.targets import Parts, known_of, of_labels
 #: So many scores that are there are worked on at once; each takes some 40 bytes for that time.
 _CHUNK = 1 << 22
 
-#: `Loss.worth_of_count` in PyTorch's operations, by the name of the loss.
+#: `Loss.worth_of_count` in PyTorch's operations, by the name of the loss: from counts, which come
+#: in the dtype for sums, to what so many hinges count in all.
 _WORTH_OF_COUNT = {WARP.name: harmonic}
 
 _INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
@@ -336,7 +337,8 @@ def _use_slopes(use: Use, tile: slice, slopes: Slopes, x: Tensor, bins: Tensor) 
 
 def _weights_by_count(worth_of_count: Callable[[Tensor], Tensor], counts: Tensor) -> Tensor:
     """Return what a label weighs from how many negatives are above its threshold."""
-    return worth_of_count(counts) / counts.clamp(min=1)
+    n = counts.to(sum_dtype(counts))
+    return worth_of_count(n) / n.clamp(min=1)
 
 
 def solve_by_kernels(

@@ -170,7 +170,7 @@ def sum_dtype(x: Tensor) -> torch.dtype:
 
 def harmonic(n: Tensor) -> Tensor:
     """Return 1 + 1/2 + .. + 1/n."""
-    return torch.digamma(n.to(sum_dtype(n)) + 1) + 0.5772156649015329
+    return torch.digamma(n + 1) + 0.5772156649015329
 
 
 def from_the_top(values: Tensor) -> Tensor:
