@@ -46,8 +46,8 @@ VARIANTS = {
     "four buckets a threshold": ("pairs/ranks.pxd", "BUCKETS = 2 ", "BUCKETS = 4 "),
     "no way of their own for small rows": (
         "margin.pyx",
-        "close[float], small_rows[float])",
-        "close[float], NULL)",
+        "hinge_of_label[float], small_rows[float])",
+        "hinge_of_label[float], NULL)",
     ),
 }
 
