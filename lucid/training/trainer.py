@@ -397,7 +397,7 @@ class Trainer:
         state : mapping
             What `state_dict` has returned, of a trainer of the same model and optimiser that was
             made with the same options, but for the seed, as the order goes on where it was. Losses
-            and schedules are told apart by their names, losses of `lucid.nn` by their options as
+            and schedules are told apart by their names, losses of ``lucid.nn`` by their options as
             well. States that were saved when they had no settings are taken up without that.
 
         Raises
