@@ -187,9 +187,13 @@ class Labels(Constructors, Conversions):
         )
 
 
-# Python's own errors name the class that users know, not the part that a method is written in.
-for part in (LabelsBase, Constructors, Conversions):
-    for name, member in vars(part).items():
-        function = getattr(member, "__func__", member)
-        if isinstance(function, FunctionType):
-            function.__qualname__ = f"Labels.{name}"
+def _name_methods() -> None:
+    """Let Python's own errors name the class that users know, not the part with the method."""
+    for part in (LabelsBase, Constructors, Conversions):
+        for name, member in vars(part).items():
+            function = getattr(member, "__func__", member)
+            if isinstance(function, FunctionType):
+                function.__qualname__ = f"Labels.{name}"
+
+
+_name_methods()

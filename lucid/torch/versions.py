@@ -17,9 +17,7 @@ graph_is_kept: Callable[[], bool] = getattr(
 )
 
 #: The tags of an operator that a CUDA graph cannot record: it waits for the device.
-UNRECORDED = tuple(
-    getattr(torch.Tag, name) for name in ("cudagraph_unsafe",) if hasattr(torch.Tag, name)
-)
+UNRECORDED = (torch.Tag.cudagraph_unsafe,) if hasattr(torch.Tag, "cudagraph_unsafe") else ()
 
 
 def untraced(reason: str) -> Callable[[F], F]:
