@@ -379,6 +379,37 @@ def test_a_training_may_be_left_at_every_step():
     assert_same(left, whole)
 
 
+def test_a_training_may_be_left_in_its_validation():
+    def trainer(interrupted_in):
+        validation = Validation(drawn(8, 20))
+        calls = itertools.count(1)
+
+        def validate(model):
+            if next(calls) == interrupted_in:
+                raise KeyboardInterrupt
+            return validation(model)
+
+        return new_trainer("sgd", validation=validate, early_stopping=EarlyStopping(2))
+
+    whole, left = trainer(None), trainer(2)
+    whole.fit(drawn(7), 40)
+    with pytest.raises(KeyboardInterrupt):
+        left.fit(drawn(7), 40)
+    assert left.epoch == 1
+    left.fit(drawn(7), 40)
+    assert_same(left, whole)
+
+
+def test_an_epoch_is_not_over_where_early_stopping_does_not_find_its_metric():
+    trainer = new_trainer(
+        "sgd", validation=Validation(drawn(8, 20)), early_stopping=EarlyStopping(2, "P@7")
+    )
+    for _ in range(2):
+        with pytest.raises(ValueError, match="metric must be one of .*, got 'P@7'"):
+            trainer.fit(drawn(7), 3)
+        assert trainer.epoch == 0
+
+
 def test_more_epochs_go_on_where_the_first_ended():
     whole, parts = new_trainer(), new_trainer()
     whole.fit(drawn(7), 4)

@@ -16,9 +16,10 @@ class Step:
     epoch : int
         The number of its epoch, from 1.
     rows : int
-        Of the mini-batch.
+        Of the mini-batch; 0 where the step does again what followed the last one of an epoch, a
+        validation that was interrupted.
     loss : float
-        Their loss before the step.
+        Their loss before the step; without rows, the mean loss.
     mean_loss : float
         The mean loss of the rows of the epoch so far.
     result : Epoch, optional

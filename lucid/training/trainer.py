@@ -294,6 +294,9 @@ class Trainer:
 
     def _rest_of_epoch(self, data: Dataset | Pieces, epochs: int) -> Iterator[Step]:
         place, epoch = self._place, self.epoch
+        if place.rows == len(data):  # left in its validation
+            yield self._last_step(0, place.mean_loss, epochs)
+            return
         batches = math.ceil(len(data) / self.batch_size)
         for number, piece in enumerate(pieces_of(data)):
             check_classes(self.model, piece)
@@ -308,9 +311,7 @@ class Trainer:
                 loss = float(self.step(piece[rows]))
                 place.take(len(rows), loss, len(data))
                 if place.rows == len(data):  # what ends the epoch is done before the caller looks
-                    result = self._end_epoch()
-                    last = self._stopped_early or result.number >= epochs
-                    yield Step(epoch + 1, len(rows), loss, result.loss, result, last)
+                    yield self._last_step(len(rows), loss, epochs)
                     return
                 yield Step(epoch + 1, len(rows), loss, place.mean_loss)
             place.next_piece()
@@ -332,14 +333,19 @@ class Trainer:
             for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
                 group["lr"] = rate * self.schedule(done)
 
+    def _last_step(self, rows: int, loss: float, epochs: int) -> Step:
+        result = self._end_epoch()
+        last = self._stopped_early or result.number >= epochs
+        return Step(result.number, rows, loss, result.loss, result, last)
+
     def _end_epoch(self) -> Epoch:
         metrics = {} if self.validation is None else self.validation(self.model)
         metrics = {name: _number(f"validation: {name!r}", each) for name, each in metrics.items()}
         result = Epoch(self.epoch + 1, self._place.mean_loss, metrics)
-        self.history.append(result)
-        self._place = Place()
         if self.early_stopping is not None:
             self._stopped_early = self.early_stopping.update(result, self.model)
+        self.history.append(result)  # nothing can fail from here on: the epoch is over, or is not
+        self._place = Place()
         return result
 
     def state_dict(self) -> dict[str, Any]:
