@@ -109,7 +109,7 @@ def main() -> None:
         print(f"\n{busy}: runs are further apart than on an idle one")
 
 
-def _commit(name: str) -> str:
+def commit_of(name: str) -> str:
     """Return the short hash of a commit."""
     done = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "--short", "--verify", f"{name}^{{commit}}"],
@@ -123,9 +123,9 @@ def _commit(name: str) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Two commits of lucid, one against the other.")
-    parser.add_argument("base", type=_commit, help="a commit")
+    parser.add_argument("base", type=commit_of, help="a commit")
     parser.add_argument(
-        "other", type=_commit, nargs="?", default="HEAD", help="another; default: HEAD"
+        "other", type=commit_of, nargs="?", default="HEAD", help="another; default: HEAD"
     )
     parser.add_argument(
         "--case",

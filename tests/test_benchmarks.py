@@ -441,7 +441,7 @@ def test_a_comparison_runs_to_its_end(monkeypatch, capsys):
         return replace(contenders.LUCID, name=f"{name} {commit}", dtype=dtype)
 
     monkeypatch.setattr(compare, "build", installed_here)
-    monkeypatch.setattr(compare, "_commit", lambda name: name)
+    monkeypatch.setattr(compare, "commit_of", lambda name: name)
     wanted = ["--case", "2x50x3-randn", "--runs", "2", "--rounds", "1", "--threads", "1"]
     monkeypatch.setattr(sys, "argv", ["compare.py", "old", "new", *wanted])
     compare.main()
