@@ -405,7 +405,7 @@ def test_an_epoch_is_not_over_where_early_stopping_does_not_find_its_metric():
         "sgd", validation=Validation(drawn(8, 20)), early_stopping=EarlyStopping(2, "P@7")
     )
     for _ in range(2):
-        with pytest.raises(ValueError, match="metric must be one of .*, got 'P@7'"):
+        with pytest.raises(ValueError, match=r"metric must be one of .*, got 'P@7'"):
             trainer.fit(drawn(7), 3)
         assert trainer.epoch == 0
 
