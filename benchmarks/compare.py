@@ -61,6 +61,13 @@ def build(name: str, commit: str, folder: Path, dtype: str) -> Contender:
     return Contender(f"{name} {commit}", "lucid_loss", dtype=dtype, python=python)
 
 
+def build_both(base: str, other: str, folder: Path, dtype: str) -> list[Contender]:
+    return [
+        build(name, commit, folder / name, dtype)
+        for name, commit in {"base": base, "other": other}.items()
+    ]
+
+
 def _run(command: list[str], **environment: str) -> None:
     """Run a command; whoever stops the wait for it stops it too, with all that it has started."""
     process = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)
@@ -82,14 +89,10 @@ def main() -> None:
     arguments = _arguments()
     wanted = arguments.case or [case for case in cases.TABLE if case.pairs <= QUICK_PAIRS]
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    commits = {"base": arguments.base, "other": arguments.other}
     pool = Pool(arguments.threads)
     with tempfile.TemporaryDirectory(prefix="lucid-compare-") as folder:
         try:
-            base, other = (
-                build(name, commit, Path(folder, name), arguments.dtype)
-                for name, commit in commits.items()
-            )
+            base, other = build_both(arguments.base, arguments.other, Path(folder), arguments.dtype)
             bystanders = Bystanders()
             print(f"| case | pass | {base.name}, µs | {other.name}, µs | times faster | |")
             print("|---|---|--:|--:|--:|---|", flush=True)

@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,10 +23,12 @@ RUN = [sys.executable, str(BENCHMARKS / "run.py")]
 sys.path.insert(0, str(BENCHMARKS))
 
 import ablation  # noqa: E402
+import calls  # noqa: E402
 import compare  # noqa: E402
 import contenders  # noqa: E402
 import epochs  # noqa: E402
 import exact  # noqa: E402
+import instructions  # noqa: E402
 import machine  # noqa: E402
 import quality  # noqa: E402
 import quality_table  # noqa: E402
@@ -470,6 +473,50 @@ def test_who_stops_a_comparison_stops_what_it_has_started(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_each_section_is_marked_after_its_warm_up_and_after_what_counts(monkeypatch):
+    made = []
+
+    class Problem:
+        def __init__(self, scores, labels):
+            self.rows = len(scores)
+
+        def forward(self):
+            made.append((self.rows, "forward"))
+
+        def forward_backward(self):
+            made.append((self.rows, "forward+backward"))
+
+    monkeypatch.setattr(calls, "LUCID", SimpleNamespace(make=Problem))
+    monkeypatch.setattr(calls, "MARK", lambda: made.append("mark"))
+    calls.main()
+    expected = []
+    for case, rows, mode in calls.SECTIONS:
+        half = [(rows or case.n, mode)] * calls.CALLS + ["mark"]
+        expected += half + half
+    assert made == expected
+
+
+def test_instructions_of_a_row_are_what_the_rows_after_the_first_add(monkeypatch, capsys):
+    counts = {
+        (case, rows, mode): 1000 + 30 * ((rows or case.n) - 1)
+        for case, rows, mode in calls.SECTIONS
+    }
+    monkeypatch.setattr(instructions, "count", lambda contender: counts)
+    monkeypatch.setattr(instructions.shutil, "which", lambda name: name)
+    monkeypatch.setattr(sys, "argv", ["instructions.py"])
+    instructions.main()
+    printed = capsys.readouterr().out
+    assert "| case | pass | lucid, a call | lucid, a row |" in printed
+    assert "| 128x10x3-randn | forward | 4,810 | 30 |" in printed
+    assert "| 512x80x3-trained | forward+backward | 16,330 | 30 |" in printed
+
+
+def test_a_file_of_callgrind_without_a_sum_is_not_read_as_one():
+    assert instructions.total("events: Ir\nfn=(1)\n1 7\ntotals: 7\n") == 7
+    with pytest.raises(ValueError, match="not enough values"):
+        instructions.total("events: Ir\n")
+
+
 def test_a_name_that_is_no_commit_is_answered_in_one_line():
     command = [sys.executable, str(BENCHMARKS / "compare.py"), "no-such-commit"]
     done = subprocess.run(command, capture_output=True, text=True)
