@@ -14,8 +14,6 @@ typedef uint32_t lucid_words __attribute__((vector_size(LUCID_BYTES), aligned(4)
 typedef uint64_t lucid_bits __attribute__((vector_size(LUCID_BYTES), aligned(8)));
 typedef float lucid_few_floats __attribute__((vector_size(LUCID_BYTES / 2), aligned(4)));
 
-#define LUCID_ALL_FLOATS(x) ((x) + (lucid_floats){0})
-#define LUCID_ALL_DOUBLES(x) ((x) + (lucid_doubles){0})
 
 /* x where the mask has ones, 0 elsewhere, also in place of NaN; x where it has ones, else y */
 #define LUCID_WHERE(mask, x) ((__typeof__(x))((__typeof__(mask))(x) & (mask)))

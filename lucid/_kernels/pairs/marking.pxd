@@ -107,15 +107,16 @@ cdef extern from *:
     }
 
     #define LUCID_COPY(real, vector, whole)                                                             \\
-    LUCID_INLINE vector lucid_kept_##real(vector x, unsigned bits, real a)                              \\
+    LUCID_INLINE vector lucid_kept_##real(vector x, unsigned bits, vector a)                            \\
     {                                                                                                   \\
-        const whole out = (whole)lucid_lanes_##real(bits), in_place = (whole)(a - (vector){0});         \\
-        return (vector)((out & in_place) | (~out & (whole)x));                                          \\
+        const whole out = (whole)lucid_lanes_##real(bits);                                              \\
+        return (vector)((out & (whole)a) | (~out & (whole)x));                                          \\
     }                                                                                                   \\
                                                                                                         \\
     LUCID_INLINE ptrdiff_t                                                                              \\
-    lucid_copy_##real(const real* v, ptrdiff_t m, const uint64_t* bits, real a, real* block)            \\
+    lucid_copy_##real(const real* v, ptrdiff_t m, const uint64_t* bits, real in_place, real* block)     \\
     {                                                                                                   \\
+        const vector a = in_place - (vector){0};                                                        \\
         enum { LANES = LUCID_BYTES / sizeof(real) };                                                    \\
         ptrdiff_t j = 0;                                                                                \\
         for (; j + 64 <= m; j += 64, bits++)            /* unrolled */                                  \\

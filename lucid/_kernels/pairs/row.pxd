@@ -131,7 +131,7 @@ cdef inline bint open_row(const real* x, Py_ssize_t C, const void* labels, Py_ss
     if row.terms.scale == 0:            # no pair is wanted
         row.P = 0
     find_thresholds(x, row)
-    base = base_of(row)
+    base = base_of(row.terms.base, row.C - row.terms.unknowns, sum_of_weights(row), row.negatives)
     if base != row.base:                # most rows have that of the row before
         row.base, row.of_base = base, 1 / base
     row.divisor = scaled(row.base * divisor, row.terms.scale)
@@ -179,21 +179,24 @@ cdef inline bint take_weights(Row* row) noexcept nogil:
     return True
 
 
-cdef inline double base_of(const Row* row) noexcept nogil:
-    """What the sum over the pairs of a row is divided by; 1 where there are none."""
-    cdef double base = 1
+cdef inline double base_of(Base base, Py_ssize_t known, double weights, Py_ssize_t negatives) noexcept nogil:
+    """What the sum over the pairs of a row is divided by; 1 where there are none.
+
+    Of its columns so many are ``known``, and its labels weigh so much in all.
+    """
+    cdef double divisor = known if base == CLASSES else weights * negatives if base == PAIRS else 1
+    return divisor if divisor > 0 else 1
+
+
+cdef inline double sum_of_weights(const Row* row) noexcept nogil:
     cdef Sum weights
     cdef Py_ssize_t i
-    if row.terms.base == CLASSES:
-        base = row.C - row.terms.unknowns
-    elif row.terms.base == PAIRS:
-        weights.hi, weights.lo = row.P, 0
-        if row.terms.weights != NULL:
-            weights.hi = 0
-            for i in range(row.P):
-                add(&weights, row.weight[i])
-        base = (weights.hi + weights.lo) * row.negatives
-    return base if base > 0 else 1
+    if row.terms.weights == NULL:
+        return row.P
+    weights.hi, weights.lo = 0, 0
+    for i in range(row.P):
+        add(&weights, row.weight[i])
+    return weights.hi + weights.lo
 
 
 cdef inline Py_ssize_t bytes_of_row(Py_ssize_t K, Py_ssize_t C, bint differ) noexcept nogil:

@@ -8,6 +8,12 @@
 
 enum { LUCID_GROUP = 8 };
 
+/* The bits of the group that begins with column j. */
+LUCID_INLINE unsigned lucid_group_of(const uint64_t* bits, size_t j)
+{
+    return (unsigned)(bits[j / 64] >> j % 64);
+}
+
 /* Writes m < 8 numbers of a group. */
 #define LUCID_STORE_REST(real)                                                                          \
 LUCID_INLINE void lucid_store_rest_##real(const real* group, ptrdiff_t m, real* out)                    \
@@ -23,10 +29,17 @@ LUCID_INLINE void lucid_store_rest_##real(const real* group, ptrdiff_t m, real* 
 LUCID_STORE_REST(float)
 LUCID_STORE_REST(double)
 
-/* Writes what each of eight ranks is worth, rank / divisor: one of the eight numbers in `worth`. */
+/* Writes what each of eight ranks, of which m are noted and the others 0, is worth, rank / divisor: one of
+   the eight numbers in `worth`. */
 LUCID_INLINE void
-lucid_put_group_float(const int32_t* rank, const float* worth, double divisor, double inverse, float* out)
+lucid_put_group_float(ptrdiff_t m, const int32_t* rank, const float* worth, double divisor, double inverse,
+                      float* out)
 {
+    if (m == 0) {                                  /* not by memset: a compiler may make a slow loop of it */
+        for (int k = 0; k < LUCID_GROUP; k += LUCID_BYTES / sizeof(float))
+            *(lucid_floats*)(out + k) = (lucid_floats){0};
+        return;
+    }
     (void)divisor, (void)inverse;
 #ifdef __AVX2__
     _mm256_storeu_ps(out, _mm256_permutevar8x32_ps(_mm256_loadu_ps(worth),
@@ -38,8 +51,14 @@ lucid_put_group_float(const int32_t* rank, const float* worth, double divisor, d
 }
 
 LUCID_INLINE void
-lucid_put_group_double(const int32_t* rank, const double* worth, double divisor, double inverse, double* out)
+lucid_put_group_double(ptrdiff_t m, const int32_t* rank, const double* worth, double divisor, double inverse,
+                      double* out)
 {
+    if (m == 0) {                                  /* not by memset: a compiler may make a slow loop of it */
+        for (int k = 0; k < LUCID_GROUP; k += LUCID_BYTES / sizeof(double))
+            *(lucid_doubles*)(out + k) = (lucid_doubles){0};
+        return;
+    }
 #if defined __AVX2__ && defined __FMA__
     const __m256d d = _mm256_set1_pd(divisor), i = _mm256_set1_pd(inverse);
     for (int k = 0; k < LUCID_GROUP; k += 4) {                      /* as in lucid_quotient */
@@ -79,59 +98,68 @@ LUCID_INLINE void lucid_sum_each(const int P, const lucid_ranks* n, int32_t* sum
 #define LUCID_RANK_SMALL_WITH(P, real) \
     lucid_rank_small_with_##real(P, x, C, out, a, tau, worth, divisor, inverse, grad, v, rank, count)
 
-/* Of C scores x, in whose place a is where the bit of a column is set: how many are above each of the P
-   thresholds, to `count`, and unless there is none, the gradient, for each rank what it is worth. Returns
-   how many are noted, a multiple of 8: v, and their ranks. */
-#define LUCID_SMALL(real, vector, whole)                                                                \
+/* Of a group of scores, in whose place a is where a bit is set: the ranks among P thresholds, and how many
+   are above each, added to n. Returns how many are noted, v and ranks: 0 if none is above a, or 8. */
+#define LUCID_SMALL(real, vector)                                                                       \
 LUCID_INLINE ptrdiff_t                                                                                  \
-lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint64_t* out, real lowest, \
-                             const real* thresholds, const real* worth, double divisor, double inverse, \
-                             real* grad, real* v, int32_t* rank, int32_t* count)                        \
+lucid_rank_group_##real(const int P, const vector* x, unsigned bits, vector a, const real* tau,         \
+                        lucid_ranks* n, real* v, int32_t* rank)                                         \
 {                                                                                                       \
     enum { LANES = LUCID_BYTES / sizeof(real) };                                                        \
+    unsigned not_above = 0;                                             /* a NaN is not "not above" */  \
+    for (int k = 0; k < LUCID_GROUP; k += LANES) {                                                      \
+        vector kept = lucid_kept_##real(x[k / LANES], bits >> k, a);                                    \
+        *(vector*)(v + k) = kept;                                                                       \
+        not_above |= LUCID_BITS_##real(kept <= a) << k;                                                 \
+    }                                                                                                   \
+    if (not_above == 255)                                                                               \
+        return 0;                                                                                       \
+    for (int k = 0; k < LUCID_GROUP; k += LUCID_FLOATS) {                                               \
+        lucid_ranks r = {0};                                                                            \
+        for (int i = 0; i < P; i++) {                                                                   \
+            lucid_ranks above = lucid_above_##real(v + k, tau[i]);                                      \
+            r -= above;                                                                                 \
+            n[i] -= above;                                                                              \
+        }                                                                                               \
+        *(lucid_ranks*)(rank + k) = lucid_in_order_##real(r);                                           \
+    }                                                                                                   \
+    return LUCID_GROUP;                                                                                 \
+}                                                                                                       \
+                                                                                                        \
+/* Of C scores x, in whose place a is where the bit of a column is set: how many are above each of the P \
+   thresholds, to `count`, and unless there is none, the gradient, for each rank what it is worth. Returns \
+   how many are noted, a multiple of 8: v, and their ranks. */                                          \
+LUCID_INLINE ptrdiff_t                                                                                  \
+lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint64_t* out, real lowest, \
+                             const real* tau, const real* worth, double divisor, double inverse, \
+                             real* grad, real* v, int32_t* rank, int32_t* count)                        \
+{                                                                                                       \
+    enum { LANES = LUCID_BYTES / sizeof(real), REGISTERS = LUCID_GROUP / LANES };                       \
     const vector a = lowest - (vector){0};                                                              \
-    real rest[LUCID_GROUP], tau[7], *to = NULL;                                                         \
+    const ptrdiff_t last = C & -LUCID_GROUP;                                                            \
+    real rest[LUCID_GROUP];                                                                             \
     lucid_ranks n[8];                                                                                   \
-    ptrdiff_t noted = 0;                                                                                \
+    vector group[REGISTERS];                                                                            \
+    ptrdiff_t noted = 0, m;                                                                             \
     for (int i = 0; i < 8; i++)                                                                         \
         n[i] = (lucid_ranks){0};                                                                        \
-    for (int i = 0; i < P; i++)                                                                         \
-        tau[i] = thresholds[i];                                                                         \
-    for (ptrdiff_t first = 0; first < C; first += LUCID_GROUP) {                                        \
-        const unsigned bits = out[first / 64] >> first % 64 & 255;                                      \
-        const int is_whole = C - first >= LUCID_GROUP;                                                  \
-        const real* from = x + first;                                                                   \
-        unsigned not_above = 0;                                                                         \
+    for (ptrdiff_t first = 0; first < last; first += LUCID_GROUP) {                                     \
+        for (int k = 0; k < REGISTERS; k++)                                                             \
+            group[k] = *(const vector*)(x + first + k * LANES);                                         \
+        m = lucid_rank_group_##real(P, group, lucid_group_of(out, first), a, tau, n, v + noted, rank + noted);\
         if (grad != NULL)                                                                               \
-            to = is_whole ? grad + first : rest;                                                        \
-        if (!is_whole) {                                                                                \
-            for (int k = 0; k < LUCID_GROUP; k += LANES)                                                \
-                *(vector*)(rest + k) = lucid_first_##real(from + k, C - first - k);                     \
-            from = rest;                                                                                \
+            lucid_put_group_##real(m, rank + noted, worth, divisor, inverse, grad + first);             \
+        noted += m;                                                                                     \
+    }                                                                                                   \
+    if (last < C) {                                                                                     \
+        for (int k = 0; k < REGISTERS; k++)                                                             \
+            group[k] = lucid_first_##real(x + last + k * LANES, C - last - k * LANES);                  \
+        m = lucid_rank_group_##real(P, group, lucid_group_of(out, last), a, tau, n, v + noted, rank + noted);\
+        if (grad != NULL) {                                                                             \
+            lucid_put_group_##real(m, rank + noted, worth, divisor, inverse, rest);                     \
+            lucid_store_rest_##real(rest, C - last, grad + last);                                       \
         }                                                                                               \
-        for (int k = 0; k < LUCID_GROUP; k += LANES) {                                                  \
-            whole lanes = lucid_lanes_##real(bits >> k), score = (whole)*(const vector*)(from + k);     \
-            vector kept = (vector)((lanes & (whole)a) | (~lanes & score));                              \
-            *(vector*)(v + noted + k) = kept;                                                           \
-            not_above |= LUCID_BITS_##real(kept <= a) << k;         /* a NaN is not "not above" */      \
-        }                                                                                               \
-        if (not_above != 255) {                                                                         \
-            for (int k = 0; k < LUCID_GROUP; k += LUCID_FLOATS) {                                       \
-                lucid_ranks r = {0};                                                                    \
-                for (int i = 0; i < P; i++) {                                                           \
-                    lucid_ranks above = lucid_above_##real(v + noted + k, tau[i]);                      \
-                    r -= above;                                                                         \
-                    n[i] -= above;                                                                      \
-                }                                                                                       \
-                *(lucid_ranks*)(rank + noted + k) = lucid_in_order_##real(r);                           \
-            }                                                                                           \
-            if (to != NULL)                                                                             \
-                lucid_put_group_##real(rank + noted, worth, divisor, inverse, to);                      \
-            noted += LUCID_GROUP;                                                                       \
-        } else if (to != NULL)                                                                          \
-            memset(to, 0, LUCID_GROUP * sizeof(*to));                                                   \
-        if (to == rest)                                                                                 \
-            lucid_store_rest_##real(rest, C - first, grad + first);                                     \
+        noted += m;                                                                                     \
     }                                                                                                   \
     lucid_sum_each(P, n, count);                                                                        \
     return noted;                                                                                       \
@@ -153,5 +181,5 @@ lucid_rank_small_##real(const real* x, ptrdiff_t C, const uint64_t* out, real a,
     }                                                                                                   \
 }
 
-LUCID_SMALL(float, lucid_floats, lucid_ranks)
-LUCID_SMALL(double, lucid_doubles, lucid_masks)
+LUCID_SMALL(float, lucid_floats)
+LUCID_SMALL(double, lucid_doubles)

@@ -15,12 +15,12 @@ from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
 from lucid._kernels.pairs.marking cimport mark_float
 from lucid._kernels.pairs.comparing cimport compare_float
 
-from lucid._kernels.bits cimport WORD, count_ones, set_bit
+from lucid._kernels.bits cimport WORD, count_ones, is_column, set_bit
 from lucid._kernels.pairs.hinge cimport put_gradient
 from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.problem cimport Problem, gradient_of
 from lucid._kernels.pairs.ranks cimport LANES
-from lucid._kernels.pairs.row cimport CLASSES, PAIRS, SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, scaled
+from lucid._kernels.pairs.row cimport SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, base_of, scaled
 from lucid._kernels.pairs.sums cimport Sum, add, add_products, divide, multiply
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport read_once, read_whole
@@ -41,6 +41,12 @@ cdef struct Frame:          # what rows have in common
     double divisor, inverse         # and of its gradient
 
 
+cdef struct Small:          # a row before its scores are ranked
+    Py_ssize_t P, unknowns, negatives       # of its columns; these are all
+    int32_t label[LANES]
+    uint64_t excluded[SMALL_WORDS]          # the bits of all but negatives
+
+
 cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t last,
                                   const Problem* problem) noexcept nogil:
     """Solve rows from the first on, until one that is odd; returns that, or ``last``."""
@@ -51,7 +57,7 @@ cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t la
         return first
     for w in range(SMALL_WORDS):
         frame.beyond[w] = ~<uint64_t>0 << max(0, C - w * WORD) if C < (w + 1) * WORD else 0
-    frame.base = frame.divisor = NAN
+    frame.base = frame.of_base = frame.divisor = frame.inverse = NAN
     for n in range(first, last):
         if not small_row(x + n * C, n, problem, worth, &frame):
             return n
@@ -61,101 +67,137 @@ cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t la
 cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, real* worth,
                            Frame* frame) noexcept nogil:
     """Solve one row, as `row.pxd`, `scan.pxd` and `hinge.pxd` would; False if it is odd."""
-    cdef real tau[LANES]
     cdef real v[SMALL_SCORES]
     cdef int32_t rank[SMALL_SCORES]
     cdef int32_t count[LANES]
-    cdef int32_t label[LANES]
-    cdef uint64_t excluded[SMALL_WORDS]
+    cdef real tau[LANES]
+    cdef real a
     cdef real* grad = gradient_of(x, n, problem)
-    cdef real a = INFINITY, margin = <real>problem.terms.margin
-    cdef const double* margins = problem.terms.margins
-    cdef int64_t start = n * problem.K, K = problem.K, unknowns = 0, counts = 0
-    cdef uint64_t column, C = problem.C
-    cdef Py_ssize_t P = 0, m, i, w, known = 0
-    cdef double base = C, scale = 1, divisor
-    cdef Sum of_labels
     cdef Sum* loss = &problem.loss[n]
-
-    for i in range(LANES):
-        tau[i] = 0
-    for w in range(SMALL_WORDS):
-        excluded[w] = frame.beyond[w]
-    if problem.indptr != NULL and not cut(problem.indptr + n, problem.size, &start, &K):
+    cdef Small row
+    cdef Py_ssize_t i, m
+    cdef double scale = 1
+    if not small_open(x, n, problem, frame, &row, tau, &a):
         return False
-    while P < min(K, SMALL_LABELS):
-        column = read_whole(problem.indices, start + P, problem.bytes)
-        if column >= C:
-            break
-        set_bit(column, excluded)
-        label[P] = <int32_t>column
-        if margins != NULL:
-            margin = <real>margins[column]
-        tau[P] = x[column] - margin
-        a = tau[P] if tau[P] < a else a
-        P += 1
-    if P == 0 or not ends(problem, start, P, K):
-        return False
-    if problem.unknown_indptr != NULL:
-        if not cut(problem.unknown_indptr + n, problem.unknowns, &start, &unknowns):
-            return False
-        for i in range(unknowns):
-            column = read_once(problem.unknown + start + i)
-            if column >= C:
-                return False
-            set_bit(column, excluded)
-    for w in range(SMALL_WORDS):
-        known += WORD - count_ones(excluded[w])
-    if known + P + unknowns != <Py_ssize_t>C:       # one is named twice
-        return False
-
-    if not problem.plain:
-        base = C - unknowns if problem.terms.base == CLASSES else (
-            P * known if problem.terms.base == PAIRS else 1)
-        base = base if base > 0 else 1
-    divisor = base * problem.divisor
-    if problem.scale != NULL:
+    if not problem.plain and problem.scale != NULL:
         scale = problem.scale[n]
         if scale == 0:
             return False
-        divisor = scaled(divisor, scale)
+    small_divisor(&row, scale, problem, frame, worth)
+    m = rank_small(x, problem.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, count)
+    if not small_sum(v, rank, m, tau, count, &row, a, problem.C, loss):
+        return False
+    if not problem.plain:
+        divide(loss, frame.base, frame.of_base)
+        multiply(loss, scale)
+    if grad != NULL:
+        for i in range(row.P):
+            put_label(grad + row.label[i], -count[i], frame.divisor, frame.inverse)
+    return True
+
+
+cdef inline bint small_open(const real* x, Py_ssize_t n, const Problem* problem, const Frame* frame, Small* row,
+                            real* tau, real* a) noexcept nogil:
+    """Read the labels of row n, their thresholds, and the unknown columns; False if something is odd."""
+    cdef int64_t start = n * problem.K, K = problem.K
+    cdef Py_ssize_t w
+    for w in range(SMALL_WORDS):
+        row.excluded[w] = frame.beyond[w]
+    if problem.indptr != NULL and not cut(problem.indptr + n, problem.size, &start, &K):
+        return False
+    if problem.bytes == sizeof(int64_t):        # a constant: it is not asked for at each label
+        row.P = small_labels(x, problem, start, K, sizeof(int64_t), row, tau, a)
+    else:
+        row.P = small_labels(x, problem, start, K, problem.bytes, row, tau, a)
+    row.unknowns = row.negatives = 0
+    if row.P == 0 or not problem.plain and not small_unknown(n, problem, row):
+        return False
+    for w in range(SMALL_WORDS):
+        row.negatives -= count_ones(row.excluded[w])
+    row.negatives += SMALL_WORDS * WORD
+    return row.P + row.unknowns + row.negatives == problem.C    # none is named twice
+
+
+cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64_t start, int64_t K, int bytes,
+                                    Small* row, real* tau, real* a) noexcept nogil:
+    """Read the labels among K entries, of so many bytes each; returns how many, 0 if something is odd."""
+    cdef bint padded = problem.indptr == NULL
+    cdef const double* margins = problem.terms.margins
+    cdef real margin = <real>problem.terms.margin
+    cdef int64_t column = 0
+    cdef Py_ssize_t P = 0, i
+    a[0] = INFINITY
+    for i in range(LANES):
+        tau[i] = 0
+    while P < min(K, LANES):
+        column = read_whole(problem.indices, start + P, bytes)
+        if not is_column(column, problem.C):
+            break
+        set_bit(column, row.excluded)
+        row.label[P] = <int32_t>column
+        if margins != NULL:
+            margin = <real>margins[column]
+        tau[P] = x[column] - margin
+        a[0] = tau[P] if tau[P] < a[0] else a[0]
+        P += 1
+    if P > SMALL_LABELS:
+        return 0
+    if P == K:
+        return P if not padded or K < problem.C or K == 1 else 0
+    return P if padded and column == -1 and (
+        P + 1 == K or read_whole(problem.indices, start + P + 1, bytes) == -1) else 0
+
+
+cdef inline bint small_unknown(Py_ssize_t n, const Problem* problem, Small* row) noexcept nogil:
+    """Exclude the unknown columns of row n; False if something is odd about them."""
+    cdef int64_t start, unknowns, column, i
+    if problem.unknown_indptr == NULL:
+        return True
+    if not cut(problem.unknown_indptr + n, problem.unknowns, &start, &unknowns):
+        return False
+    for i in range(unknowns):
+        column = read_once(problem.unknown + start + i)
+        if not is_column(column, problem.C):
+            return False
+        set_bit(column, row.excluded)
+    row.unknowns = unknowns
+    return True
+
+
+cdef inline void small_divisor(const Small* row, double scale, const Problem* problem, Frame* frame,
+                               real* worth) noexcept nogil:
+    """What loss and gradient are divided by; most rows have that of the row before."""
+    cdef double base = problem.C, divisor
+    cdef Py_ssize_t i
+    if not problem.plain:
+        base = base_of(problem.terms.base, problem.C - row.unknowns, row.P, row.negatives)
+        if base != frame.base:
+            frame.base, frame.of_base = base, 1 / base
+    divisor = scaled(base * problem.divisor, scale)
     if divisor != frame.divisor:
         frame.divisor, frame.inverse = divisor, 1 / divisor
         for i in range(LANES):
             put_gradient(worth + i, i, frame.divisor, frame.inverse)
 
-    m = rank_small(x, C, excluded, a, tau, P, worth, frame, grad, v, rank, count)
-    for i in range(P):
+
+cdef inline bint small_sum(const real* v, const int32_t* rank, Py_ssize_t m, real* tau, const int32_t* count,
+                           const Small* row, real a, Py_ssize_t C, Sum* loss) noexcept nogil:
+    """Sum up the loss of the row's pairs; False if it is not finite."""
+    cdef Sum of_labels
+    cdef Py_ssize_t i
+    cdef int64_t counts = 0
+    for i in range(row.P):
         counts += count[i]
     loss.hi, loss.lo, of_labels.hi, of_labels.lo = 0, 0, 0, 0
     if real is double:                  # a threshold that is below no score is not to be the highest
         for i in range(LANES):
             of_labels.lo += 0 * tau[i]  # NaN, unless it is finite
             tau[i] = tau[i] if count[i] > 0 else a
-    add_products(v, rank, m, counts, a, P, loss)
+    add_products(v, rank, m, counts, a, row.P, loss)
     add_products(tau, count, LANES, counts, a, C, &of_labels)
     add(loss, -of_labels.hi)
     loss.lo -= of_labels.lo
-    if not isfinite(loss.hi) or not isfinite(loss.lo):
-        return False
-    if not problem.plain:
-        if base != frame.base:
-            frame.base, frame.of_base = base, 1 / base
-        divide(loss, base, frame.of_base)
-        multiply(loss, scale)
-    if grad != NULL:
-        for i in range(P):
-            put_label(grad + label[i], -count[i], frame.divisor, frame.inverse)
-    return True
-
-
-cdef inline bint ends(const Problem* problem, int64_t start, Py_ssize_t P, int64_t K) noexcept nogil:
-    """Whether a row of K entries has no more than the first P labels, and does not make one doubt."""
-    cdef bint padded = problem.indptr == NULL
-    if P == K:
-        return not padded or K < problem.C or K == 1
-    return (padded and read_whole(problem.indices, start + P, problem.bytes) == -1
-            and (P + 1 == K or read_whole(problem.indices, start + P + 1, problem.bytes) == -1))
+    return isfinite(loss.hi + loss.lo)
 
 
 cdef inline bint cut(const int64_t* indptr, Py_ssize_t size, int64_t* start, int64_t* count) noexcept nogil:

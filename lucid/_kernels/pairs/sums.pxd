@@ -23,21 +23,24 @@ cdef extern from *:
     enum { LUCID_REGISTERS = 8 / LUCID_DOUBLES };
     typedef struct { double high, low; } lucid_split;
 
-    #define LUCID_ALL(x) ((x) + (lucid_doubles){0})
-
     LUCID_INLINE double lucid_sum_of_lanes(const lucid_doubles* sum)
     {
-        const double* s = (const double*)sum;
-        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    #ifdef __AVX2__
+        lucid_doubles half = sum[0] + sum[1];
+        half += __builtin_shufflevector(half, half, 2, 3, 0, 1);
+    #else
+        lucid_doubles half = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    #endif
+        return half[0] + half[1];
     }
 
     LUCID_INLINE double lucid_sum_of_products(const float* v, const int32_t* weight, ptrdiff_t m, double a)
     {
-        lucid_doubles sum[LUCID_REGISTERS] = {{0}}, least = LUCID_ALL(a);
+        lucid_doubles sum[LUCID_REGISTERS] = {{0}}, least = LUCID_ALL_DOUBLES(a);
         for (ptrdiff_t j = 0; j < m; j += 8)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
-                lucid_doubles d = LUCID_WIDEN(v + j + k * LUCID_DOUBLES);
-                lucid_doubles w = LUCID_WIDEN(weight + j + k * LUCID_DOUBLES);
+                lucid_doubles d = lucid_widen_float(v + j + k * LUCID_DOUBLES);
+                lucid_doubles w = lucid_widen_ranks(weight + j + k * LUCID_DOUBLES);
                 sum[k] += w * (lucid_max(least, d) - least);        /* NaN stays NaN */
             }
         return lucid_sum_of_lanes(sum);
@@ -48,11 +51,11 @@ cdef extern from *:
                      double shifter)
     {
         lucid_doubles high[LUCID_REGISTERS] = {{0}}, low[LUCID_REGISTERS] = {{0}};
-        lucid_doubles least = LUCID_ALL(a), shift = LUCID_ALL(shifter);
+        lucid_doubles least = LUCID_ALL_DOUBLES(a), shift = LUCID_ALL_DOUBLES(shifter);
         for (ptrdiff_t j = 0; j < m; j += 8)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
-                lucid_doubles w = LUCID_WIDEN(weight + j + k * LUCID_DOUBLES);
-                lucid_doubles d = lucid_max(least, LUCID_WIDEN(v + j + k * LUCID_DOUBLES)), h;
+                lucid_doubles w = lucid_widen_ranks(weight + j + k * LUCID_DOUBLES);
+                lucid_doubles d = lucid_max(least, lucid_widen_double(v + j + k * LUCID_DOUBLES)), h;
                 if (!zero)
                     d -= least;
                 h = (d + shift) - shift;
@@ -75,7 +78,7 @@ cdef extern from *:
         ptrdiff_t half = (m / 2 + 7) / 8 * 8;           /* two at once, for none to wait; they may overlap */
         lucid_doubles highest[LUCID_REGISTERS], other[LUCID_REGISTERS];
         for (int k = 0; k < LUCID_REGISTERS; k++)
-            highest[k] = other[k] = LUCID_ALL(a);
+            highest[k] = other[k] = LUCID_ALL_DOUBLES(a);
         for (ptrdiff_t j = 0; j < half; j += 8)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
                 highest[k] = lucid_max(*(const lucid_doubles*)(v + j + k * LUCID_DOUBLES), highest[k]);

@@ -21,19 +21,44 @@ cdef extern from *:
     #ifdef __AVX2__
     #include <immintrin.h>
     enum { LUCID_BYTES = 32, LUCID_FLOATS = 8, LUCID_DOUBLES = 4 };
-    #define LUCID_WIDEN(p) ((lucid_doubles){(p)[0], (p)[1], (p)[2], (p)[3]})
     #else
     #ifdef __SSE2__
     #include <emmintrin.h>
     #endif
     enum { LUCID_BYTES = 16, LUCID_FLOATS = 4, LUCID_DOUBLES = 2 };
-    #define LUCID_WIDEN(p) ((lucid_doubles){(p)[0], (p)[1]})
     #endif
 
     typedef float lucid_floats __attribute__((vector_size(LUCID_BYTES), aligned(4)));
     typedef double lucid_doubles __attribute__((vector_size(LUCID_BYTES), aligned(8)));
     typedef int32_t lucid_ranks __attribute__((vector_size(LUCID_BYTES), aligned(4)));
     typedef int64_t lucid_masks __attribute__((vector_size(LUCID_BYTES), aligned(8)));
+
+    #define LUCID_ALL_FLOATS(x) ((x) - (lucid_floats){0})
+    #define LUCID_ALL_DOUBLES(x) ((x) - (lucid_doubles){0})
+
+    /* A register of numbers, as float64. */
+    LUCID_INLINE lucid_doubles lucid_widen_float(const float* p)
+    {
+    #ifdef __AVX2__
+        return _mm256_cvtps_pd(_mm_loadu_ps(p));
+    #else
+        return (lucid_doubles){p[0], p[1]};
+    #endif
+    }
+
+    LUCID_INLINE lucid_doubles lucid_widen_double(const double* p)
+    {
+        return *(const lucid_doubles*)p;
+    }
+
+    LUCID_INLINE lucid_doubles lucid_widen_ranks(const int32_t* p)
+    {
+    #ifdef __AVX2__
+        return _mm256_cvtepi32_pd(_mm_loadu_si128((const void*)p));
+    #else
+        return (lucid_doubles){p[0], p[1]};
+    #endif
+    }
 
     /* The greater of x and y; y where one is NaN. */
     LUCID_INLINE lucid_doubles lucid_max(lucid_doubles x, lucid_doubles y)

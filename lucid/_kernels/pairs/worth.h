@@ -29,7 +29,7 @@ LUCID_INLINE void lucid_worth_of(lucid_worth worth, const int32_t* rank, lucid_d
 
 LUCID_INLINE void lucid_narrow_float(lucid_doubles x, double divisor, float* out)
 {
-    x *= LUCID_ALL(1 / divisor);
+    x *= LUCID_ALL_DOUBLES(1 / divisor);
 #ifdef __AVX2__
     _mm_storeu_ps(out, _mm256_cvtpd_ps(x));
 #else
@@ -39,7 +39,7 @@ LUCID_INLINE void lucid_narrow_float(lucid_doubles x, double divisor, float* out
 
 LUCID_INLINE void lucid_narrow_double(lucid_doubles x, double divisor, double* out)
 {
-    *(lucid_doubles*)out = x / LUCID_ALL(divisor);
+    *(lucid_doubles*)out = x / LUCID_ALL_DOUBLES(divisor);
 }
 
 /* Adds a term to a sum. What rounding takes from the sum, and has taken from the term, is added up, too, but for
@@ -76,7 +76,7 @@ lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t
     for (ptrdiff_t j = 0; j < m; j += 8)                                                                \
         for (int k = 0; k < LUCID_REGISTERS; k++) {                                                     \
             const ptrdiff_t at = j + k * LUCID_DOUBLES;                                                 \
-            lucid_doubles x = LUCID_WIDEN(v + at), y, rest = zero, value = zero, slope = zero;          \
+            lucid_doubles x = lucid_widen_##real(v + at), y, rest = zero, value = zero, slope = zero;   \
             lucid_worth_of(worth, rank + at, of);                                                       \
             y = x - of[0];                                                                              \
             if (EXACT) {                        /* y + rest is exact */                                 \
