@@ -95,8 +95,40 @@ LUCID_INLINE void lucid_sum_each(const int P, const lucid_ranks* n, int32_t* sum
     }
 }
 
+/* What the labels of a row are found to be worth. */
+typedef struct {
+    int32_t count[LUCID_GROUP];     /* how many scores are above each threshold, */
+    double sum;                     /* float32: count * (tau - a), added up as lucid_sum_of_lanes would; */
+    double above[LUCID_GROUP];      /* float64: the thresholds, and a for those below no score */
+} lucid_small_labels;
+
+/* One by one: they were written one by one, and to read them as a register is to wait for the row before.
+   And read anew: kept from before, they would push other numbers out of the registers. */
+LUCID_INLINE void
+lucid_close_labels_float(const int P, const volatile float* tau, float a, lucid_small_labels* of)
+{
+    double s[LUCID_GROUP];
+    for (int i = 0; i < LUCID_GROUP; i++)
+        s[i] = i < P ? of->count[i] * ((double)tau[i] - a) : -0.0;      /* x + -0.0 takes no instruction */
+    of->sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+LUCID_INLINE void
+lucid_close_labels_double(const int P, const volatile double* tau, double a, lucid_small_labels* of)
+{
+    lucid_doubles above[LUCID_REGISTERS];
+    for (int k = 0; k < LUCID_REGISTERS; k++)
+        above[k] = LUCID_ALL_DOUBLES(a);
+    for (int i = 0; i < P; i++)
+        {
+        const double t = tau[i];
+        above[i / LUCID_DOUBLES][i % LUCID_DOUBLES] = of->count[i] > 0 ? t : a;
+    }
+    memcpy(of->above, above, sizeof(above));
+}
+
 #define LUCID_RANK_SMALL_WITH(P, real) \
-    lucid_rank_small_with_##real(P, x, C, out, a, tau, worth, divisor, inverse, grad, v, rank, count)
+    lucid_rank_small_with_##real(P, x, C, out, a, tau, worth, divisor, inverse, grad, v, rank, labels)
 
 /* Of a group of scores, in whose place a is where a bit is set: the ranks among P thresholds, and how many
    are above each, added to n. Returns how many are noted, v and ranks: 0 if none is above a, or 8. */
@@ -127,12 +159,12 @@ lucid_rank_group_##real(const int P, const vector* x, unsigned bits, vector a, c
 }                                                                                                       \
                                                                                                         \
 /* Of C scores x, in whose place a is where the bit of a column is set: how many are above each of the P \
-   thresholds, to `count`, and unless there is none, the gradient, for each rank what it is worth. Returns \
+   thresholds, to `labels`, and unless there is none, the gradient, for each rank what it is worth. Returns \
    how many are noted, a multiple of 8: v, and their ranks. */                                          \
 LUCID_INLINE ptrdiff_t                                                                                  \
 lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint64_t* out, real lowest, \
                              const real* tau, const real* worth, double divisor, double inverse, \
-                             real* grad, real* v, int32_t* rank, int32_t* count)                        \
+                             real* grad, real* v, int32_t* rank, lucid_small_labels* labels)            \
 {                                                                                                       \
     enum { LANES = LUCID_BYTES / sizeof(real), REGISTERS = LUCID_GROUP / LANES };                       \
     const vector a = lowest - (vector){0};                                                              \
@@ -161,14 +193,15 @@ lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint
         }                                                                                               \
         noted += m;                                                                                     \
     }                                                                                                   \
-    lucid_sum_each(P, n, count);                                                                        \
+    lucid_sum_each(P, n, labels->count);                                                                \
+    lucid_close_labels_##real(P, tau, lowest, labels);                                                  \
     return noted;                                                                                       \
 }                                                                                                       \
                                                                                                         \
 static ptrdiff_t                                                                                        \
 lucid_rank_small_##real(const real* x, ptrdiff_t C, const uint64_t* out, real a, const real* tau,       \
                         ptrdiff_t P, const real* worth, double divisor, double inverse, real* grad,     \
-                        real* v, int32_t* rank, int32_t* count)                                         \
+                        real* v, int32_t* rank, lucid_small_labels* labels)                             \
 {                                                                                                       \
     switch (P) {                    /* a constant in each call: its loops are unrolled */               \
     case 1: return LUCID_RANK_SMALL_WITH(1, real);                                                      \

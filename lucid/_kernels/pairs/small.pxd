@@ -21,18 +21,23 @@ from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.problem cimport Problem, gradient_of
 from lucid._kernels.pairs.ranks cimport LANES
 from lucid._kernels.pairs.row cimport SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, base_of, scaled
-from lucid._kernels.pairs.sums cimport Sum, add, add_products, divide, multiply
+from lucid._kernels.pairs.sums cimport Sum, add_products, divide, multiply, sum_of, sum_of_products
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport read_once, read_whole
 
 cdef extern from "pairs/small.h":
+    ctypedef struct SmallLabels "lucid_small_labels":
+        int32_t count[LANES]        # how many scores are above the threshold of each
+        double sum                  # of count * (tau - a), of float32,
+        double above[LANES]         # or what to sum it up from, of float64
     Py_ssize_t rank_small_float "lucid_rank_small_float" (
         const float* x, Py_ssize_t C, const uint64_t* out, float a, const float* tau, Py_ssize_t P,
-        const float* worth, double divisor, double inverse, float* grad, float* v, int32_t* rank, int32_t* count) noexcept nogil
+        const float* worth, double divisor, double inverse, float* grad, float* v, int32_t* rank,
+        SmallLabels* labels) noexcept nogil
     Py_ssize_t rank_small_double "lucid_rank_small_double" (
         const double* x, Py_ssize_t C, const uint64_t* out, double a, const double* tau, Py_ssize_t P,
-        const double* worth, double divisor, double inverse, double* grad, double* v, int32_t* rank, int32_t* count) noexcept nogil
-
+        const double* worth, double divisor, double inverse, double* grad, double* v, int32_t* rank,
+        SmallLabels* labels) noexcept nogil
 
 
 cdef struct Frame:          # what rows have in common
@@ -69,8 +74,8 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
     """Solve one row, as `row.pxd`, `scan.pxd` and `hinge.pxd` would; False if it is odd."""
     cdef real v[SMALL_SCORES]
     cdef int32_t rank[SMALL_SCORES]
-    cdef int32_t count[LANES]
     cdef real tau[LANES]
+    cdef SmallLabels labels
     cdef real a
     cdef real* grad = gradient_of(x, n, problem)
     cdef Sum* loss = &problem.loss[n]
@@ -84,15 +89,15 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
         if scale == 0:
             return False
     small_divisor(&row, scale, problem, frame, worth)
-    m = rank_small(x, problem.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, count)
-    if not small_sum(v, rank, m, tau, count, &row, a, problem.C, loss):
+    m = rank_small(x, problem.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, &labels)
+    if not small_sum(v, rank, m, &labels, &row, a, problem.C, loss):
         return False
     if not problem.plain:
         divide(loss, frame.base, frame.of_base)
         multiply(loss, scale)
     if grad != NULL:
         for i in range(row.P):
-            put_label(grad + row.label[i], -count[i], frame.divisor, frame.inverse)
+            put_label(grad + row.label[i], -labels.count[i], frame.divisor, frame.inverse)
     return True
 
 
@@ -138,6 +143,8 @@ cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64
         if margins != NULL:
             margin = <real>margins[column]
         tau[P] = x[column] - margin
+        if real is double and not isfinite(tau[P]):
+            return 0
         a[0] = tau[P] if tau[P] < a[0] else a[0]
         P += 1
     if P > SMALL_LABELS:
@@ -180,24 +187,24 @@ cdef inline void small_divisor(const Small* row, double scale, const Problem* pr
             put_gradient(worth + i, i, frame.divisor, frame.inverse)
 
 
-cdef inline bint small_sum(const real* v, const int32_t* rank, Py_ssize_t m, real* tau, const int32_t* count,
+cdef inline bint small_sum(const real* v, const int32_t* rank, Py_ssize_t m, const SmallLabels* labels,
                            const Small* row, real a, Py_ssize_t C, Sum* loss) noexcept nogil:
     """Sum up the loss of the row's pairs; False if it is not finite."""
-    cdef Sum of_labels
+    cdef Sum of_scores, of_labels
     cdef Py_ssize_t i
     cdef int64_t counts = 0
-    for i in range(row.P):
-        counts += count[i]
-    loss.hi, loss.lo, of_labels.hi, of_labels.lo = 0, 0, 0, 0
-    if real is double:                  # a threshold that is below no score is not to be the highest
-        for i in range(LANES):
-            of_labels.lo += 0 * tau[i]  # NaN, unless it is finite
-            tau[i] = tau[i] if count[i] > 0 else a
-    add_products(v, rank, m, counts, a, row.P, loss)
-    add_products(tau, count, LANES, counts, a, C, &of_labels)
-    add(loss, -of_labels.hi)
-    loss.lo -= of_labels.lo
-    return isfinite(loss.hi + loss.lo)
+    if real is float:
+        loss[0] = sum_of(sum_of_products(v, rank, m, a), -labels.sum)
+        return isfinite(loss.hi)
+    else:
+        for i in range(row.P):
+            counts += labels.count[i]
+        of_labels.hi, of_labels.lo, of_scores.hi, of_scores.lo = 0, 0, 0, 0
+        add_products(v, rank, m, counts, a, row.P, &of_scores)
+        add_products(labels.above, labels.count, LANES, counts, a, C, &of_labels)
+        loss[0] = sum_of(of_scores.hi, -of_labels.hi)
+        loss.lo = of_scores.lo + loss.lo - of_labels.lo
+        return isfinite(loss.hi + loss.lo)
 
 
 cdef inline bint cut(const int64_t* indptr, Py_ssize_t size, int64_t* start, int64_t* count) noexcept nogil:
@@ -210,10 +217,10 @@ cdef inline bint cut(const int64_t* indptr, Py_ssize_t size, int64_t* start, int
 
 cdef inline Py_ssize_t rank_small(const real* x, Py_ssize_t C, const uint64_t* excluded, real a,
                                   const real* tau, Py_ssize_t P, const real* worth, const Frame* frame,
-                                  real* grad, real* v, int32_t* rank, int32_t* count) noexcept nogil:
+                                  real* grad, real* v, int32_t* rank, SmallLabels* labels) noexcept nogil:
     if real is float:
         return rank_small_float(x, C, excluded, a, tau, P, worth, frame.divisor, frame.inverse, grad, v, rank,
-                                count)
+                                labels)
     else:
         return rank_small_double(x, C, excluded, a, tau, P, worth, frame.divisor, frame.inverse, grad, v, rank,
-                                 count)
+                                 labels)

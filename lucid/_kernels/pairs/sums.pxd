@@ -121,12 +121,20 @@ cdef struct Sum:            # a float64 sum and what rounding has taken from it
     double lo
 
 
+cdef inline Sum sum_of(double x, double y) noexcept nogil:
+    """x + y, exactly."""
+    cdef Sum sum
+    cdef double part
+    sum.hi = x + y
+    part = sum.hi - x
+    sum.lo = (x - (sum.hi - part)) + (y - part)
+    return sum
+
+
 cdef inline void add(Sum* total, double value) noexcept nogil:
     """Add ``value`` and keep the rounding error."""
-    cdef double s = total.hi + value
-    cdef double part = s - total.hi
-    total.lo += (total.hi - (s - part)) + (value - part)
-    total.hi = s
+    cdef Sum sum = sum_of(total.hi, value)
+    total.hi, total.lo = sum.hi, total.lo + sum.lo
 
 
 cdef inline void add_product(Sum* total, double x, double y) noexcept nogil:
