@@ -106,17 +106,20 @@ LUCID_INLINE lucid_floats lucid_log1p_floats(lucid_floats e)
              + z * (0x1.bc8cf8p-3f + z * 0x1.dba26p-3f)))));
 }
 
-/* log(1 + w e**(d + tail)), and its derivative by d; w is 0, or from 1 to 2**80 */
+/* log(1 + w e**(d + tail)) is linear + log(1 + p): returns p, and the derivative by d; w is 0, or from 1 to 2**80,
+   and so is p at most */
 LUCID_INLINE lucid_doubles
-lucid_softplus_of(lucid_doubles w, lucid_doubles d, lucid_doubles tail, lucid_doubles* slope)
+lucid_softplus_parts(lucid_doubles w, lucid_doubles d, lucid_doubles tail, lucid_doubles* linear,
+                     lucid_doubles* slope)
 {
     lucid_masks positive = d > 0.0;               /* then it is d + log(w + e**-d) */
     lucid_doubles one = LUCID_ALL_DOUBLES(1.0);
     lucid_doubles y = lucid_exp_times(LUCID_EITHER(positive, one, w), -lucid_abs_doubles(d),
                                       LUCID_EITHER(positive, -tail, tail));
     lucid_doubles p = y + LUCID_WHERE(positive, w - 1.0);
+    *linear = LUCID_WHERE(positive, d);
     *slope = LUCID_EITHER(positive, w, y) / (1.0 + p);
-    return LUCID_WHERE(positive, d) + lucid_log1p(p);
+    return p;
 }
 
 /* The greater of x and y; y where one is NaN. */
@@ -325,29 +328,41 @@ lucid_sum_of_softplus_double(const double* v, const double* t, const double* w, 
     return LUCID_CHOOSE(double);
 }
 
-/* The sum of log(1 + w e**(top + v)), and the derivative of each; top is finite. */
+/* So many numbers from 1 to 2**80 have a product that is finite. */
+enum { LUCID_FACTORS = 8 };
+
+/* The sum of log(1 + w e**(top + v)), and the derivative of each; top is finite. A logarithm is that of a product. */
 static lucid_split
 lucid_sum_of_pairs(const double* v, ptrdiff_t m, double w, double top, double* slope)
 {
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, lost[LUCID_REGISTERS] = {{0}};
-    lucid_doubles tops = LUCID_ALL_DOUBLES(top), ws = LUCID_ALL_DOUBLES(w);
-    for (ptrdiff_t j = 0; j < m; j += 8)
-        for (int r = 0; r < LUCID_REGISTERS; r++) {
-            lucid_doubles x = -*(const lucid_doubles*)(v + j + r * LUCID_DOUBLES), d = tops - x;
-            lucid_add(sum + r, lost + r, lucid_softplus_of(
-                ws, d, LUCID_LOST(tops, x, d), (lucid_doubles*)(slope + j + r * LUCID_DOUBLES)));
-        }
+    lucid_doubles tops = LUCID_ALL_DOUBLES(top), ws = LUCID_ALL_DOUBLES(w), product[LUCID_REGISTERS], linear;
+    for (ptrdiff_t first = 0; first < m; first += 8 * LUCID_FACTORS) {
+        const ptrdiff_t end = m - first < 8 * LUCID_FACTORS ? m : first + 8 * LUCID_FACTORS;
+        for (int r = 0; r < LUCID_REGISTERS; r++)
+            product[r] = LUCID_ALL_DOUBLES(0.0);                            /* less 1 */
+        for (ptrdiff_t j = first; j < end; j += 8)
+            for (int r = 0; r < LUCID_REGISTERS; r++) {
+                lucid_doubles x = -*(const lucid_doubles*)(v + j + r * LUCID_DOUBLES), d = tops - x;
+                lucid_doubles p = lucid_softplus_parts(ws, d, LUCID_LOST(tops, x, d), &linear,
+                                                       (lucid_doubles*)(slope + j + r * LUCID_DOUBLES));
+                product[r] += p + product[r] * p;
+                lucid_add(sum + r, lost + r, linear);
+            }
+        for (int r = 0; r < LUCID_REGISTERS; r++)
+            lucid_add(sum + r, lost + r, lucid_log1p(product[r]));
+    }
     return (lucid_split){lucid_sum_of_lanes(sum), lucid_sum_of_lanes(lost)};
 }
 
-/* The loss and slope of one number; see lucid_softplus_of. */
+/* The loss and slope of one number; see lucid_softplus_parts. */
 static double lucid_softplus_of_one(double w, double d, double tail, double* slope)
 {
-    lucid_doubles slopes;
-    lucid_doubles loss = lucid_softplus_of(LUCID_ALL_DOUBLES(w), LUCID_ALL_DOUBLES(d),
-                                           LUCID_ALL_DOUBLES(tail), &slopes);
+    lucid_doubles slopes, linear;
+    lucid_doubles p = lucid_softplus_parts(LUCID_ALL_DOUBLES(w), LUCID_ALL_DOUBLES(d), LUCID_ALL_DOUBLES(tail),
+                                           &linear, &slopes);
     *slope = slopes[0];
-    return loss[0];
+    return linear[0] + lucid_log1p(p)[0];
 }
 
 /* factor * e**(d + tail), for every finite d and inf. */

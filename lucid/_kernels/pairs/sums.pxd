@@ -46,31 +46,20 @@ cdef extern from *:
         return lucid_sum_of_lanes(sum);
     }
 
-    LUCID_INLINE lucid_split
-    lucid_split_from(const int zero, const double* v, const int32_t* weight, ptrdiff_t m, double a,
-                     double shifter)
+    static lucid_split
+    lucid_sum_of_split(const double* v, const int32_t* weight, ptrdiff_t m, double a, double shifter)
     {
         lucid_doubles high[LUCID_REGISTERS] = {{0}}, low[LUCID_REGISTERS] = {{0}};
         lucid_doubles least = LUCID_ALL_DOUBLES(a), shift = LUCID_ALL_DOUBLES(shifter);
         for (ptrdiff_t j = 0; j < m; j += 8)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
                 lucid_doubles w = lucid_widen_ranks(weight + j + k * LUCID_DOUBLES);
-                lucid_doubles d = lucid_max(least, lucid_widen_double(v + j + k * LUCID_DOUBLES)), h;
-                if (!zero)
-                    d -= least;
-                h = (d + shift) - shift;
+                lucid_doubles d = lucid_max(least, lucid_widen_double(v + j + k * LUCID_DOUBLES));
+                lucid_doubles h = (d + shift) - shift;
                 high[k] += w * h;
                 low[k] += w * (d - h);
             }
         return (lucid_split){lucid_sum_of_lanes(high), lucid_sum_of_lanes(low)};
-    }
-
-    static lucid_split
-    lucid_sum_of_split(const double* v, const int32_t* weight, ptrdiff_t m, double a, double base,
-                       double shifter)
-    {
-        return base == 0 ? lucid_split_from(1, v, weight, m, a, shifter)
-                         : lucid_split_from(0, v, weight, m, a, shifter);
     }
 
     static double lucid_highest_of(const double* v, ptrdiff_t m, double a)
@@ -108,9 +97,9 @@ cdef extern from *:
     # Of m values and weights, a multiple of 8: sum_j weight_j * (v_j - a)+,
     double sum_of_products "lucid_sum_of_products" (const float* v, const int32_t* weight, Py_ssize_t m,
                                                     double a) noexcept nogil
-    # sum_j weight_j * (max(v_j, a) - base) of high and of low parts, where base is a or 0,
+    # sum_j weight_j * max(v_j, a) of high and of low parts,
     Split sum_of_split "lucid_sum_of_split" (const double* v, const int32_t* weight, Py_ssize_t m, double a,
-                                             double base, double shifter) noexcept nogil
+                                             double shifter) noexcept nogil
     # and the highest value, or a, leaving NaN aside.
     double highest_of "lucid_highest_of" (const double* v, Py_ssize_t m, double a) noexcept nogil
     double rounded_quotient "lucid_quotient" (double count, double divisor, double inverse) noexcept nogil
@@ -202,17 +191,14 @@ cdef inline double power_of_two(double x) noexcept nogil:
 
 cdef inline void add_split(const double* v, const int32_t* weight, Py_ssize_t m, int64_t weights, double a,
                            double most, Sum* total) noexcept nogil:
-    # Measured from a, the values are exact where they are close to each other and far from 0;
-    # elsewhere they are measured from 0.
-    cdef double highest = highest_of(v, m, a)
-    cdef double base = a if highest - a <= 0.5 * fabs(a) else 0
     # Adding 1.5 * 2**52 * u rounds to a multiple of u. The largest product is below 2**42 u: even after
-    # rounding up, 1,024 multiples of u add up to less than 2**53 u, without rounding.
-    cdef double shifter = 3072 * power_of_two(max(fabs(highest - base), fabs(a - base)) * most)
+    # rounding up, 1,024 multiples of u add up to less than 2**53 u, without rounding. The low parts of
+    # values that are closer to each other than to 0 are whole multiples of their last bit: exact, too.
+    cdef double shifter = 3072 * power_of_two(max(fabs(highest_of(v, m, a)), fabs(a)) * most)
     cdef Split sums
     if not isfinite(shifter):           # near the largest float64, sums are not exact
         shifter = 0
-    sums = sum_of_split(v, weight, m, a, base, shifter)
+    sums = sum_of_split(v, weight, m, a, shifter)
     add(total, sums.high)
     total.lo += sums.low
-    add_product(total, <double>weights, base - a)
+    add_product(total, <double>weights, -a)
