@@ -99,6 +99,15 @@ def test_rows_of_many_segments_keep_their_digits(case, dtype, size, kind):
     assert_exact(case, large(size, kind, dtype))
 
 
+def test_sums_of_many_segments_carry_along_what_rounding_takes():
+    x = np.random.default_rng(5).standard_normal((2, 3 * SEGMENT + 1))
+    target = np.array([[7, SEGMENT, 2 * SEGMENT]] * 2)
+    _, gradient = lucid.losses.multilabel_margin_loss(x, target, "none", p=2)
+    rows = oracle.rows_of(x, target, p=2)
+    of_labels = [row._replace(numerators=row.numerators[target[0]]) for row in rows]
+    assert oracle.gradient_ulps(gradient[:, target[0]], of_labels, "none") <= 1
+
+
 @pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @each(HINGES)

@@ -254,13 +254,6 @@ lucid_softplus_float(const int dense, const int weighted, const int keep, const 
     return (lucid_split){lucid_sum_of_lanes(sum), 0};
 }
 
-LUCID_INLINE void lucid_add(lucid_doubles* sum, lucid_doubles* lost, lucid_doubles x)
-{
-    lucid_doubles s = *sum + x, part = s - *sum;
-    *lost += (*sum - (s - part)) + (x - part);
-    *sum = s;
-}
-
 /* The same; products of few factors, and sums with what rounding takes from them. */
 LUCID_INLINE lucid_split
 lucid_softplus_double(const int dense, const int weighted, const int keep, const double* v,
@@ -289,10 +282,10 @@ lucid_softplus_double(const int dense, const int weighted, const int keep, const
                 }
                 if (weighted) {
                     lucid_doubles weight = *(const lucid_doubles*)(w + at);
-                    lucid_add(sum + r, lost + r, weight * (linear + lucid_log1p(e)));
+                    lucid_keep_all(1, weight * (linear + lucid_log1p(e)), sum + r, lost + r);
                     slope *= weight * scale;
                 } else {
-                    lucid_add(sum + r, lost + r, linear);
+                    lucid_keep_all(1, linear, sum + r, lost + r);
                     p[r] += e + p[r] * e;
                     slope *= scale;
                 }
@@ -301,7 +294,7 @@ lucid_softplus_double(const int dense, const int weighted, const int keep, const
             }
         if (!weighted)
             for (int r = 0; r < LUCID_REGISTERS; r++)
-                lucid_add(sum + r, lost + r, lucid_log1p(p[r]));
+                lucid_keep_all(1, lucid_log1p(p[r]), sum + r, lost + r);
     }
     return (lucid_split){lucid_sum_of_lanes(sum), lucid_sum_of_lanes(lost)};
 }
@@ -347,10 +340,10 @@ lucid_sum_of_pairs(const double* v, ptrdiff_t m, double w, double top, double* s
                 lucid_doubles p = lucid_softplus_parts(ws, d, LUCID_LOST(tops, x, d), &linear,
                                                        (lucid_doubles*)(slope + j + r * LUCID_DOUBLES));
                 product[r] += p + product[r] * p;
-                lucid_add(sum + r, lost + r, linear);
+                lucid_keep_all(1, linear, sum + r, lost + r);
             }
         for (int r = 0; r < LUCID_REGISTERS; r++)
-            lucid_add(sum + r, lost + r, lucid_log1p(product[r]));
+            lucid_keep_all(1, lucid_log1p(product[r]), sum + r, lost + r);
     }
     return (lucid_split){lucid_sum_of_lanes(sum), lucid_sum_of_lanes(lost)};
 }

@@ -19,6 +19,20 @@ from lucid._kernels.reals cimport real
 
 cdef extern from *:
     """
+    /* Adds a term to a sum, and what rounding takes from it to what is lost; that not for float32 scores:
+       float64 is enough for them. */
+    #define LUCID_KEEP(name, type)                                                                      \\
+    LUCID_INLINE void name(const int exact, type term, type* sum, type* lost)                           \\
+    {                                                                                                   \\
+        type s = *sum + term, part = s - *sum;                                                          \\
+        if (exact)                                                                                      \\
+            *lost += (*sum - (s - part)) + (term - part);                                               \\
+        *sum = s;                                                                                       \\
+    }
+
+    LUCID_KEEP(lucid_keep, double)
+    LUCID_KEEP(lucid_keep_all, lucid_doubles)
+
     /* Eight lanes, in as many registers as they take, added up in a fixed order. */
     enum { LUCID_REGISTERS = 8 / LUCID_DOUBLES };
     typedef struct { double high, low; } lucid_split;
@@ -102,6 +116,7 @@ cdef extern from *:
                                              double shifter) noexcept nogil
     # and the highest value, or a, leaving NaN aside.
     double highest_of "lucid_highest_of" (const double* v, Py_ssize_t m, double a) noexcept nogil
+    void keep "lucid_keep" (bint exact, double term, double* sum, double* lost) noexcept nogil
     double rounded_quotient "lucid_quotient" (double count, double divisor, double inverse) noexcept nogil
 
 
@@ -110,20 +125,17 @@ cdef struct Sum:            # a float64 sum and what rounding has taken from it
     double lo
 
 
+cdef inline void add(Sum* total, double value) noexcept nogil:
+    """Add ``value`` and keep the rounding error."""
+    keep(True, value, &total.hi, &total.lo)
+
+
 cdef inline Sum sum_of(double x, double y) noexcept nogil:
     """x + y, exactly."""
     cdef Sum sum
-    cdef double part
-    sum.hi = x + y
-    part = sum.hi - x
-    sum.lo = (x - (sum.hi - part)) + (y - part)
+    sum.hi, sum.lo = x, 0
+    add(&sum, y)
     return sum
-
-
-cdef inline void add(Sum* total, double value) noexcept nogil:
-    """Add ``value`` and keep the rounding error."""
-    cdef Sum sum = sum_of(total.hi, value)
-    total.hi, total.lo = sum.hi, total.lo + sum.lo
 
 
 cdef inline void add_product(Sum* total, double x, double y) noexcept nogil:

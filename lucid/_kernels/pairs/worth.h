@@ -42,20 +42,6 @@ LUCID_INLINE void lucid_narrow_double(lucid_doubles x, double divisor, double* o
     *(lucid_doubles*)out = x / LUCID_ALL_DOUBLES(divisor);
 }
 
-/* Adds a term to a sum. What rounding takes from the sum, and has taken from the term, is added up, too, but for
-   float32 scores: float64 is enough for them. */
-#define LUCID_KEEP(name, type)                                                                          \
-LUCID_INLINE void name(const int exact, type term, type rest, type* sum, type* lost)                    \
-{                                                                                                       \
-    type s = *sum + term, part = s - *sum;                                                              \
-    if (exact)                                                                                          \
-        *lost += ((*sum - (s - part)) + (term - part)) + rest;                                          \
-    *sum = s;                                                                                           \
-}
-
-LUCID_KEEP(lucid_keep, double)
-LUCID_KEEP(lucid_keep_all, lucid_doubles)
-
 /* An addition to a number in memory waits for the one before: few ranks have four sums each. */
 enum { LUCID_COPIES = 4, LUCID_FEW_RANKS = 65 };
 
@@ -76,15 +62,9 @@ lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t
     for (ptrdiff_t j = 0; j < m; j += 8)                                                                \
         for (int k = 0; k < LUCID_REGISTERS; k++) {                                                     \
             const ptrdiff_t at = j + k * LUCID_DOUBLES;                                                 \
-            lucid_doubles x = lucid_widen_##real(v + at), y, rest = zero, value = zero, slope = zero;   \
+            lucid_doubles y, value = zero, slope = zero;                                                \
             lucid_worth_of(worth, rank + at, of);                                                       \
-            y = x - of[0];                                                                              \
-            if (EXACT) {                        /* y + rest is exact */                                 \
-                lucid_doubles back = y - x;                                                             \
-                rest = (x - (y - back)) - (of[0] + back);                                               \
-                rest = (lucid_doubles)((lucid_masks)rest & (y > zero));                                 \
-            }                                                                                           \
-            y = lucid_max(zero, y);             /* NaN stays NaN, */                                    \
+            y = lucid_max(zero, lucid_widen_##real(v + at) - of[0]);        /* NaN stays NaN, */        \
             if (p == 1) {                                                                               \
                 slope = of[1];                                                                          \
                 value = of[1] * y + of[2];                                                              \
@@ -95,20 +75,22 @@ lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t
                 value = of[1] * y * y + ((of[2] + of[2]) * y + of[3]);                                  \
             }                                                                                           \
             if (p > 0)                                                                                  \
-                lucid_keep_all(EXACT, value, slope * rest, sum + k, lost + k);                          \
+                lucid_keep_all(EXACT, value, sum + k, lost + k);                                        \
             if (p > 0 && gradient != NULL)                                                              \
                 lucid_narrow_##real(slope, divisor, gradient + at);                                     \
             if (copies > 0)                                                                             \
                 for (int l = 0; l < LUCID_DOUBLES; l++) {                                               \
                     double* to = excess + numbers * (ptrdiff_t)rank[at + l];                            \
                     to += (k * LUCID_DOUBLES + l) % copies * (1 + kept);                                \
-                    lucid_keep(EXACT, y[l], rest[l], to, to + kept);                                    \
+                    lucid_keep(EXACT, y[l], to, to + kept);                                             \
                 }                                                                                       \
         }                                                                                               \
     if (!EXACT)                                                                                         \
         return (lucid_split){lucid_sum_of_lanes(sum), 0};                                               \
-    for (int l = 0; l < 8; l++)                                                                         \
-        lucid_keep(EXACT, ((const double*)sum)[l], ((const double*)lost)[l], &total.high, &total.low);  \
+    for (int l = 0; l < 8; l++) {                                                                       \
+        lucid_keep(EXACT, ((const double*)sum)[l], &total.high, &total.low);                            \
+        total.low += ((const double*)lost)[l];                                                          \
+    }                                                                                                   \
     return total;                                                                                       \
 }                                                                                                       \
                                                                                                         \
@@ -127,8 +109,10 @@ lucid_weigh_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t m,
     total = lucid_weigh_in_##real(p, v, rank, m, worth, divisor, gradient, LUCID_COPIES, EXACT,         \
                                   copy[0][0]);                                                          \
     for (ptrdiff_t r = 0; r < ranks; r++)                                                               \
-        for (int k = 0; k < LUCID_COPIES; k++)                                                          \
-            lucid_keep(EXACT, copy[r][k][0], copy[r][k][EXACT], sum[r], sum[r] + 1);                    \
+        for (int k = 0; k < LUCID_COPIES; k++) {                                                        \
+            lucid_keep(EXACT, copy[r][k][0], sum[r], sum[r] + 1);                                       \
+            sum[r][1] += EXACT ? copy[r][k][EXACT] : 0;                                                 \
+        }                                                                                               \
     return total;                                                                                       \
 }
 
