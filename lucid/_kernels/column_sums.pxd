@@ -17,7 +17,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from lucid._kernels.bits cimport BLOCK, WORD, WORDS, count_blocks, count_trailing_zeros, is_column, set_bit
-from lucid._kernels.driver cimport Task, run
+from lucid._kernels.driver cimport Task, run, too_few
+from lucid._kernels.entries cimport CHANGED, cut, most_entries, refuse_changed
 from lucid._kernels.pairs.sums cimport Sum, add, quotient
 from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport APART, read_once
@@ -28,7 +29,6 @@ cdef enum:
     SERIAL = 1 << 14        # scores below which one thread is faster than several
     TASK = 1 << 12          # scores a thread takes at a time, or more in one row
     PATIENCE = 1 << 22      # scores between two looks for Ctrl-C
-    REFUSED = 1             # labels are to be looked at again
 
 
 cdef struct Row:
@@ -142,7 +142,7 @@ cdef inline const real* padded(const real* v, Py_ssize_t m, real value, real* bl
 cdef inline bint open_row(const real* x, Py_ssize_t n, const Problem* problem, Row* row) noexcept nogil:
     """Read the labels and the unknown columns of row n; False when they are to be looked at again."""
     cdef Py_ssize_t words = row.blocks * WORDS
-    cdef int64_t first, last
+    cdef int64_t first, count
     row.P, row.unknowns, row.negatives, row.loss, row.adds = 0, 0, row.C, 0, False
     row.weight_of_row = 1 if problem.scale == NULL else problem.scale[n]
     row.scale = row.weight_of_row / problem.divisor
@@ -153,21 +153,19 @@ cdef inline bint open_row(const real* x, Py_ssize_t n, const Problem* problem, R
         row.target = <const real*>problem.target + n * row.C
         row.unknowns = count_nan(<const real*>row.target, row.C)
     else:
-        first, last = read_once(problem.indptr + n), read_once(problem.indptr + n + 1)
-        if not 0 <= first <= last <= problem.size or last - first > row.room:
+        if not cut(n, problem.indptr, problem.size, &first, &count) or count > row.room:
             return False
-        row.P = last - first
+        row.P = count
         memcpy(row.label, problem.indices + first, row.P * sizeof(int64_t))
         memset(row.labels, 0, words * sizeof(uint64_t))
         if not mark(row.label, row.P, row.C, row.labels, &row.negatives):
             return False
     if problem.unknown_indptr != NULL:
-        first, last = read_once(problem.unknown_indptr + n), read_once(problem.unknown_indptr + n + 1)
-        if not 0 <= first <= last <= problem.unknowns:
+        if not cut(n, problem.unknown_indptr, problem.unknowns, &first, &count):
             return False
         memset(row.unknown, 0, words * sizeof(uint64_t))
         row.unknowns = row.negatives
-        if not mark(problem.unknown + first, last - first, row.C, row.unknown, &row.negatives):
+        if not mark(problem.unknown + first, count, row.C, row.unknown, &row.negatives):
             return False
         row.unknowns -= row.negatives
     return True
@@ -233,7 +231,7 @@ cdef inline int solve_row(const real* x, Py_ssize_t n, int thread, void* p) noex
     cdef real* grad = gradient_of(x, n, problem)
     x += n * problem.C
     if not open_row(x, n, problem, row):
-        return REFUSED
+        return CHANGED
     if row.scale != 0:
         scan_blocks(x, 0, row.blocks, row, grad, problem)
         (<Close>problem.close)(x, row)
@@ -267,7 +265,7 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task scan, Task fi
     for n in range(problem.N):
         shared.grad = grad = gradient_of(x, n, problem)
         if not open_row(x, n, problem, row):
-            return REFUSED
+            return CHANGED
         if row.scale != 0:
             run(scan, x + n * problem.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
             (<Close>problem.close)(x + n * problem.C, row)
@@ -294,13 +292,6 @@ cdef inline bint allocate_row(Row* row, Py_ssize_t room, Py_ssize_t C) noexcept 
     row.labels = <uint64_t*>(row.label + labels)
     row.unknown = row.labels + blocks * WORDS
     return row.sum != NULL
-
-
-cdef inline Py_ssize_t most_labels(const int64_t* indptr, Py_ssize_t N, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t n, most = 0
-    for n in range(N):
-        most = max(most, min(size, read_once(indptr + n + 1) - read_once(indptr + n)))
-    return most
 
 
 cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
@@ -339,7 +330,7 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
     if indptr is not None:
         problem.indptr, problem.size = &indptr[0], indices.shape[0]
         problem.indices = &indices[0] if problem.size > 0 else NULL
-        room = most_labels(problem.indptr, N, problem.size)
+        room = most_entries(problem.indptr, N, problem.size)
     if unknown_indptr is not None:
         problem.unknown_indptr, problem.unknowns = &unknown_indptr[0], unknown.shape[0]
         problem.unknown = &unknown[0] if problem.unknowns > 0 else NULL
@@ -354,7 +345,7 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
     problem.scan, problem.close, problem.finish = <void*>scan, <void*>close, <void*>finish
     if N * C < SERIAL:
         threads = 1
-    shared = 1 < threads and N < 4 * threads and C > SEGMENT * BLOCK
+    shared = too_few(N, threads) and C > SEGMENT * BLOCK
 
     problem.rows = <Row*>calloc(threads, sizeof(Row))
     try:
@@ -368,8 +359,7 @@ cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const
             failure = solve_shared(&x[0, 0], &problem, scan_task, finish_task, threads)
         else:
             failure = run(row, &x[0, 0], &problem, N, max(1, TASK // C), max(1, PATIENCE // C), threads)
-        if failure != 0:
-            raise ValueError("the labels were changed after they had been checked")
+        refuse_changed(failure)
     finally:
         for n in range(threads):
             if problem.rows != NULL:

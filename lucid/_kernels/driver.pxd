@@ -14,6 +14,15 @@ from lucid._kernels.reals cimport real
 cdef enum:
     SHORT = 2048            # of patience, half a second or less, this part is done without letting go of the GIL
 
+cdef enum:
+    FEW = 4                 # rows for each thread; where there are fewer, some threads would wait for others
+
+
+cdef inline bint too_few(Py_ssize_t N, int threads) noexcept nogil:
+    """Whether several threads had better share each row than share out N rows."""
+    return 1 < threads and N < FEW * threads
+
+
 # Returns 0, or why the problem cannot be solved.
 ctypedef int (*Task)(const real* x, Py_ssize_t i, int thread, void* problem) noexcept nogil
 

@@ -29,6 +29,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from lucid._kernels.driver cimport run
+from lucid._kernels.entries cimport CHANGED, cut, refuse_changed
 from lucid._kernels.reals cimport real, search, sort
 from lucid._kernels.sharing cimport APART, read_once
 
@@ -237,9 +238,8 @@ cdef void count_many(const real* x, Py_ssize_t C, const int64_t* labels, Py_ssiz
             out.place[i] += work.between[l]
 
 
-cdef enum:                  # why numbers mean nothing
-    FOUND_NAN = 1
-    REFUSED = 2             # labels are not what they were when they were checked
+cdef enum:
+    FOUND_NAN = CHANGED + 1     # what a task returns whose row has no ranks
 
 
 cdef struct Problem:        # what was asked, and where the answers go
@@ -274,23 +274,20 @@ cdef int count_row(const real* x, Py_ssize_t n, int thread, void* p) noexcept no
     """Write the numbers of one row: the task of a thread."""
     cdef Problem* problem = <Problem*>p
     cdef Workspace* work = &problem.work[thread]
-    cdef int64_t start = read_once(problem.indptr + n), end = read_once(problem.indptr + n + 1)
-    cdef int64_t first = 0, last = 0            # of the unknown classes
-    cdef Py_ssize_t C = problem.C, P = end - start
+    cdef int64_t start, P, first, unknowns = 0
+    cdef Py_ssize_t C = problem.C
     cdef Counts out
-    if not 0 <= start <= end <= problem.size or P > problem.longest:
-        return REFUSED
+    if not cut(n, problem.indptr, problem.size, &start, &P) or P > problem.longest:
+        return CHANGED
     if not read_labels(problem.indices + start, P, C, work.labels):
-        return REFUSED
+        return CHANGED
     x += n * C
-    if problem.unknown != NULL:
-        first, last = read_once(problem.unknown_indptr + n), read_once(problem.unknown_indptr + n + 1)
-        if not 0 <= first <= last <= problem.unknown_size:
-            return REFUSED
-    if last > first:
-        C = leave_out(x, C, problem.unknown + first, last - first, work.labels, P, <real*>work.known)
+    if problem.unknown != NULL and not cut(n, problem.unknown_indptr, problem.unknown_size, &first, &unknowns):
+        return CHANGED
+    if unknowns > 0:
+        C = leave_out(x, C, problem.unknown + first, unknowns, work.labels, P, <real*>work.known)
         if C < 0:
-            return REFUSED
+            return CHANGED
         x = <real*>work.known
     if has_nan(x, C):
         return FOUND_NAN
@@ -359,6 +356,5 @@ def count(const real[:, ::1] scores, const int64_t[::1] indices, const int64_t[:
     finally:
         free(problem.work)
         free(memory)
-    if failure == REFUSED:
-        raise ValueError("the labels were changed after they had been checked")
+    refuse_changed(failure)
     return failure == FOUND_NAN

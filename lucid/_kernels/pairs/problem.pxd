@@ -9,7 +9,8 @@ from libc.stdint cimport INT32_MAX, int64_t
 from libc.stdlib cimport free, malloc
 
 from lucid._kernels.buffers cimport Buffers, hold, hold_vector, release
-from lucid._kernels.driver cimport Task, run
+from lucid._kernels.driver cimport Task, run, too_few
+from lucid._kernels.entries cimport CHANGED, cut, most_entries, refuse_changed
 from lucid._kernels.pairs.labels cimport OfLabel, put_labels
 from lucid._kernels.pairs.row cimport (
     Part, Row, Terms, bytes_of_part, bytes_of_row, open_row, place_part, place_row, plain_terms,
@@ -19,13 +20,12 @@ from lucid._kernels.pairs.segments cimport (
 )
 from lucid._kernels.pairs.sums cimport Sum, divide, merge, multiply, quotient
 from lucid._kernels.reals cimport real
-from lucid._kernels.sharing cimport read_once, read_whole
+from lucid._kernels.sharing cimport read_whole
 
 cdef enum:
     SERIAL = 1 << 15        # scores below which one thread is faster than several
     TASK = 1 << 12          # scores a thread takes at a time, or more in one row
     PATIENCE = 1 << 23      # scores between two looks for Ctrl-C
-    REFUSED = 1             # labels are to be looked at again
     ROOM = 128              # for so many labels there is memory without a look at how many there are
     STACK = 1 << 10         # sums whose memory is enough for a short call
 
@@ -62,15 +62,13 @@ ctypedef Py_ssize_t (*SmallRows)(const real* x, Py_ssize_t first, Py_ssize_t las
 
 cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, Prepare prepare,
                           Row* row) noexcept nogil:
-    cdef int64_t start = n * problem.K, end = start + problem.K
+    cdef int64_t start = n * problem.K, K = problem.K
     cdef bint padded = problem.indptr == NULL
-    if not padded:
-        start, end = read_once(problem.indptr + n), read_once(problem.indptr + n + 1)
-    if not 0 <= start <= end <= problem.size:
+    if not padded and not cut(n, problem.indptr, problem.size, &start, &K):
         return False
     if not problem.plain and not set_terms(n, start, problem, &row.terms):
         return False
-    if not open_row(x, problem.C, problem.indices, start, end - start, problem.bytes, padded,
+    if not open_row(x, problem.C, problem.indices, start, K, problem.bytes, padded,
                     problem.divisor, row):
         return False
     if prepare != NULL:
@@ -80,16 +78,15 @@ cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, P
 
 cdef inline bint set_terms(Py_ssize_t n, int64_t start, const Problem* problem, Terms* terms) noexcept nogil:
     """What is asked for of row n alone; its labels begin with entry ``start``."""
-    cdef int64_t first, last
+    cdef int64_t first, count
     if terms.by_entry and terms.weights != NULL:
         terms.weights = problem.terms.weights + start
     if problem.scale != NULL:
         terms.scale = problem.scale[n]
     if problem.unknown_indptr != NULL:
-        first, last = read_once(problem.unknown_indptr + n), read_once(problem.unknown_indptr + n + 1)
-        if not 0 <= first <= last <= problem.unknowns:
+        if not cut(n, problem.unknown_indptr, problem.unknowns, &first, &count):
             return False
-        terms.unknown, terms.unknowns = problem.unknown + first, last - first
+        terms.unknown, terms.unknowns = problem.unknown + first, count
     return True
 
 
@@ -123,7 +120,7 @@ cdef inline int solve_rows(const real* x, Py_ssize_t task, int thread, void* p, 
                 break
         scores, grad = x + n * problem.C, gradient_of(x, n, problem)
         if not open_nth(scores, n, problem, prepare, row):
-            return REFUSED
+            return CHANGED
         scan_row(scores, row, grad, part, scan)
         close_nth(scores, row, grad, part, n, problem, close)
         if grad != NULL:
@@ -161,7 +158,7 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task segment, Prep
     for n in range(problem.N):
         row.grad = grad = gradient_of(x, n, problem)
         if not open_nth(x + n * problem.C, n, problem, prepare, row.rows):
-            return REFUSED
+            return CHANGED
         segments = count_segments(row.rows)
         run(segment, x + n * problem.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
         merge_parts(row.parts, row.rows)
@@ -202,13 +199,6 @@ cdef inline Py_ssize_t most_labels(const Problem* problem) noexcept nogil:
             P += 1
         K = max(K, P)
     return K
-
-
-cdef inline Py_ssize_t most_entries(const int64_t* indptr, Py_ssize_t N, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t n, most = 0
-    for n in range(N):
-        most = max(most, min(size, indptr[n + 1] - indptr[n]))
-    return most
 
 
 cdef inline void read_labels(indices, indptr, Problem* problem, Buffers* buffers) except *:
@@ -289,7 +279,7 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
             raise ValueError("too few classes or threads, or too many labels")
         if N * C < SERIAL:
             threads = 1
-        shared = 1 < threads and N < 4 * threads and C > SEGMENT
+        shared = too_few(N, threads) and C > SEGMENT
         workspaces = 1 if shared else threads
         slots = (C + SEGMENT - 1) // SEGMENT if shared else threads
 
@@ -320,8 +310,7 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
         else:
             failure = run(rows, scores, &problem, (N + problem.chunk - 1) // problem.chunk, 1,
                           max(1, PATIENCE // C // problem.chunk), threads)
-        if failure != 0:
-            raise ValueError("the labels were changed after they had been checked")
+        refuse_changed(failure)
         if problem.plain:
             divisor *= C
         total.hi, total.lo = 0, 0

@@ -16,6 +16,7 @@ from lucid._kernels.pairs.marking cimport mark_float
 from lucid._kernels.pairs.comparing cimport compare_float
 
 from lucid._kernels.bits cimport WORD, count_ones, is_column, set_bit
+from lucid._kernels.entries cimport cut
 from lucid._kernels.pairs.hinge cimport put_gradient
 from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.problem cimport Problem, gradient_of
@@ -108,7 +109,7 @@ cdef inline bint small_open(const real* x, Py_ssize_t n, const Problem* problem,
     cdef Py_ssize_t w
     for w in range(SMALL_WORDS):
         row.excluded[w] = frame.beyond[w]
-    if problem.indptr != NULL and not cut(problem.indptr + n, problem.size, &start, &K):
+    if problem.indptr != NULL and not cut(n, problem.indptr, problem.size, &start, &K):
         return False
     if problem.bytes == sizeof(int64_t):        # a constant: it is not asked for at each label
         row.P = small_labels(x, problem, start, K, sizeof(int64_t), row, tau, a)
@@ -160,7 +161,7 @@ cdef inline bint small_unknown(Py_ssize_t n, const Problem* problem, Small* row)
     cdef int64_t start, unknowns, column, i
     if problem.unknown_indptr == NULL:
         return True
-    if not cut(problem.unknown_indptr + n, problem.unknowns, &start, &unknowns):
+    if not cut(n, problem.unknown_indptr, problem.unknowns, &start, &unknowns):
         return False
     for i in range(unknowns):
         column = read_once(problem.unknown + start + i)
@@ -205,14 +206,6 @@ cdef inline bint small_sum(const real* v, const int32_t* rank, Py_ssize_t m, con
         loss[0] = sum_of(of_scores.hi, -of_labels.hi)
         loss.lo = of_scores.lo + loss.lo - of_labels.lo
         return isfinite(loss.hi + loss.lo)
-
-
-cdef inline bint cut(const int64_t* indptr, Py_ssize_t size, int64_t* start, int64_t* count) noexcept nogil:
-    """Where the entries of a row start, and how many they are; False if they are not there."""
-    cdef int64_t end = read_once(indptr + 1)
-    start[0] = read_once(indptr)
-    count[0] = end - start[0]
-    return 0 <= start[0] <= end <= size
 
 
 cdef inline Py_ssize_t rank_small(const real* x, Py_ssize_t C, const uint64_t* excluded, real a,
