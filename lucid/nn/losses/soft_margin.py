@@ -32,10 +32,8 @@ class MultiLabelSoftMarginLoss(Criterion):
 
     Attributes
     ----------
-    weight : Tensor or array_like or None
-        The weights.
-    reduction : str
-        The reduction mode.
+    weight, reduction
+        As above; they may be changed.
 
     Raises
     ------
