@@ -58,9 +58,11 @@ def soft_margin(x: Tensor, problem: Problem, *, weight: Array | None) -> Tensor:
     else:
         known = target == target
         labels = np.where(known, target, 0).astype(x.dtype)
-    z = where(known, x, 0)
     factor = known / _at_least_1(known) * (1 if weight is None else weight)
-    losses = labels * _softplus(-z) + (1 - labels) * _softplus(z)
+    # What is multiplied by 0 may be infinite, and is left out before.
+    of_labels = _softplus(where((factor > 0) & (labels > 0), -x, 0))
+    of_others = _softplus(where((factor > 0) & (labels < 1), x, 0))
+    losses = labels * of_labels + (1 - labels) * of_others
     total: Tensor = (losses * factor.astype(x.dtype)).sum(axis=-1)
     return total
 
