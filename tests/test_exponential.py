@@ -278,3 +278,9 @@ def test_of_infinite_scores_the_second_derivative_is_the_limit(loss, options, x)
     value, _ = getattr(lucid.losses, loss)(np.array([x]), [[0, 1]], **options)
     limit = np.full((1, 3), np.nan) if np.isnan(value) else second_derivative(np.clip(x, -1e3, 1e3))
     np.testing.assert_allclose(second_derivative(x), limit, atol=1e-15)
+
+
+def test_without_a_pair_the_second_derivative_of_bpmll_is_0_whatever_the_scores_are():
+    x = lucid.tensor([[-1e30, 0.5]], requires_grad=True)
+    (slope,) = lucid.grad(F.bpmll_loss(x, Labels.from_lists([[0, 1]], 2)), [x], create_graph=True)
+    assert not lucid.grad(slope.sum(), [x])[0].numpy().any()

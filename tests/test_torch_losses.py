@@ -3,6 +3,7 @@
 import copy
 import inspect
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -350,3 +351,21 @@ def test_tensors_of_labels_keep_what_is_unknown():
     *parts, num_classes = tensor_labels(labels, 5)
     assert num_classes == 5
     assert [part.tolist() for part in parts] == [[0, 3], [0, 1, 2], [1, 2], [0, 2, 2]]
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 1], [], [0, 1, 2]])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.loss.name in ("zlpr_loss", "lsep_loss")], ids=str
+)
+def test_of_scores_of_any_size_second_derivatives_are_lucids_own(case, labels):
+    function, weights = function_of(case), [1.0, 2.0, 3.0]
+    for scores in itertools.product([-np.inf, -1e30, 0.5, 2.0, 1e30, np.inf], repeat=3):
+        own = lucid.tensor(np.array([scores]), requires_grad=True)
+        (slope,) = lucid.grad(case.tensor(own, [labels]), [own], create_graph=True)
+        (expected,) = lucid.grad((slope * lucid.tensor(weights)).sum(), [own])
+        if np.isnan(slope.detach().numpy()).any():
+            continue
+        x = torch.tensor([scores], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(function(x, [labels], **case.options), x, create_graph=True)
+        (found,) = torch.autograd.grad((slope * torch.tensor(weights)).sum(), x)
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-12)

@@ -44,7 +44,8 @@ def bpmll(x: Tensor, problem: Problem) -> Tensor:
     A, highest = _sum(-x, times)
     B, top = _sum(x, negatives)
     pairs = _at_least_1(times) * _at_least_1(negatives)
-    half = np.exp((highest + top) / 2)  # the whole may be too large where the mean is not
+    exponent = np.where((A._data > 0) & (B._data > 0), highest + top, 0)  # without pairs it is 0
+    half = np.exp(exponent / 2)  # the whole may be too large where the mean is not
     losses: Tensor = (A * half / pairs) * (B * half)
     return losses[:, 0]
 
@@ -98,7 +99,9 @@ def _relative(x: Tensor, *, top: Array) -> Result:
 
 def _finite(exponent: Array) -> Array:
     """Return exponents with inf as a number that outweighs others, and can be added to another."""
-    return np.minimum(exponent, np.finfo(exponent.dtype).max / 4)
+    largest = np.finfo(exponent.dtype).max / 4
+    finite: Array = np.minimum(exponent, largest)
+    return finite
 
 
 def _log_of(total: Tensor, exponent: Array) -> Tensor:
