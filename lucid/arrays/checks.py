@@ -69,7 +69,9 @@ def refuse_masked(name: str, values: Any, instead: str = "by .filled(number)") -
             raise ValueError(f"{name} has masked entries: fill them first, {instead}")
     elif isinstance(values, list | tuple) and values and hasattr(values[0], "__len__"):
         for row in values:
-            refuse_masked(name, row, instead)
+            # A list of numbers is passed over sooner than it is asked.
+            if type(row) is not list or (row and hasattr(row[0], "__len__")):
+                refuse_masked(name, row, instead)
 
 
 def refuse_huge(name: str, array: Array) -> None:
