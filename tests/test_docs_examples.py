@@ -23,10 +23,10 @@ def page_test(page: Path) -> doctest.DocTest:
 
 
 def without_torch(examples: list[doctest.Example]) -> list[doctest.Example]:
-    """Leave out what follows ``import torch``, up to the next ``import lucid``."""
+    """Leave out what follows ``import torch``, up to the next import of or from ``lucid``."""
     kept, in_torch = [], False
     for example in examples:
-        if example.source.startswith(("import torch", "import lucid")):
+        if example.source.startswith(("import torch", "import lucid", "from lucid import")):
             in_torch = example.source.startswith("import torch")
         if not in_torch:
             kept.append(example)

@@ -1,5 +1,6 @@
 """LSEP, ZLPR and BP-MLL: exact values, laws, infinities, and the same bits always."""
 
+import itertools
 import math
 from functools import partial
 
@@ -261,3 +262,25 @@ def test_third_derivatives():
         return product.sum()
 
     assert gradcheck(curvature, [x])
+
+
+@pytest.mark.parametrize("x", [*itertools.product([-np.inf, 0.5, 2.0, np.inf], repeat=3)])
+@pytest.mark.parametrize(
+    ("loss", "options"), [("zlpr_loss", {}), ("lsep_loss", {}), ("lsep_loss", {"per_label": True})]
+)
+def test_of_infinite_scores_the_second_derivative_is_the_limit(loss, options, x):
+    def second_derivative(x):
+        x = lucid.tensor(np.array([x]), requires_grad=True)
+        value = getattr(F, loss)(x, [[0, 1]], **options)
+        (slope,) = lucid.grad(value, [x], create_graph=True)
+        return lucid.grad((slope * lucid.tensor([1.0, 2.0, 3.0])).sum(), [x])[0].numpy()
+
+    value, _ = getattr(lucid.losses, loss)(np.array([x]), [[0, 1]], **options)
+    limit = np.full((1, 3), np.nan) if np.isnan(value) else second_derivative(np.clip(x, -1e3, 1e3))
+    np.testing.assert_allclose(second_derivative(x), limit, atol=1e-15)
+
+
+def test_without_a_pair_the_second_derivative_of_bpmll_is_0_whatever_the_scores_are():
+    x = lucid.tensor([[-1e30, 0.5]], requires_grad=True)
+    (slope,) = lucid.grad(F.bpmll_loss(x, Labels.from_lists([[0, 1]], 2)), [x], create_graph=True)
+    assert not lucid.grad(slope.sum(), [x])[0].numpy().any()

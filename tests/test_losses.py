@@ -925,6 +925,16 @@ def test_rows_of_weight_zero_alone_have_no_gradient_through_the_fused_layer():
     assert (weight.grad.numpy() == 0).all()
 
 
+@each(CASES)
+def test_rows_of_weight_zero_alone_have_a_gradient_of_0_whatever_it_is_multiplied_with(case):
+    given = batch()
+    x, factor = lucid.tensor(given.x, requires_grad=True), lucid.tensor(2.0, requires_grad=True)
+    loss = factor * case.tensor(x, given.target, sample_weight=np.zeros(7))
+    (gradient,) = lucid.grad(loss, [x], create_graph=True)
+    (of_factor,) = lucid.grad(gradient.sum(), [factor])
+    assert of_factor.item() == 0
+
+
 def test_rows_of_weight_zero_alone_have_second_derivatives_of_0_and_no_warning():
     x = lucid.tensor([[1.0, 0.5, 0.0], [0.0, 0.2, 1.0]], requires_grad=True)
     loss = F.multilabel_margin_loss(x, [[0], [2, 1]], p=2, sample_weight=[0, 0])

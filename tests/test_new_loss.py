@@ -231,6 +231,52 @@ def test_a_layer_is_fused_with_a_loss_of_hinges_that_the_library_has_never_seen(
     np.testing.assert_allclose(of_fused.numpy(), of_two_steps.numpy(), rtol=1e-9, atol=1e-15)
 
 
+def boosting_loss(x, target, reduction="mean", *, sample_weight=None):
+    """Return the sum of e**-x of labels and e**x of other classes, which NumPy solves."""
+    return BOOSTING.of_arrays(x, target, reduction, sample_weight)
+
+
+def boosting_solver(dtype, num_classes):
+    @np.errstate(all="ignore")
+    def solve(problem, want_gradient):
+        labels, signs = problem.target, np.ones(problem.x.shape)
+        for row, of_row, unknown in zip(signs, labels, labels.unknown, strict=True):
+            row[of_row], row[unknown] = -1, 0
+        terms = np.where(signs == 0, 0, np.exp(signs * np.where(signs == 0, 0, problem.x)))
+        losses = terms.sum(1)
+        loss = problem.gathered(losses)
+        if not want_gradient:
+            return loss, None
+        gradient = np.where(np.isnan(losses)[:, np.newaxis], np.nan, signs * terms)
+        if problem.scale is not None:
+            gradient[problem.scale == 0] = 0
+        return loss, (gradient * problem.factors()).astype(dtype)
+
+    return solve
+
+
+BOOSTING = Loss(boosting_loss, boosting_solver, lambda num_classes: {})
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", ">f8", "f2"])
+@pytest.mark.parametrize("target", [[[0], [1, 2], []], np.array([[0, -1], [1, 2], [-1, -1]])])
+def test_a_loss_may_be_solved_by_numpy(dtype, target):
+    x = np.log([[2.0, 4, 8], [1, 2, 4], [1, 1, 1]]).astype(dtype)
+    loss, gradient = boosting_loss(x, target, sample_weight=[1, 1, 2])
+    np.testing.assert_allclose(loss, (12.5 + 1.75 + 2 * 3) / 4, rtol=1e-2)
+    expected = np.array([[-0.5, 4, 8], [1, -0.5, -0.25], [2, 2, 2]]) / 4
+    np.testing.assert_allclose(gradient, expected, rtol=1e-2)
+    assert loss.dtype == gradient.dtype == np.dtype(dtype).newbyteorder("=")
+
+
+def test_a_loss_that_numpy_solves_keeps_the_rules_for_what_is_left_out_and_nan():
+    x = np.array([[np.nan, 0.0, 0.0], [np.nan, 0, 0], [np.nan, 0, 0], [1e9, 0, 0]])
+    target = lucid.Labels.from_lists([[1], [1], [1], [1]], 3).with_unknown([[0], [], [], []])
+    loss, gradient = boosting_loss(x, target, "none", sample_weight=[1, 1, 0, 0])
+    np.testing.assert_array_equal(loss, [2, np.nan, 0, 0])
+    np.testing.assert_array_equal(gradient, [[0, -1, 1], [np.nan] * 3, [0] * 3, [0] * 3])
+
+
 def hinges(arrays, solver, **promised):
     """Define a loss of hinges, its options as they are given."""
     return Loss(

@@ -11,7 +11,7 @@ from losses import LAYOUTS
 
 import lucid
 import lucid.testing
-from lucid import nn
+from lucid import Labels, nn
 from lucid.nn import functional as F
 
 X = np.array([[2.0, -1.0, 0.0], [0.5, 3.0, -4.0]])
@@ -202,3 +202,36 @@ def test_a_constant_that_requires_a_gradient_is_refused(name):
         F.multilabel_soft_margin_loss(x, **arguments)
     with lucid.no_grad():
         F.multilabel_soft_margin_loss(x, **arguments)
+
+
+INFINITE = [[-np.inf, 0.5, np.inf], [np.inf, -np.inf, np.inf], [np.inf, np.inf, -np.inf]]
+
+
+def derivatives(x, target, weight=None, sample_weight=None):
+    """The gradient of three times the loss, and its sum differentiated by scores and three."""
+    x, factor = lucid.tensor(x, requires_grad=True), lucid.tensor([3.0], requires_grad=True)
+    loss = factor * F.multilabel_soft_margin_loss(
+        x, target, weight, "none", sample_weight=sample_weight
+    )
+    (gradient,) = lucid.grad(loss, [x], lucid.ones(loss.shape), create_graph=True)
+    more = lucid.grad(gradient.sum(), [x, factor])
+    return [part.detach().numpy() for part in (gradient, *more)]
+
+
+@pytest.mark.parametrize("target", [[[1, 0, 0.5]], [[0, 1, np.nan]], Labels.from_lists([[1]], 3)])
+@pytest.mark.parametrize("x", INFINITE)
+def test_of_infinite_scores_derivatives_of_every_order_are_the_limits(x, target):
+    found = derivatives([x], target)
+    limits = derivatives([np.clip(x, -1e3, 1e3)], target)
+    for derivative, limit in zip(found, limits, strict=True):
+        np.testing.assert_allclose(derivative, limit)
+
+
+def test_where_a_weight_of_0_meets_an_infinite_term_all_derivatives_are_nan():
+    for derivative in derivatives([[-np.inf, 1.0]], [[1, 0]], [0.0, 1.0]):
+        assert np.isnan(derivative).any()
+
+
+def test_where_a_row_of_weight_0_has_an_infinite_loss_all_derivatives_are_0():
+    for derivative in derivatives([[-np.inf, 1.0]], [[1, 0]], sample_weight=[0.0]):
+        assert not derivative.any()

@@ -294,3 +294,36 @@ def test_a_masked_array_makes_no_tensor(dtype):
         lucid.tensor(np.ma.masked_equal([1.0, 2.0], 2), dtype)
     with pytest.raises(ValueError, match="has masked entries"):
         lucid.ones(2) + np.ma.masked_equal([1.0, 2.0], 2)
+    with pytest.raises(ValueError, match="data has masked entries"):
+        lucid.Tensor(np.ma.masked_equal([1.0, 2.0], 2))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lucid.tensor,
+        lambda x: lucid.tensor([x, x]),
+        lucid.Tensor,
+        lucid.exp,
+        lambda x: lucid.ones(2, 2) + x,
+        lambda x: x + lucid.ones(2, 2),
+        lambda x: lucid.ones(2, 2) @ x,
+        lambda x: lucid.ones(2, 2).__setitem__(slice(None), x),
+        lambda x: lucid.ones(2, 2, requires_grad=True).backward(x),
+        lambda x: lucid.losses.lsep_loss(x, [[0], [1]]),
+        lambda x: lucid.nn.functional.lsep_loss(x, [[0], [1]]),
+        lambda x: lucid.metrics.label_ranking_loss(x, [[0], [1]]),
+    ],
+)
+def test_no_mask_is_dropped_from_arrays_in_lists(use):
+    row = np.ma.masked_equal([1.0, 2.0], 2)
+    for rows in ([row, row], (row, row), [[1.0, 2.0], row]):
+        with pytest.raises(ValueError, match="has masked entries"):
+            use(rows)
+
+
+def test_a_masked_value_is_not_written_into_a_tensor():
+    x = lucid.ones(2)
+    with pytest.raises(ValueError, match="value has masked entries"):
+        x[:] = np.ma.masked_equal([1.0, 2.0], 2)
+    assert x.tolist() == [1, 1]

@@ -4,6 +4,8 @@ Here the function that says where there are kernels says nowhere, so that operat
 and transforms are all taken the way that other devices are.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from devices import DEVICES, here
@@ -18,6 +20,7 @@ import lucid.torch as lt  # noqa: E402
 from lucid import Labels  # noqa: E402
 from lucid.losses.exponential import LSEP, ZLPR  # noqa: E402
 from lucid.losses.margin import MARGIN  # noqa: E402
+from lucid.losses.problem import Loss  # noqa: E402
 from lucid.losses.warp import WARP  # noqa: E402
 from lucid.torch import anywhere, eager, functions, pairs, ranks, solving  # noqa: E402
 
@@ -146,6 +149,27 @@ class TestAnywhere:
             np.testing.assert_allclose(found, loss, rtol=1e-5)
             if not np.isinf(loss):
                 np.testing.assert_allclose(found_gradient, gradient, rtol=1e-5, atol=1e-7)
+
+    @pytest.mark.parametrize("reduction", ["none", "mean"])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize(
+        "case", [case for case in CASES if case.smooth and case.loss.smooth], ids=str
+    )
+    def test_scores_of_any_size_have_the_kernels_loss_and_gradient(self, case, dtype, reduction):
+        sizes = [-np.inf, -1e30, -120, -1, 0, 1, 800, 1e30, np.inf, np.nan]
+        x = np.array(list(itertools.product(sizes, repeat=4)), dtype)
+        if reduction == "mean":
+            x = x[np.isfinite(x).all(1)]
+        extra = {"sample_weight": np.arange(len(x)) % 3.0}
+        for labels in ([0], [0, 1]):
+            target = Labels.from_lists([labels] * len(x), 4)
+            for more in ({}, extra):
+                expected = case.solve(x, target, reduction, **more)
+                for found, exact in zip(
+                    solve(case, x, target, reduction, **more), expected, strict=True
+                ):
+                    rtol = 1000 * np.finfo(dtype).eps
+                    np.testing.assert_allclose(found, exact, rtol, atol=np.finfo(dtype).tiny)
 
     @pytest.mark.parametrize("infinite", [np.inf, -np.inf])
     @pytest.mark.parametrize("case", CASES, ids=str)
@@ -326,3 +350,19 @@ class Held(TorchDispatchMode):
     def release(self, key, size):
         self.seen.discard(key)
         self.now -= size
+
+
+def logistic_pairs_loss(x, target, reduction="mean", *, sample_weight=None):
+    """A loss that PyTorch's operations do not know."""
+
+
+_LOGISTIC = Loss(logistic_pairs_loss, lambda dtype, classes: None, lambda classes: {})
+lt_logistic_pairs_loss = functions.of_torch(_LOGISTIC, logistic_pairs_loss, None, "")
+
+
+def test_a_loss_without_a_formula_here_is_named_and_so_is_what_it_lacks(no_kernels):
+    for x in (torch.zeros(1, 3), torch.zeros(1, 3, requires_grad=True)):
+        with pytest.raises(
+            NotImplementedError, match=r"^logistic_pairs_loss has no formula in PyT"
+        ):
+            lt_logistic_pairs_loss(x, torch.tensor([[0]]))

@@ -3,13 +3,15 @@
 import copy
 import inspect
 import io
+import itertools
 
 import numpy as np
 import pytest
-from losses import ASKS, CASES, batch
+from losses import ASKS, CASES, LOSSES, batch
 
 import lucid
 from lucid import Labels, nn
+from lucid.nn import functional as F
 
 torch = pytest.importorskip("torch")
 
@@ -206,6 +208,82 @@ def test_an_option_is_refused_where_it_is_given(options):
         lucid.torch.MultiLabelMarginLoss(**options)
 
 
+#: What no option can be, or not for 7 classes and 7 rows; some of it PyTorch has its own words for.
+BAD_OPTIONS = [
+    ["classes"],
+    ("a",) * 7,
+    [1.0, "x"],
+    [None] * 7,
+    [[1.0], [2.0, 3.0]],
+    [[1.0] * 7],
+    [10**400] * 7,
+    -(10**400),
+    {"a": 1},
+    {1},
+    b"x",
+    1j,
+    np.inf,
+    "2",
+    "balanced",
+    np.array(["classes"]),
+    np.array("classes"),
+    np.array(None),
+    np.ones(7, bool),
+    np.full(7, np.nan),
+    np.ma.masked_array(np.ones(7), np.arange(7) < 2),
+]
+NAMED = [
+    (loss, name)
+    for loss in LOSSES
+    for name in inspect.signature(getattr(lucid.losses, loss.name)).parameters
+    if name not in ("x", "target")
+]
+
+
+def error_of(call):
+    """What a call raises: its type and its words."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call()
+    return caught.type, str(caught.value)
+
+
+@pytest.mark.parametrize("value", BAD_OPTIONS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(("loss", "name"), NAMED, ids=[f"{a.name}-{b}" for a, b in NAMED])
+def test_an_option_that_cannot_be_has_the_words_of_lucids_own(loss, name, value):
+    given = batch()
+    own, ours = getattr(F, loss.name), getattr(lucid.torch, loss.name)
+    expected = error_of(lambda: own(given.x, given.target, **{name: value}))
+    assert expected[1].startswith(name)
+    scores = lucid.tensor(given.x, requires_grad=True)
+    x = torch.from_numpy(given.x)
+    leaf = x.clone().requires_grad_()
+    for call in (
+        lambda: own(scores, given.target, **{name: value}),
+        lambda: ours(x, given.target, **{name: value}),
+        lambda: ours(leaf, given.target, **{name: value}),
+        lambda: torch.func.grad(lambda x: ours(x, given.target, **{name: value}))(x),
+    ):
+        assert error_of(call) == expected
+
+
+@pytest.mark.parametrize("value", BAD_OPTIONS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(
+    ("loss", "name"), [(loss, name) for loss, name in NAMED if name != "sample_weight"]
+)
+def test_a_module_refuses_an_option_in_the_words_of_lucids_own(loss, name, value):
+    own, ours = getattr(nn, loss.module), getattr(lucid.torch, loss.module)
+    expected = error_of(lambda: own(**{name: value}))
+    assert error_of(lambda: ours(**{name: value})) == expected
+
+
+@pytest.mark.parametrize("weight", ["balanced", 2.0, [1.0, "x", 2.0]])
+def test_a_weight_that_cannot_be_is_refused_where_it_is_changed(weight):
+    criterion = lucid.torch.MultilabelMarginLoss(weight=[1.0, 2.0, 3.0])
+    with pytest.raises((TypeError, ValueError), match=r"weight must .*got "):
+        criterion.weight = weight
+    assert criterion.weight.tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize("name", ["weight", "margin", "sample_weight"])
 def test_an_option_whose_gradient_would_be_lost_is_refused(name):
     x = torch.zeros(3, 3, requires_grad=True)
@@ -273,3 +351,21 @@ def test_tensors_of_labels_keep_what_is_unknown():
     *parts, num_classes = tensor_labels(labels, 5)
     assert num_classes == 5
     assert [part.tolist() for part in parts] == [[0, 3], [0, 1, 2], [1, 2], [0, 2, 2]]
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 1], [], [0, 1, 2]])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.loss.name in ("zlpr_loss", "lsep_loss")], ids=str
+)
+def test_of_scores_of_any_size_second_derivatives_are_lucids_own(case, labels):
+    function, weights = function_of(case), [1.0, 2.0, 3.0]
+    for scores in itertools.product([-np.inf, -1e30, 0.5, 2.0, 1e30, np.inf], repeat=3):
+        own = lucid.tensor(np.array([scores]), requires_grad=True)
+        (slope,) = lucid.grad(case.tensor(own, [labels]), [own], create_graph=True)
+        (expected,) = lucid.grad((slope * lucid.tensor(weights)).sum(), [own])
+        if np.isnan(slope.detach().numpy()).any():
+            continue
+        x = torch.tensor([scores], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(function(x, [labels], **case.options), x, create_graph=True)
+        (found,) = torch.autograd.grad((slope * torch.tensor(weights)).sum(), x)
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-12)

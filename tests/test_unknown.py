@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lucid import metrics, multilabel_margin
+import lucid
+from lucid import losses, metrics, multilabel_margin, nn
 from lucid._kernels import ranking
 from lucid.labels import Labels, as_labels
+from lucid.nn import functional as F
 from lucid.system.threads import set_num_threads
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -114,7 +116,13 @@ def test_a_mark_and_what_is_missing_in_a_table_are_unknown(labels):
 
 
 @pytest.mark.parametrize(
-    "door", [multilabel_margin, metrics.label_ranking_loss, metrics.precision_at_k]
+    "door",
+    [
+        multilabel_margin,
+        losses.multilabel_soft_margin_loss,
+        metrics.label_ranking_loss,
+        metrics.precision_at_k,
+    ],
 )
 def test_a_table_of_a_nullable_type_is_refused_as_it_is_with_the_way_out(door):
     pandas = pytest.importorskip("pandas")
@@ -298,6 +306,194 @@ def test_masks_of_single_rows_are_not_dropped(door, dtype):
     row = np.ma.masked_array([1, 0], [False, True], dtype=dtype)
     with pytest.raises(ValueError, match="multi_hot has masked entries"):
         door([row, row])
+
+
+# Every door takes a form with this meaning, or refuses it in words.
+
+#: Labels under the mask, with the highest scores, where it would show that a mask is dropped.
+UNDER = np.where(MARKS == -1, 1, MARKS)
+SCORES = np.random.default_rng(0).standard_normal(MARKS.shape) + 3 * (MARKS == -1)
+FEATURES = np.random.default_rng(1).standard_normal((len(MARKS), 3))
+WEIGHT = np.random.default_rng(2).standard_normal((MARKS.shape[1], 3))
+LOSSES = ["multilabel_margin_loss", "warp_loss", "lsep_loss", "zlpr_loss", "bpmll_loss"]
+MODULES = ["MultilabelMarginLoss", "WARPLoss", "LSEPLoss", "ZLPRLoss", "BPMLLLoss"]
+SOFT, SOFT_MODULE = "multilabel_soft_margin_loss", "MultiLabelSoftMarginLoss"
+
+
+def masked(dtype):
+    return np.ma.masked_array(UNDER.astype(dtype), MARKS == -1)
+
+
+def rows_masked(dtype):
+    return [*masked(dtype)]
+
+
+def differentiated(function, x, y):
+    """The losses, on a way that may read the target twice."""
+    leaf = lucid.tensor(x, requires_grad=True)
+    loss = function(leaf, y, reduction="none")
+    (gradient,) = lucid.grad(loss, [leaf], lucid.ones(len(x)), create_graph=True)
+    return np.column_stack([loss.detach().numpy(), gradient.detach().numpy()])
+
+
+def step(y):
+    layer = lucid.tensor(WEIGHT, requires_grad=True)
+    optimizer = lucid.optim.SGD([layer], lr=0.1)
+    return F.linear_multilabel_margin_step(optimizer, FEATURES, layer, None, y).item()
+
+
+def estimated(y):
+    """What an estimator that has learnt from these labels says, and how well they fit it."""
+    ranker = pytest.importorskip("lucid.sklearn").MultilabelRanker().fit(FEATURES, y)
+    return np.append(ranker.decision_function(FEATURES), ranker.score(FEATURES, y))
+
+
+def doors_of(function, module):
+    """The ways to a loss, from labels to the losses of the rows."""
+    tensor = lucid.tensor(SCORES)
+
+    def in_torch(call, grad):
+        torch = pytest.importorskip("torch")
+        x = torch.from_numpy(SCORES).requires_grad_(grad)
+        return call(pytest.importorskip("lucid.torch"), x).detach().numpy()
+
+    def within_transform(y):
+        torch = pytest.importorskip("torch")
+        loss = getattr(pytest.importorskip("lucid.torch"), function)
+        return torch.func.vjp(lambda x: loss(x, y, reduction="none"), torch.from_numpy(SCORES))[0]
+
+    return {
+        "losses": lambda y: getattr(losses, function)(SCORES, y, reduction="none")[0],
+        "nn.functional": lambda y: getattr(F, function)(tensor, y, reduction="none").numpy(),
+        "differentiated": lambda y: differentiated(getattr(F, function), SCORES, y),
+        "nn": lambda y: getattr(nn, module)(reduction="none")(tensor, y).numpy(),
+        "torch": lambda y: in_torch(
+            lambda lt, x: getattr(lt, function)(x, y, reduction="none"), False
+        ),
+        "torch's gradient": lambda y: in_torch(
+            lambda lt, x: getattr(lt, function)(x, y, reduction="none"), True
+        ),
+        "torch's module": lambda y: in_torch(
+            lambda lt, x: getattr(lt, module)(reduction="none")(x, y), False
+        ),
+        "torch.func": within_transform,
+    }
+
+
+def tensor_labels_of(y):
+    parts = pytest.importorskip("lucid.torch").tensor_labels(y, MARKS.shape[1])
+    assert parts.unknown_indices.tolist() == [c for row in UNKNOWN for c in row]
+    return parts.indices
+
+
+#: Where target and labels are read as `lucid.labels.as_labels` reads them.
+LABEL_DOORS = {
+    **{
+        f"{function}, {name}": door
+        for function, module in zip(LOSSES, MODULES, strict=True)
+        for name, door in doors_of(function, module).items()
+    },
+    "fused": lambda y: F.linear_multilabel_margin_loss(FEATURES, WEIGHT, None, y, "none").numpy(),
+    "fused WARP": lambda y: F.linear_multilabel_margin_loss(
+        FEATURES, WEIGHT, None, y, "none", loss=nn.WARPLoss()
+    ).numpy(),
+    "step": step,
+    "tensor_labels": tensor_labels_of,
+    "ranking loss": lambda y: metrics.label_ranking_loss(SCORES, y),
+    "coverage": lambda y: metrics.coverage_error(SCORES, y),
+    "average precision": lambda y: metrics.label_ranking_average_precision_score(SCORES, y),
+    "one-error": lambda y: metrics.one_error(SCORES, y),
+    "precision": lambda y: metrics.precision_at_k(SCORES, y, 2),
+    "recall": lambda y: metrics.recall_at_k(SCORES, y, 2),
+    "nDCG": lambda y: metrics.ndcg_at_k(SCORES, y, 2),
+    "propensities": metrics.propensities,
+}
+SOFT_DOORS = doors_of(SOFT, SOFT_MODULE)
+ALL_DOORS = {
+    **LABEL_DOORS,
+    **{f"{SOFT}, {name}": door for name, door in SOFT_DOORS.items()},
+    "estimator": estimated,
+}
+
+
+@pytest.mark.parametrize("door", ALL_DOORS)
+def test_masked_bools_and_labels_with_unknown_entries_mean_the_same_at_every_door(door, labels):
+    expected = ALL_DOORS[door](labels)
+    np.testing.assert_allclose(ALL_DOORS[door](masked(bool)), expected, rtol=1e-6)
+    if door != "tensor_labels":
+        dropped = ALL_DOORS[door](Labels.from_multi_hot(UNDER))
+        assert not np.allclose(dropped, expected)  # it would show
+
+
+NUMBERS = {
+    "NaN in float64": CHEXPERT,
+    "NaN in float32": CHEXPERT.astype(np.float32),
+    "NaN in lists": CHEXPERT.tolist(),
+    "masked ints": masked(int),
+    "masked uint8": masked(np.uint8),
+    "masked float64": masked(float),
+    "masked float32": masked(np.float32),
+    "masked NaN": np.ma.masked_invalid(CHEXPERT),
+}
+
+
+@pytest.mark.parametrize("form", NUMBERS)
+@pytest.mark.parametrize("door", SOFT_DOORS)
+def test_where_numbers_are_read_nan_and_masked_entries_are_unknown(door, form, labels):
+    taken = SOFT_DOORS[door](NUMBERS[form])
+    np.testing.assert_allclose(taken, SOFT_DOORS[door](labels), rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", NUMBERS)
+def test_in_an_estimator_nan_and_masked_entries_are_unknown(form, labels):
+    np.testing.assert_allclose(estimated(NUMBERS[form]), estimated(labels), rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", NUMBERS)
+@pytest.mark.parametrize("door", LABEL_DOORS)
+def test_where_labels_are_read_numbers_for_unknown_entries_are_refused_with_the_way(door, form):
+    with pytest.raises((TypeError, ValueError), match=r"^(target|labels) .*from_multi_hot"):
+        LABEL_DOORS[door](NUMBERS[form])
+
+
+@pytest.mark.parametrize("dtype", [bool, int, float])
+@pytest.mark.parametrize("door", ALL_DOORS)
+def test_no_door_drops_the_masks_of_single_rows(door, dtype):
+    for rows in (rows_masked(dtype), tuple(rows_masked(dtype))):
+        with pytest.raises(ValueError, match=r"^(target|labels|y) has masked entries"):
+            ALL_DOORS[door](rows)
+
+
+@pytest.mark.parametrize("door", ALL_DOORS)
+def test_no_door_takes_a_mark_that_was_not_named(door):
+    for marks in (MARKS, MARKS.astype(float), MARKS.tolist()):
+        with pytest.raises((TypeError, ValueError), match=r"unknown=-1|hold integers|num_classes"):
+            ALL_DOORS[door](marks)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("kind", [bool, int])
+def test_in_an_estimator_what_is_missing_in_lists_is_unknown(kind, missing, labels):
+    rows = [[missing if mark == -1 else kind(mark) for mark in row] for row in MARKS]
+    np.testing.assert_allclose(estimated(rows), estimated(labels), rtol=1e-6)
+
+
+def test_an_estimator_refuses_one_masked_label_a_row():
+    ranker = pytest.importorskip("lucid.sklearn").MultilabelRanker()
+    with pytest.raises(ValueError, match="y has masked entries"):
+        ranker.fit(FEATURES, np.ma.masked_array([0, 1, 1, 0], [False, True, False, False]))
+
+
+def test_an_estimator_names_the_sparse_labels_that_hold_nan():
+    ranker = pytest.importorskip("lucid.sklearn").MultilabelRanker()
+    with pytest.raises(ValueError, match=r"^y must not hold NaN.*from_csr\(y > 0\)"):
+        ranker.fit(FEATURES, sparse.csr_array(CHEXPERT))
+
+
+def test_a_masked_target_of_another_shape_than_the_scores_is_taken_for_class_indices():
+    padded = np.ma.masked_array([[0, 3], [1, 2], [0, 0], [0, 0]], [[0, 0], [0, 0], [0, 1], [1, 1]])
+    with pytest.raises(ValueError, match=r"target has masked entries: .*\.filled\(-1\) fills up"):
+        losses.multilabel_soft_margin_loss(SCORES, padded)
 
 
 # It is kept, whatever is done with the labels.

@@ -60,9 +60,18 @@ def as_array(name: str, values: Any) -> Array:
 
 
 def refuse_masked(name: str, values: Any, instead: str = "by .filled(number)") -> None:
-    """Refuse an array with masked entries: NumPy would go on with what is under the mask."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked entries: fill them first, {instead}")
+    """Refuse masked entries, of an array or of arrays in lists.
+
+    NumPy would go on with what is under the mask.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(f"{name} has masked entries: fill them first, {instead}")
+    elif isinstance(values, list | tuple) and values and hasattr(values[0], "__len__"):
+        for row in values:
+            # A list of numbers is passed over sooner than it is asked.
+            if type(row) is not list or (row and hasattr(row[0], "__len__")):
+                refuse_masked(name, row, instead)
 
 
 def refuse_huge(name: str, array: Array) -> None:
@@ -87,6 +96,13 @@ def hint_for_names(labels: Array) -> str:
     return (
         "; names become multi-hot by scikit-learn's MultiLabelBinarizer, for Labels.from_multi_hot"
     )
+
+
+def _hint_for_tables(target: Array) -> str:
+    """Return what to do with a table whose columns may be empty, where labels are wanted."""
+    if target.dtype != object or target.ndim != 2:
+        return ""
+    return "; for a multi-hot table use Labels.from_multi_hot"
 
 
 def guess_of(name: str, values: Array) -> str:
@@ -135,11 +151,9 @@ def check_target(target: Array, shape: tuple[int, ...]) -> None:
     """Refuse a target that is not integers or bools, or that does not fit scores of ``shape``."""
     if target.dtype.kind not in "iub" and target.size > 0:
         refuse_huge("target", target)
-        hint = hint_for_names(target)
-        if target.dtype == object:
+        hint = hint_for_names(target) or _hint_for_tables(target)
+        if target.dtype == object and not hint:
             hint = "; lists of labels go through Labels.from_lists"
-            if target.ndim == 2:
-                hint = "; for a multi-hot table use Labels.from_multi_hot"
         elif target.dtype.kind == "f":
             known = target[target == target]
             if np.all(known == np.round(known)):
@@ -187,7 +201,9 @@ def check_layer(features: Any, weight: Any, bias: Any) -> None:
 def check_probabilities(target: Array, x: Array) -> None:
     """Refuse a target that is not of the shape of ``x``, with values from 0 to 1, or NaN."""
     if target.dtype.kind not in "iufb":
-        raise TypeError(f"target must hold numbers from 0 to 1, got {kind_of(target)}")
+        raise TypeError(
+            f"target must hold numbers from 0 to 1, got {kind_of(target)}{_hint_for_tables(target)}"
+        )
     padded = target.dtype.kind in "iu"
     hint = "; padded class indices go through Labels.from_padded" if padded else ""
     if target.shape != x.shape:

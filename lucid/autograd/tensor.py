@@ -72,7 +72,10 @@ class Tensor:
     __array_ufunc__ = None
 
     def __init__(self, data: npt.ArrayLike) -> None:
-        self._data: Array = data if type(data) is np.ndarray else np.asarray(data)
+        if type(data) is not np.ndarray:
+            refuse_masked("data", data)
+            data = np.asarray(data)
+        self._data: Array = data
         self._node: Node | None = None
         # Counts writes into the memory: one list, shared by all tensors that look at that memory.
         self._version: list[int] = [0]
@@ -375,6 +378,8 @@ class Tensor:
                 "writing into a tensor is not recorded: do it under lucid.no_grad(), "
                 "or build a new tensor with lucid.where"
             )
+        if not isinstance(value, Tensor):
+            refuse_masked("value", value)
         self._data[as_index(index)] = value._data if isinstance(value, Tensor) else value
         self._count_write()
 

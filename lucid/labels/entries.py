@@ -1,6 +1,5 @@
 """Class indices as users give them: looked at once, and named where they are wrong."""
 
-from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -36,26 +35,17 @@ def dense(name: str, values: Any) -> npt.NDArray[Any]:
     if hasattr(values, "num_classes"):  # by what only they have: their file imports this one
         raise TypeError(f"{name} must be an array, got Labels, which need no conversion")
     refuse_sparse(name, values)
-    if isinstance(values, (list, tuple)) and values and hasattr(values[0], "__len__"):
-        refuse_masked_rows(name, values)
     refuse_masked_labels(name, values)
     return as_array(name, values)
 
 
 def refuse_masked_labels(name: str, labels: Any) -> None:
-    """Refuse an array with masked entries, where they do not tell that nobody knows."""
+    """Refuse masked entries, where they do not tell that nobody knows."""
     instead = (
         "as .filled(-1) fills up rows of labels; those of a multi-hot array are unknown in "
         "Labels.from_multi_hot"
     )
     refuse_masked(name, labels, instead)
-
-
-def refuse_masked_rows(name: str, rows: Iterable[Any]) -> None:
-    """Refuse masked arrays in a list, whose masks NumPy would drop."""
-    if np.ma.MaskedArray in set(map(type, rows)):
-        for row in rows:
-            refuse_masked_labels(name, row)
 
 
 def integers(name: str, values: Any, *, ndim: int) -> npt.NDArray[np.integer[Any]]:

@@ -12,7 +12,6 @@ from lucid.labels.entries import (
     in_range,
     integers,
     refuse_masked_labels,
-    refuse_masked_rows,
     refuse_sparse,
 )
 from lucid.labels.padded import refuse_other_forms
@@ -24,12 +23,11 @@ def of_lists(
 ) -> tuple[Int64Array, Int64Array, int]:
     """Read lists; see `Labels.from_lists`."""
     refuse_sparse(name, rows)
-    refuse_masked_labels(name, rows)
     is_matrix = getattr(rows, "ndim", 1) == 2
     if not isinstance(rows, Iterable):
         raise TypeError(f"{name} must hold one list of labels each, got {type(rows).__name__}")
     rows = list(rows)
-    refuse_masked_rows(name, rows)
+    refuse_masked_labels(name, rows)
     for i, row in enumerate(rows):
         if not isinstance(row, Iterable) or getattr(row, "ndim", 1) == 0:
             raise TypeError(

@@ -1,6 +1,7 @@
 """The options that losses share: what they accept, and the words for what they do not."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,15 @@ def as_power(p: Any) -> int:
     return power
 
 
+def is_squared(options: Mapping[str, Any]) -> bool:
+    """Whether the power among a loss's options is 2; there may be none."""
+    p = options.get("p", 1)
+    return bool(p == 2) if type(p) is int else as_power(p) == 2
+
+
 def check_normalize(normalize: Any) -> None:
     """Refuse what is neither 'classes' nor 'pairs'."""
-    if normalize not in ("classes", "pairs"):
+    if not isinstance(normalize, str) or normalize not in ("classes", "pairs"):
         raise ValueError(f"normalize must be 'classes' or 'pairs', got {normalize!r}")
 
 

@@ -19,7 +19,8 @@ Array = npt.NDArray[Any]
 _PARTS = {
     "target": """
 target : array_like, Labels, scipy.sparse matrix or array
-    Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label, NaN where it is unknown.
+    Numbers from 0 to 1 in the shape of `x`: 1 where the class is a label, NaN or masked where it
+    is unknown.
     Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
     class indices that differ in length, are sets or are all empty. These need no memory for the
     zeros. A label that is given twice counts once.""",
@@ -85,13 +86,22 @@ def _read_target(target: Any, x: Array) -> Array | Labels:
     """Return numbers from 0 to 1 for all classes, or the labels where only these were given."""
     if not is_array_like(target):
         return as_labels(target, x.shape, "target")
-    numbers = label_array("target", target)
+    numbers = label_array("target", _with_nan(target, x.shape))
     check_probabilities(numbers, x)
     if numbers.dtype == bool:
         return Labels.from_multi_hot(np.atleast_2d(numbers))
     # A copy, for the user may write into the other.
     dtype = np.float64 if x.dtype.itemsize == 8 else np.float32
     return np.array(np.atleast_2d(numbers), dtype, order="C")
+
+
+def _with_nan(target: Any, shape: tuple[int, ...]) -> Any:
+    """Return numbers with NaN for what is masked, which says the same: nobody knows."""
+    if not isinstance(target, np.ma.MaskedArray) or target.dtype.kind not in "iuf":
+        return target
+    if target.shape != shape:
+        return target  # padded class indices, for one: of these nothing is unknown
+    return np.ma.filled(target.astype(np.result_type(target.dtype, np.float16)), np.nan)
 
 
 def _check(num_classes: int | None, weight: Any) -> dict[str, Any]:

@@ -15,7 +15,10 @@ class Problem:
 
     @property
     def x(self) -> Array:
-        """Scores (N, C), float32 or float64, C-contiguous, aligned, of native byte order."""
+        """Scores (N, C), float32 or float64.
+
+        If a solver has refused others: C-contiguous, aligned, of native byte order.
+        """
     @property
     def target(self) -> Any:
         """The labels of the rows: Labels, or what a loss's `read_target` makes of the user's."""

@@ -17,7 +17,7 @@ from lucid.autograd.tensor import Tensor, TensorLike
 from lucid.losses.curvature import squared_curvature
 from lucid.losses.exponential import BPMLL, LSEP, ZLPR
 from lucid.losses.margin import MARGIN
-from lucid.losses.options import as_sample_weight
+from lucid.losses.options import as_sample_weight, is_squared
 from lucid.losses.problem import Loss, labels_for
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
@@ -41,7 +41,7 @@ __all__ = [
 
 def _second_derivative(options: Mapping[str, Any]) -> Curved | None:
     """Return how the margin loss is differentiated twice: the hinge is constant in steps."""
-    return Curved(squared_curvature) if options.get("p", 1) == 2 else None
+    return Curved(squared_curvature) if is_squared(options) else None
 
 
 multilabel_margin_loss = of_tensors(

@@ -15,7 +15,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from lucid.labels import Labels, missing, multi_hot_labels, numbers_of
+from lucid.labels import Labels, any_form, missing, multi_hot_labels, numbers_of
+from lucid.labels.entries import refuse_masked_labels
 
 Array = npt.NDArray[Any]
 
@@ -77,7 +78,7 @@ class Form:
         if isinstance(y, Labels):
             labels = y
         elif sparse.issparse(y):
-            labels = Labels.from_csr(y)
+            labels = any_form("y", y, None)
         elif _are_names(y):
             binarizer = MultiLabelBinarizer(classes=self.classes, sparse_output=True)
             labels = Labels.from_csr(binarizer.fit_transform(y))
@@ -149,6 +150,7 @@ def _as_array(y: Any, *, warn: bool = True) -> Array:
         raise _no_name(gaps[0][0])
     if array.ndim == 2 and array.shape[1] != 1:
         return array
+    refuse_masked_labels("y", array)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("y must be finite where each row has one label, got NaN or infinity")
     with _sorting():
@@ -204,6 +206,7 @@ def _are_names(y: Any) -> bool:
     if hasattr(y, "columns"):
         return False
     rows = y if isinstance(y, list | tuple) else np.asarray(y)
+    refuse_masked_labels("y", rows)
     if getattr(rows, "ndim", 1) != 1:
         return False
     many = [hasattr(row, "__len__") and not isinstance(row, str) for row in rows]
@@ -221,6 +224,13 @@ def _are_names(y: Any) -> bool:
     if any(isinstance(row, Set) for row in rows) or len({len(row) for row in rows}) > 1:
         return True
     matrix = np.asarray(rows)
+    if matrix.dtype == object:
+        matrix = numbers_of(matrix)
     if matrix.dtype.kind not in "biuf":
         return True
-    return not np.isin(matrix[~np.isnan(matrix)], (0, 1)).all()
+    if np.isin(matrix[~np.isnan(matrix)], (0, 1)).all():
+        return False
+    # Marks, 1, 0 and -1: as names they would come twice in a row.
+    row_by_row = np.sort(matrix, axis=1)
+    twice = (row_by_row[:, 1:] == row_by_row[:, :-1]).any()
+    return not (twice and np.isin(matrix[~np.isnan(matrix)], (0, 1, -1)).all())

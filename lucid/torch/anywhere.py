@@ -24,6 +24,9 @@ from lucid.torch.targets import Parts, array_of, constant
 #: An exponent beside which others do not count, as for that of an infinite score.
 _LARGE = 80.0
 
+#: The largest number that a term's share, which may be subnormal beside it, is multiplied with.
+_LARGEST_FACTOR = 2.0**64
+
 
 def solve(
     loss: Loss,
@@ -115,9 +118,16 @@ def _rows(
         return _pairs(Asked.of(loss, options), x, rows, share, want_gradient)
     if loss is SOFT_MARGIN:
         return _soft_margin(x, parts, share, want_gradient, **options)
+    formula = getattr(_Exponential, loss.name, None)
+    if formula is None:
+        raise NotImplementedError(
+            f"{loss.name} has no formula in PyTorch's operations, which scores on "
+            f"{x.device.type} need, where there is no kernel: it goes into lucid/torch/anywhere.py"
+        )
     rows = Rows.read(parts, (x.shape[0], x.shape[1]))
-    exponential = _Exponential(x, rows, share, want_gradient)
-    found: tuple[Tensor, Tensor | None] = getattr(exponential, loss.name)(**options)
+    found: tuple[Tensor, Tensor | None] = formula(
+        _Exponential(x, rows, share, want_gradient), **options
+    )
     return found
 
 
@@ -195,56 +205,81 @@ class _Exponential:
     """The losses of A, the sum of e**-x_i over the labels, and B, that of e**x_j over negatives.
 
     Each is relative to its highest term, so that none overflows: what losses need are logarithms of
-    A and B, and the shares of the terms.
+    A and B, and the shares of the terms. The exponents of the highest terms are kept apart from the
+    logarithms of what is relative to them, for beside large exponents digits of these were lost.
     """
 
     def __init__(self, x: Tensor, rows: Rows, share: float, want_gradient: bool) -> None:
-        self.x, self.labels, self.share, self.want = x, rows.labels, share, want_gradient
-        n, classes = x.shape
-        everything = slice(0, classes)
+        self.x, self.rows, self.labels = x, rows, rows.labels
+        self.share, self.want = share, want_gradient
+        there = rows.labels.there
         self.of_labels = -x.gather(1, rows.labels.classes).to(sum_dtype(x))
-        self.of_labels.masked_fill_(~rows.labels.there, -math.inf)
-        self.log_a, self.label_shares = _log_sum_exp(self.of_labels.clone())
-        negatives = x.new_empty(n, classes + 1)
-        negatives[:, :-1] = x
-        rows.hide(negatives, everything)
-        hidden = rows.hidden(everything)[:, None]
+        self.of_labels.masked_fill_(~there, -math.inf)
+        self.top_a, self.log_a, self.label_shares = _sum_exp(self.of_labels.clone())
+        negatives = self._negatives(x.dtype)
+        hidden = rows.hidden(slice(0, x.shape[1]))[:, None]
         self.finite = _are_finite(x)
         if not self.finite:
-            there = rows.labels.there
             self.high = (there & (self.of_labels == -math.inf)).any(1, keepdim=True)
             self.low = (negatives == -math.inf).sum(1, keepdim=True) > hidden + 1
-        self.log_b, self.shares = _log_sum_exp(negatives)
-        self.count = rows.labels.there.sum(1, keepdim=True)
-        self.negatives = classes - hidden
+        self.top_b, self.log_b, self.shares = _sum_exp(negatives)
+        self.count = there.sum(1, keepdim=True)
+        self.negatives = x.shape[1] - hidden
 
     def lsep_loss(self, per_label: bool) -> tuple[Tensor, Tensor | None]:
         if per_label:
-            t = self.log_b + self.of_labels
+            t = (self.top_b + self.of_labels) + self.log_b
             each = 1 / self.count.clamp(min=1).to(t.dtype)
             slopes = t.sigmoid() * each
             losses = (_softplus(t) * each).masked_fill_(~self.labels.there, 0).sum(1, keepdim=True)
             slopes.masked_fill_(~self.labels.there, 0)
             return self._pairs_only(losses, slopes.sum(1, keepdim=True), slopes)
-        t = self.log_a + self.log_b
+        t = self._log_of_pairs()
         slope = t.sigmoid()
         return self._pairs_only(_softplus(t), slope, slope * self.label_shares)
 
     def bpmll_loss(self) -> tuple[Tensor, Tensor | None]:
-        losses = (self.log_a + self.log_b).exp() / (self.count * self.negatives).clamp(min=1)
-        return self._pairs_only(losses, losses, losses * self.label_shares)
+        log_of_number = (self.count * self.negatives).clamp(min=1).to(self.log_a.dtype).log()
+        losses = (self._log_of_pairs() - log_of_number).exp()
+        found, gradient = self._pairs_only(losses, losses, losses * self.label_shares)
+        if gradient is not None and (large := found > _LARGEST_FACTOR).any():
+            gradient = torch.where(large[:, None], self._of_large(log_of_number), gradient)
+        return found, gradient
 
     def zlpr_loss(self) -> tuple[Tensor, Tensor | None]:
-        losses = _softplus(self.log_a) + _softplus(self.log_b)
-        of_labels = self.log_a.sigmoid() * self.label_shares
-        return self._solved(losses, self.log_b.sigmoid(), of_labels)
+        log_a, log_b = self.top_a + self.log_a, self.top_b + self.log_b
+        losses = _softplus(log_a) + _softplus(log_b)
+        return self._solved(losses, log_b.sigmoid(), log_a.sigmoid() * self.label_shares)
+
+    def _log_of_pairs(self) -> Tensor:
+        """Return the logarithm of A B, the sum of e**(x_j - x_i) over the pairs of each row."""
+        return (self.top_a + self.top_b) + (self.log_a + self.log_b)
+
+    def _negatives(self, dtype: torch.dtype) -> Tensor:
+        """Return the scores of negatives, and -inf elsewhere, (N, C + 1)."""
+        negatives = self.x.new_empty(len(self.x), self.x.shape[1] + 1, dtype=dtype)
+        negatives[:, :-1] = self.x
+        self.rows.hide(negatives, slice(0, self.x.shape[1]))
+        return negatives
+
+    def _of_large(self, log_of_number: Tensor) -> Tensor:
+        """Return BP-MLL's gradient from the exponents of its terms.
+
+        In a row whose loss is very large, or infinite, that is no product of a share and the loss:
+        a term may be small beside the highest one and a large number by itself.
+        """
+        negatives = self._negatives(self.top_a.dtype)
+        terms = _power(negatives, -self.top_a, self.log_a - log_of_number)
+        terms.masked_fill_(negatives == -math.inf, 0)
+        of_labels = _power(self.top_b, -self.of_labels, self.log_b - log_of_number)
+        return self._gradient((terms[:, :-1] * self.share).to(self.x.dtype), of_labels)
 
     def _pairs_only(
         self, losses: Tensor, slope: Tensor, of_labels: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Let a row without a pair have loss and gradient 0, and inf against inf be NaN."""
         if not self.finite:
-            equal = (self.low & (self.log_a == math.inf)) | (self.high & (self.log_b == math.inf))
+            equal = self.low & (self.top_a == math.inf) | self.high & (self.top_b == math.inf)
             losses = losses.masked_fill(equal, math.nan)
         none = (self.count == 0) | (self.negatives == 0)
         self.shares.masked_fill_(none, 0)
@@ -257,26 +292,36 @@ class _Exponential:
         losses = losses[:, 0]
         if not self.want:
             return losses, None
-        gradient = self.shares[:, :-1] * (self.share * slope).to(self.x.dtype)
-        of_labels = (-self.share * of_labels).masked_fill_(~self.labels.there, 0).to(self.x.dtype)
-        gradient.scatter_add_(1, self.labels.classes, of_labels)
+        of_negatives = self.shares[:, :-1] * (self.share * slope).to(self.x.dtype)
+        gradient = self._gradient(of_negatives, of_labels)
         if not self.finite:
             gradient.masked_fill_(losses.isnan()[:, None], math.nan)
         return losses, gradient
 
+    def _gradient(self, of_negatives: Tensor, of_labels: Tensor) -> Tensor:
+        """Return the gradient of both, that of the labels with the sign turned; it is the first."""
+        of_labels = (-self.share * of_labels).masked_fill_(~self.labels.there, 0).to(self.x.dtype)
+        return of_negatives.scatter_add_(1, self.labels.classes, of_labels)
 
-def _log_sum_exp(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logarithm of the sum of e**x of each row, (N, 1), and the terms over the sum.
 
-    ``x`` is written over. An empty sum is one of -inf alone, and its terms are 0.
+def _sum_exp(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the highest x of each row, the logarithm of the sum of e**(x - highest), both (N, 1)
+    and in the dtype for sums, and the terms over the sum.
+
+    ``x`` is written over. Of nothing but -inf the terms are 0, and the logarithm is -inf; beside
+    inf other terms do not count.
     """
     top = x.amax(1, keepdim=True)
     largest = torch.finfo(x.dtype).max
-    shift = top.clamp(-largest, largest)  # that of nothing, and of infinite terms
-    terms = x.sub_(shift).clamp_(max=_LARGE).exp_()
+    terms = x.sub_(top.clamp(-largest, largest)).clamp_(max=_LARGE).exp_()
     total = terms.sum(1, keepdim=True, dtype=sum_dtype(x))
-    logarithm = (total.log() + shift).masked_fill_(top == math.inf, math.inf)
-    return logarithm, terms.div_(total.clamp(min=1).to(x.dtype))
+    logarithm = total.log() - _LARGE * (top == math.inf)
+    return top.to(total.dtype), logarithm, terms.div_(total.clamp(min=1).to(x.dtype))
+
+
+def _power(a: Tensor, b: Tensor, more: Tensor) -> Tensor:
+    """Return e**(a - b + more), where infinities that are alike have a difference of 0."""
+    return ((a - b).masked_fill_(a == b, 0) + more).exp_()
 
 
 def _softplus(x: Tensor) -> Tensor:

@@ -27,14 +27,14 @@ class Places(NamedTuple):
 def lsep(v: Tensor, x: Tensor, parts: Parts, *, per_label: bool) -> Tensor:
     """Return the second derivative of the LSEP loss of each row times v."""
     places = places_of(parts, x)
-    b, log_b = _shares(x, places.negatives)
+    b, top_b, log_b = _shares(x, places.negatives)
     if per_label:
         weights = places.times / _total(places.times).clamp(min=1)
-        s = torch.sigmoid(log_b - torch.where(places.times > 0, x, 0))
+        s = torch.sigmoid(_log(top_b - torch.where(places.times > 0, x, 0), log_b))
         ds = weights * s * (1 - s) * (_dot(b, v) - v)
         return b * _total(ds) - ds + _spread(b, v) * _total(weights * s)
-    a, log_a = _shares(-x, places.times)
-    s = torch.sigmoid(log_a + log_b)
+    a, top_a, log_a = _shares(-x, places.times)
+    s = torch.sigmoid(_log(top_a + top_b, log_a + log_b))
     return s * ((1 - s) * _dot(b - a, v) * (b - a) + _spread(b, v) + _spread(a, v))
 
 
@@ -42,8 +42,8 @@ def zlpr(v: Tensor, x: Tensor, parts: Parts) -> Tensor:
     """Return the second derivative of the ZLPR loss of each row times v."""
     places = places_of(parts, x)
     total = torch.zeros_like(x)
-    for share, log in (_shares(-x, places.times), _shares(x, places.negatives)):
-        s = torch.sigmoid(log)
+    for share, top, log in (_shares(-x, places.times), _shares(x, places.negatives)):
+        s = torch.sigmoid(_log(top, log))
         total = total + s * ((1 - s) * _dot(share, v) * share + _spread(share, v))
     return total
 
@@ -51,10 +51,10 @@ def zlpr(v: Tensor, x: Tensor, parts: Parts) -> Tensor:
 def bpmll(v: Tensor, x: Tensor, parts: Parts) -> Tensor:
     """Return the second derivative of the BP-MLL loss of each row times v."""
     places = places_of(parts, x)
-    a, log_a = _shares(-x, places.times)
-    b, log_b = _shares(x, places.negatives)
+    a, top_a, log_a = _shares(-x, places.times)
+    b, top_b, log_b = _shares(x, places.negatives)
     pairs = _total(places.times).clamp(min=1) * _total(places.negatives).clamp(min=1)
-    loss = torch.exp(log_a + log_b) / pairs
+    loss = torch.exp(_log(top_a + top_b, log_a + log_b)) / pairs
     return loss * (_dot(b - a, v) * (b - a) + _spread(b, v) + _spread(a, v))
 
 
@@ -104,16 +104,25 @@ def _counted(indices: Tensor, indptr: Tensor, x: Tensor) -> Tensor:
     return flat.reshape(rows, classes)
 
 
-def _shares(x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the share of each class in the sum of e**x over some places, and the sum's log."""
+def _shares(x: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the share of each class in the sum of e**x over some places, and of what it is made.
+
+    These are the highest x, 0 for -inf, and the log of the sum of e**(x - highest), -inf of none.
+    """
     there = times > 0
     top = torch.where(there, x, -torch.inf).amax(-1, keepdim=True).detach()
-    top = torch.where(top.isfinite(), top, 0)
-    terms = torch.where(there, x - top, -torch.inf).exp() * times
+    top = torch.where(top == -torch.inf, 0, top)
+    relative = torch.where((x == top) & top.isinf(), 0, x - top)
+    terms = torch.where(there, relative, -torch.inf).exp() * times
     total = _total(terms)
     some = total > 0
     total = torch.where(some, total, 1)
-    return terms / total, torch.where(some, total.log() + top, -torch.inf)
+    return terms / total, top, torch.where(some, total.log(), -torch.inf)
+
+
+def _log(top: Tensor, log: Tensor) -> Tensor:
+    """Return the log of a sum from its highest exponent and the log of what is relative to it."""
+    return torch.where(log == -torch.inf, log, top + log)
 
 
 def _spread(shares: Tensor, v: Tensor) -> Tensor:

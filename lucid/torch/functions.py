@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from lucid import losses
-from lucid.arrays.checks import Reduction
+from lucid.arrays.checks import Reduction, check_reduction
 from lucid.losses import docs
 from lucid.losses.exponential import BPMLL, LSEP, ZLPR
 from lucid.losses.margin import MARGIN
+from lucid.losses.options import as_sample_weight, is_squared
 from lucid.losses.problem import Loss, function_like
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
@@ -21,7 +22,7 @@ from lucid.torch import curvature, eager
 from lucid.torch.exchange import solved_fast
 from lucid.torch.operators import Curvature, Operators
 from lucid.torch.solving import HALVES
-from lucid.torch.targets import parts_of
+from lucid.torch.targets import constant, parts_of
 from lucid.torch.versions import untraced
 
 P = ParamSpec("P")
@@ -61,6 +62,8 @@ def of_torch(
             dtype = eager.result_dtype(x)
             x = x.float()  # so that its gradient is rounded once
         rows = x.unsqueeze(0) if x.ndim == 1 else x
+        if not torch.compiler.is_compiling():
+            _check(loss, x, reduction, sample_weight, options)
         if sample_weight is not None:
             sample_weight = _constant("sample_weight", sample_weight, x, None)
             sample_weight = sample_weight.reshape(1) if x.ndim == 1 else sample_weight
@@ -91,6 +94,25 @@ def of_torch(
     return function_like(arrays, call, docs.for_torch(arrays, example), "torch.Tensor")
 
 
+def _check(
+    loss: Loss, x: Tensor, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+) -> None:
+    """Refuse arguments as they were given, in the words of this library and not of PyTorch's.
+
+    The numbers of a tensor, which may be traced or elsewhere, the operators look at.
+    """
+    check_reduction(reduction)
+    given = {}
+    for name, value in options.items():
+        of_numbers = isinstance(loss.defaults.get(name), float | None)
+        if not (of_numbers and isinstance(value, Tensor)):
+            given[name] = constant(name, value)
+    classes = x.shape[-1] if x.ndim else None
+    loss.checked(classes if isinstance(classes, int) else None, given)
+    if sample_weight is not None and not isinstance(sample_weight, Tensor):
+        as_sample_weight(sample_weight, tuple(x.shape))
+
+
 def _constant(name: str, value: Any, x: Tensor, default: Any) -> Any:
     """Return an option as operators take it: numbers for classes or rows as a tensor.
 
@@ -119,7 +141,7 @@ def _python_number(value: Any) -> Any:
 multilabel_margin_loss = of_torch(
     MARGIN,
     losses.multilabel_margin_loss,
-    Curvature(steps=True, is_there=lambda options: options.get("p", 1) == 2),
+    Curvature(steps=True, is_there=is_squared),
     """
     >>> import torch
     >>> from lucid.torch import multilabel_margin_loss

@@ -28,12 +28,15 @@ class Criterion(torch.nn.Module):
         super().__init__()
         check_reduction(reduction)
         self.reduction: Reduction = reduction
+        self._check(options)
         for name, value in options.items():
             setattr(self, name, value)
+
+    def _check(self, options: dict[str, Any]) -> None:
+        """Refuse options as they were given: PyTorch's own errors would name none of them."""
         if torch.compiler.is_compiling():  # which takes no compiled code: the operator will check
             return
-        given = {name: constant(name, value) for name, value in self._options().items()}
-        self._loss.checked(None, given)
+        self._loss.checked(None, {name: constant(name, value) for name, value in options.items()})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in type(self)._loss.defaults:
@@ -42,7 +45,10 @@ class Criterion(torch.nn.Module):
         if name == "weight" or _is_by_class(value):
             if name in self.__dict__:
                 del self.__dict__[name]
-            self.register_buffer(name, None if value is None else torch.as_tensor(value))
+            if value is not None and not isinstance(value, torch.Tensor):
+                self._check({name: value})
+                value = torch.as_tensor(value)
+            self.register_buffer(name, value)
         else:  # a number now
             self.__dict__.get("_buffers", {}).pop(name, None)
             super().__setattr__(name, value)

@@ -27,8 +27,8 @@ def lsep(x: Tensor, problem: Problem, *, per_label: bool) -> Tensor:
         A, highest = _sum(-x, times)
         return _log_of(A * B, highest + top)[:, 0]
     of_labels = where(times > 0, top - x, 0)
-    power = exp(of_labels - of_labels.detach())
-    each = _log_of(B * power, of_labels.detach().numpy())
+    power = exp(_relative(of_labels, top=of_labels._data))
+    each = _log_of(B * power, _finite(of_labels._data))
     return (each * (times / _at_least_1(times))).sum(axis=-1)
 
 
@@ -44,7 +44,8 @@ def bpmll(x: Tensor, problem: Problem) -> Tensor:
     A, highest = _sum(-x, times)
     B, top = _sum(x, negatives)
     pairs = _at_least_1(times) * _at_least_1(negatives)
-    half = np.exp((highest + top) / 2)  # the whole may be too large where the mean is not
+    exponent = np.where((A._data > 0) & (B._data > 0), highest + top, 0)  # without pairs it is 0
+    half = np.exp(exponent / 2)  # the whole may be too large where the mean is not
     losses: Tensor = (A * half / pairs) * (B * half)
     return losses[:, 0]
 
@@ -58,9 +59,11 @@ def soft_margin(x: Tensor, problem: Problem, *, weight: Array | None) -> Tensor:
     else:
         known = target == target
         labels = np.where(known, target, 0).astype(x.dtype)
-    z = where(known, x, 0)
     factor = known / _at_least_1(known) * (1 if weight is None else weight)
-    losses = labels * _softplus(-z) + (1 - labels) * _softplus(z)
+    # What is multiplied by 0 may be infinite, and is left out before.
+    of_labels = _softplus(where((factor > 0) & (labels > 0), -x, 0))
+    of_others = _softplus(where((factor > 0) & (labels < 1), x, 0))
+    losses = labels * of_labels + (1 - labels) * of_others
     total: Tensor = (losses * factor.astype(x.dtype)).sum(axis=-1)
     return total
 
@@ -82,9 +85,23 @@ def _sum(x: Tensor, times: Array) -> tuple[Tensor, Array]:
     """Return the sum of e**x over some places of each row, over e**top; and top, both (N, 1)."""
     there = times > 0
     top = np.where(there, x._data, -np.inf).max(axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    terms = exp(where(there, x - top, 0)) * times
-    return terms.sum(axis=-1, keepdims=True), top
+    top = np.where(top == -np.inf, 0, top).astype(x.dtype)
+    terms = exp(where(there, _relative(x, top=top), 0)) * times
+    return terms.sum(axis=-1, keepdims=True), _finite(top)
+
+
+@primitive
+def _relative(x: Tensor, *, top: Array) -> Result:
+    """Return x - top, which is 0 for infinities that are alike."""
+    difference = np.subtract(x._data, top, np.zeros_like(x._data), where=x._data != top)
+    return difference, lambda g, y: (g,)
+
+
+def _finite(exponent: Array) -> Array:
+    """Return exponents with inf as a number that outweighs others, and can be added to another."""
+    largest = np.finfo(exponent.dtype).max / 4
+    finite: Array = np.minimum(exponent, largest)
+    return finite
 
 
 def _log_of(total: Tensor, exponent: Array) -> Tensor:

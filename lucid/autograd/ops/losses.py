@@ -62,8 +62,10 @@ class Smooth(NamedTuple):
             given = problem()
             losses = self.formula(x.reshape(given.x.shape), given, **options)
             if given.scale is not None:
-                losses = where(given.scale > 0, losses * given.scale.astype(x.dtype), 0)
-            loss = losses if given.rows else losses.sum() / given.divisor
+                scale = np.where(given.scale > 0, given.scale, 1).astype(x.dtype)
+                losses = where(given.scale > 0, losses * scale, 0)  # not 0 times inf
+            # Where all rows weigh nothing, so does the gradient, of which this is the formula.
+            loss = losses if given.rows else losses.sum() / (given.divisor or 1)
             (result,) = grad(loss.reshape(g.shape), [x], g, create_graph=True)
             assert result is not None
             return _with_value(result, value=_per_row(g._data, value) * value)
@@ -77,7 +79,10 @@ SecondDerivative = Callable[[Mapping[str, Any]], Curved | Smooth | None]
 
 @primitive
 def _with_value(x: Tensor, *, value: Array) -> Result:
-    """What is as good as x, and more exact; derivatives are those of x."""
+    """What is as good as x, and more exact; derivatives are those of x, and NaN where it is."""
+    undefined = np.isnan(value)
+    if undefined.any():
+        return value, lambda g, y: (where(undefined, np.nan, g),)
     return value, lambda g, y: (g,)
 
 

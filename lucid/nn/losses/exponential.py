@@ -109,8 +109,8 @@ class ZLPRLoss(Criterion):
 
     Attributes
     ----------
-    reduction : str
-        The reduction mode.
+    reduction
+        As above; it may be changed.
 
     Raises
     ------
@@ -169,8 +169,8 @@ class BPMLLLoss(Criterion):
 
     Attributes
     ----------
-    reduction : str
-        The reduction mode.
+    reduction
+        As above; it may be changed.
 
     Raises
     ------

@@ -32,10 +32,8 @@ class MultiLabelSoftMarginLoss(Criterion):
 
     Attributes
     ----------
-    weight : Tensor or array_like or None
-        The weights.
-    reduction : str
-        The reduction mode.
+    weight, reduction
+        As above; they may be changed.
 
     Raises
     ------
@@ -54,8 +52,8 @@ class MultiLabelSoftMarginLoss(Criterion):
     * Or the labels alone: `lucid.Labels`, a sparse or bool matrix (nonzero is a label), or lists of
       class indices that differ in length or are sets. No target of the shape of `x` is made; a
       label that is given twice counts once.
-    * A class whose target is NaN, or that the labels call unknown, is left out: it is not counted
-      in :math:`C`, and has a gradient of 0.
+    * A class whose target is NaN or masked, or that the labels call unknown, is left out: it is not
+      counted in :math:`C`, and has a gradient of 0.
     * An infinite logit costs 0 on the side of a target of 0 or 1, otherwise inf: the limit, where
       PyTorch has nan.
     * Output: a scalar for ``'mean'`` and ``'sum'``; ``(N,)`` for ``'none'`` and ``x`` ``(N, C)``.
