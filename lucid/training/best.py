@@ -1,5 +1,7 @@
 """The highest scores of each row, without an array as wide as the classes for all rows."""
 
+from __future__ import annotations
+
 from typing import Any, SupportsIndex
 
 import numpy as np

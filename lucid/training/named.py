@@ -1,5 +1,7 @@
 """Losses and optimisers by name, with learning rates that suit them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import Any
