@@ -24,7 +24,7 @@ WORDS = {
     "Function": "Callable",
     "Int64Array": "ndarray",
     "Listener": "Callable",
-    "Metrics": "Mapping",
+    "Metrics": "Mapping[str, Callable]",
     "Parameters": "iterable",
     "Reduction": "Literal['none', 'mean', 'sum']",
     "Schedule": "Callable",
@@ -51,6 +51,23 @@ def in_words(annotation: Any, scope: Mapping[str, Any]) -> Any:
     return annotation
 
 
+class Name:
+    """What is shown as it is called."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def default_in_words(default: Any) -> Any:
+    """Return a default that is Python when it is shown: Sphinx reads it."""
+    if isinstance(default, type):
+        return default if default is inspect.Parameter.empty else Name(default.__name__)
+    return Name("...") if repr(default) == "<factory>" else default
+
+
 def written(
     app: Sphinx,
     what: str,
@@ -65,7 +82,8 @@ def written(
     signature = inspect.signature(obj)
     scope = vars(sys.modules[obj.__module__])
     parameters = [
-        p.replace(annotation=in_words(p.annotation, scope)) for p in signature.parameters.values()
+        p.replace(annotation=in_words(p.annotation, scope), default=default_in_words(p.default))
+        for p in signature.parameters.values()
     ]
     if what == "method" and not inspect.ismethod(obj):
         parameters = parameters[1:]  # self
