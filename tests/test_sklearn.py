@@ -25,24 +25,24 @@ from lucid.sklearn import MultilabelRanker, mini_batches
 from lucid.sklearn.threshold import Cuts, best_cuts
 from lucid.training import Diverged, Ranker, learning_rate
 
-#: By mini-batches, and by all rows at once, to the last digits.
-BY_BATCHES = MultilabelRanker()
+#: By mini-batches, also of losses that may diverge, and by all rows at once, to the last digits.
+BY_BATCHES = [MultilabelRanker(loss) for loss in ("margin", "squared-margin", "bpmll")]
 BY_ALL_ROWS = MultilabelRanker("lsep", solver="lbfgs", weight_decay=0.1, tol=1e-11)
 
 REPETITIONS = "mini-batches are drawn by row: k repetitions are k draws, a weight of k is one"
 
 
 def expected_failures(estimator):
-    if estimator.solver == "lbfgs":
-        return {}
-    return {
-        "check_sample_weight_equivalence_on_dense_data": REPETITIONS,
-        "check_sample_weight_equivalence_on_sparse_data": REPETITIONS,
-    }
+    data = () if estimator.solver == "lbfgs" else ("dense", "sparse")
+    if estimator.loss == "bpmll":  # where steps are so short that it makes no difference
+        data = ("dense",)
+    return {f"check_sample_weight_equivalence_on_{form}_data": REPETITIONS for form in data}
 
 
 @parametrize_with_checks(
-    [BY_BATCHES, BY_ALL_ROWS], expected_failed_checks=expected_failures, xfail_strict=True
+    [*BY_BATCHES, BY_ALL_ROWS],
+    expected_failed_checks=expected_failures,
+    xfail_strict=True,
 )
 def test_scikit_learns_check(estimator, check):
     check(estimator)
@@ -401,6 +401,19 @@ def test_the_default_rate_of_bpmll_suits_features_that_are_alike(seed, hidden):
     labels = scores + 2 * rng.standard_normal((250, 6)) > 1
     ranker = fitted(labels, features, loss="bpmll", hidden=hidden, max_iter=None)
     assert ranker.history_.losses[-1] < ranker.history_.losses[0]
+
+
+@pytest.mark.parametrize("classes", [2, 5, 50])
+@pytest.mark.parametrize("width", [3, 20, 100])
+@pytest.mark.parametrize("center", [1, 5, 100])
+@pytest.mark.parametrize("loss", ["bpmll", "squared-margin"])
+def test_the_default_rate_suits_features_that_are_not_centred(loss, classes, width, center):
+    rng = np.random.default_rng(0)
+    features = rng.normal(center, 1, (200, width))
+    scores = (features - center) @ rng.standard_normal((width, classes)) / width**0.5
+    labels = scores + 2 * rng.standard_normal(scores.shape) > 1
+    ranker = fitted(labels, features, loss=loss, max_iter=None)
+    assert np.isfinite(ranker.history_.losses).all()
 
 
 @pytest.mark.parametrize("hidden", [0, 4])
