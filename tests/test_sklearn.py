@@ -679,7 +679,7 @@ def test_the_best_k_are_those_of_the_decisions():
 
 def test_the_best_k_of_many_classes_take_no_array_of_all_scores():
     rng = np.random.default_rng(0)
-    classes, rows = 20_000, 1_000
+    classes, rows = 20_000, 2_000
     labels = Labels.from_lists([[int(label)] for label in rng.integers(classes, size=64)], classes)
     ranker = fitted(labels, random_array((64, 30), density=0.2, format="csr", rng=0), max_iter=1)
     features = random_array((rows, 30), density=0.2, format="csr", rng=1)
