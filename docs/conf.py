@@ -92,7 +92,9 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(np|npt|numpy|scipy|torch|collections|contextlib|os|typing|types)\..*"),
     (
         r"py:.*",
-        r"(array_like|dtype_like|ndarray|Any|Self|Callable|iterable|IncompatibleKeys)",
+        r"(array_like|dtype_like|ndarray|iterable|IncompatibleKeys"
+        r"|Any|Self|Callable|Iterable|Iterator|Mapping|Sequence|SupportsIndex|PathLike"
+        r"|AbstractContextManager)",
     ),
 ]
 

@@ -24,6 +24,7 @@ from lucid.training import Step, Trainer
 
 matplotlib.use("svg")  # no screen is needed
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 TOP = 10
 
@@ -75,7 +76,21 @@ def report(scores: np.ndarray, test: Dataset) -> None:
         print(f"{name:20s}{metric(scores, test.labels):.4f}")
 
 
-def plot(curves: dict[str, list[float]], file: Path) -> None:
+def compare(data: Dataset, test: Dataset, epochs: int, seed: int) -> dict[str, list[float]]:
+    """Train on some documents, and return the precision on others, with what it must beat."""
+    largest = abs(data.features).max(axis=0).toarray().ravel()
+    largest[largest == 0] = 1
+    data, test = scaled(data, largest), scaled(test, largest)
+    print(f"{data}, tested on {len(test)} rows")
+    scores = scores_of(train(data, epochs, seed), test)
+    report(scores, test)
+    return {
+        "linear ranker": precisions(scores, test),
+        "most popular tags": precisions(popularity(data, len(test)), test),
+    }
+
+
+def plot(curves: dict[str, list[float]]) -> Figure:
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, values in curves.items():
         k = range(1, len(values) + 1)
@@ -83,11 +98,10 @@ def plot(curves: dict[str, list[float]], file: Path) -> None:
         axes.annotate(
             name, (1, values[0]), (8, 6), textcoords="offset points", color=line.get_color()
         )
-    axes.set(xlabel="k", ylabel="precision at k", ylim=(0, 1), title="Tags suggested rightly")
+    axes.set(xlabel="k", ylabel="precision at k", ylim=(0, 1.1), title="Tags suggested rightly")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file)
     plt.close(figure)
-    print(f"the precision is drawn in {file}")
+    return figure
 
 
 def write_documents(file: Path, rows: int, seed: int) -> None:
@@ -106,6 +120,19 @@ def write_documents(file: Path, rows: int, seed: int) -> None:
     file.write_text("\n".join(lines) + "\n")
 
 
+def drawn(rows: int, seed: int) -> Dataset:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "documents.txt"
+        write_documents(file, rows, seed)
+        return read_xmc(file)
+
+
+def apart(data: Dataset) -> tuple[Dataset, Dataset]:
+    """Hold out a fifth of the documents to test on."""
+    cut = len(data) * 4 // 5
+    return data[:cut], data[cut:]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Suggest tags for documents.")
     parser.add_argument("file", nargs="?", type=Path, help="training data; drawn if left out")
@@ -116,30 +143,14 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, default=Path("precision.svg"))
     arguments = parser.parse_args()
 
-    if arguments.file is None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "documents.txt"
-            write_documents(file, arguments.rows, arguments.seed)
-            data = read_xmc(file)
-    else:
-        data = read_xmc(arguments.file)
-    if arguments.test is None:
-        cut = len(data) * 4 // 5
-        data, test = data[:cut], data[cut:]
-    else:
-        test = read_xmc(arguments.test)
-    largest = abs(data.features).max(axis=0).toarray().ravel()
-    largest[largest == 0] = 1
-    data, test = scaled(data, largest), scaled(test, largest)
-    print(f"{data}, tested on {len(test)} rows")
-
-    scores = scores_of(train(data, arguments.epochs, arguments.seed), test)
-    report(scores, test)
-    curves = {
-        "linear ranker": precisions(scores, test),
-        "most popular tags": precisions(popularity(data, len(test)), test),
-    }
-    plot(curves, arguments.plot)
+    data = (
+        drawn(arguments.rows, arguments.seed)
+        if arguments.file is None
+        else read_xmc(arguments.file)
+    )
+    data, test = apart(data) if arguments.test is None else (data, read_xmc(arguments.test))
+    plot(compare(data, test, arguments.epochs, arguments.seed)).savefig(arguments.plot)
+    print(f"the precision is drawn in {arguments.plot}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,13 @@ __version__ = "0.1.0"
 #: The first of the losses of arrays has a name here, too.
 multilabel_margin = losses.multilabel_margin_loss
 
+#: What is public beside `__all__`; those that need other packages are there once imported.
+_MODULES = {"io", "losses", "metrics", "nn", "optim", "sklearn", "testing", "torch", "training"}
+
 if not _typing.TYPE_CHECKING:  # type checkers take the public names from the imports above
     from inspect import ismodule as _ismodule
 
     __all__ = sorted(n for n, v in vars().items() if n[0] != "_" and not _ismodule(v))
+
+    def __dir__() -> list[str]:
+        return [*__all__, "__version__", *_MODULES & globals().keys()]

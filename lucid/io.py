@@ -14,6 +14,7 @@ from lucid.data.streams import DataStream
 from lucid.data.svmlight import read_svmlight, stream_svmlight, write_svmlight
 from lucid.data.xmc import read_xmc, stream_xmc, write_xmc
 from lucid.data.xmc_pair import read_filter_pairs, read_xmc_pair
+from lucid.system.listing import lists
 
 __all__ = [
     "DataFileError",
@@ -33,3 +34,5 @@ __all__ = [
     "write_svmlight",
     "write_xmc",
 ]
+
+__dir__ = lists(__all__)

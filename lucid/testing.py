@@ -8,8 +8,11 @@ import numpy as np
 
 from lucid.autograd.grad import grad
 from lucid.autograd.tensor import Array, Tensor
+from lucid.system.listing import lists
 
 __all__ = ["gradcheck", "gradgradcheck"]
+
+__dir__ = lists(__all__)
 
 Function = Callable[..., Tensor | Sequence[Tensor]]
 

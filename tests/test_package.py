@@ -21,6 +21,7 @@ INSTALLED = Path(lucid.__file__).parent
 PUBLIC_MODULES = [
     "lucid",
     "lucid.io",
+    "lucid.losses",
     "lucid.metrics",
     "lucid.nn",
     "lucid.nn.functional",
@@ -30,21 +31,11 @@ PUBLIC_MODULES = [
 ]
 
 
-def public_names(module):
-    """Return what a module lists in `__all__`, or else defines without an underscore."""
-    if hasattr(module, "__all__"):
-        return module.__all__
-    return [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
-    ]
-
+#: Those that need another package.
+OPTIONAL_MODULES = ["lucid.sklearn", "lucid.torch"]
 
 PUBLIC_NAMES = [
-    (module, name)
-    for module in PUBLIC_MODULES
-    for name in public_names(importlib.import_module(module))
+    (module, name) for module in PUBLIC_MODULES for name in importlib.import_module(module).__all__
 ]
 
 
@@ -111,6 +102,40 @@ def test_public_methods_are_explained(module, name):
         for method, member in inspect.getmembers(value, inspect.isroutine):
             if not method.startswith("_") and hasattr(member, "__code__"):
                 assert inspect.getdoc(member), method
+
+
+@pytest.mark.parametrize("module", [*PUBLIC_MODULES, *OPTIONAL_MODULES])
+def test_dir_lists_the_public_names_alone(module):
+    if module in OPTIONAL_MODULES:
+        pytest.importorskip(module.partition(".")[2])
+    public = importlib.import_module(module)
+    modules = [m for m in [*PUBLIC_MODULES, *OPTIONAL_MODULES] if m.count(".") == 1]
+    more = ["__version__", *(m.partition(".")[2] for m in modules if m in sys.modules)]
+    assert dir(public) == sorted([*public.__all__, *(more if module == "lucid" else [])])
+
+
+def functions_of(value):
+    """Return a function, or those of a class that users call, as far as they are from here."""
+    public = [
+        member
+        for name, member in inspect.getmembers(value, lambda m: hasattr(m, "__code__"))
+        if name in ("__init__", "__new__", "__call__") or not name.startswith("_")
+    ]
+    functions = public if inspect.isclass(value) else [value]
+    ours = "lucid", "namedtuple_"
+    return [f for f in functions if getattr(f, "__module__", "").startswith(ours)]
+
+
+@pytest.mark.parametrize("module", [*PUBLIC_MODULES, *OPTIONAL_MODULES])
+def test_signatures_can_be_read(module):
+    if module in OPTIONAL_MODULES:
+        pytest.importorskip(module.partition(".")[2])
+    public = importlib.import_module(module)
+    for name in public.__all__:
+        for function in filter(callable, functions_of(getattr(public, name))):
+            signature = str(inspect.signature(function))
+            long = re.search(r"numpy\._|Union\[|Optional\[|ForwardRef|: <class", signature)
+            assert long is None, f"{name}: {function.__qualname__}{signature}"
 
 
 def test_the_source_tree_without_kernels_says_what_to_do(tmp_path, fresh_python):

@@ -13,6 +13,7 @@ from lucid import metrics, nn, optim, training
 from lucid.io import Dataset
 from lucid.labels import Labels
 from lucid.training import Diverged, MostFrequent, Ranker, top_k
+from lucid.training.best import highest
 
 pytest.importorskip("safetensors")
 sparse = pytest.importorskip("scipy.sparse")
@@ -393,6 +394,31 @@ def test_the_best_are_those_that_a_stable_sort_puts_first(scores, k):
     expected = np.argsort(-x, axis=1, kind="stable")[:, :k]
     assert np.array_equal(classes, expected)
     assert np.array_equal(best, np.take_along_axis(x, expected, axis=1))
+
+
+@pytest.mark.parametrize("k", [1, 5, 300])
+@pytest.mark.parametrize("levels", [1, 2, 50, 10**6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])
+def test_the_best_of_wide_rows_are_those_that_a_stable_sort_puts_first(k, levels, dtype):
+    rng = np.random.default_rng(levels)
+    x = rng.integers(0, levels, (3, 10_000)).astype(dtype)
+    x[1, 100:] = x[1, 0]  # nearly all are equal
+    classes, best = top_k(x, k)
+    expected = np.argsort(x.astype(np.int64) * -1, axis=1, kind="stable")[:, :k]
+    assert np.array_equal(classes, expected)
+    assert np.array_equal(best, np.take_along_axis(x, expected, axis=1))
+    assert best.dtype == dtype
+    assert np.array_equal(highest(x, k), best)
+
+
+def test_the_best_may_be_infinite():
+    x = np.zeros((2, 10_000))
+    x[0, [7, 9_999]] = np.inf
+    x[1] = -np.inf
+    x[1, 5] = 3.0
+    classes, best = top_k(x, 3)
+    assert classes.tolist() == [[7, 9_999, 0], [5, 0, 1]]
+    assert best.tolist() == [[np.inf, np.inf, 0.0], [3.0, -np.inf, -np.inf]]
 
 
 @pytest.mark.parametrize("hidden", [0, 4])

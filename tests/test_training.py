@@ -904,8 +904,9 @@ def test_every_loss_has_a_rate(loss, optimizer):
 
 def test_the_rate_of_pieces_is_that_of_all_rows():
     features = drawn(3).features
-    pieces = (part for part in (features[:20], features[20:20], features[20:]))
-    assert learning_rate("margin", "sgd", pieces) == learning_rate("margin", "sgd", features)
+    for loss, x in (("margin", features), ("bpmll", sparse.csr_array(features.toarray() + 9))):
+        pieces = (part for part in (x[:20], x[20:20], x[20:]))
+        assert learning_rate(loss, "sgd", pieces) == learning_rate(loss, "sgd", x)
 
 
 def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
@@ -914,6 +915,23 @@ def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
     assert learning_rate("margin", "sgd", rows.toarray()) == rate
     assert learning_rate("margin", "sgd", 10 * rows) == pytest.approx(rate / 10)
     assert learning_rate("margin", "adam", 10 * rows) == learning_rate("margin", "adam", rows)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "features",
+    [drawn(12).features.toarray() + 30, drawn(12).features.toarray() * np.eye(FEATURES)[3] * 99],
+    ids=["not centred", "one far larger"],
+)
+@pytest.mark.parametrize("loss", ["bpmll", "squared-margin"])
+def test_rates_of_steep_losses_go_with_the_square_of_what_rows_have_in_one_direction(
+    loss, form, features
+):
+    rate = learning_rate(loss, "sgd", form(features))
+    assert learning_rate(loss, "sgd", form(10 * features)) == pytest.approx(rate / 100, rel=0.05)
+    centred = features - features.mean(0)
+    scaled = centred / np.maximum(centred.std(0), 1)
+    assert learning_rate(loss, "sgd", form(scaled)) > 30 * rate
 
 
 @pytest.mark.parametrize(("loss", "times"), [("soft-margin", 125), ("bpmll", 5), ("margin", 1)])

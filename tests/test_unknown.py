@@ -115,21 +115,39 @@ def test_a_mark_and_what_is_missing_in_a_table_are_unknown(labels):
             Labels.from_multi_hot(columns)
 
 
-@pytest.mark.parametrize(
-    "door",
-    [
-        multilabel_margin,
-        losses.multilabel_soft_margin_loss,
-        metrics.label_ranking_loss,
-        metrics.precision_at_k,
-    ],
-)
-def test_a_table_of_a_nullable_type_is_refused_as_it_is_with_the_way_out(door):
+DOORS = {
+    "multilabel_margin": multilabel_margin,
+    "multilabel_soft_margin_loss": losses.multilabel_soft_margin_loss,
+    "label_ranking_loss": metrics.label_ranking_loss,
+    "precision_at_k": lambda scores, labels: metrics.precision_at_k(scores, labels, 1),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("dtype", ["boolean", object])
+@pytest.mark.parametrize("unknown", [MARKS == -1, MARKS == 7], ids=["with NA", "without"])
+def test_a_table_of_bools_and_what_is_missing_is_read_as_it_is(door, dtype, unknown):
     pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame(MARKS == 1).astype("boolean").mask(MARKS == -1)
-    more = (1,) if door is metrics.precision_at_k else ()
+    table = pandas.DataFrame(MARKS == 1).astype(dtype).mask(unknown)
+    array = np.ma.masked_array(MARKS == 1, unknown)
+    scores = np.random.default_rng(0).standard_normal(MARKS.shape)
+    np.testing.assert_equal(DOORS[door](scores, table), DOORS[door](scores, array))
+
+
+def test_one_row_of_a_table_of_bools_is_read_as_it_is():
+    pandas = pytest.importorskip("pandas")
+    row = pandas.Series(MARKS[0] == 1, dtype="boolean").mask(MARKS[0] == -1)
+    array = np.ma.masked_array(MARKS[0] == 1, MARKS[0] == -1)
+    scores = np.arange(5.0)
+    np.testing.assert_equal(multilabel_margin(scores, row), multilabel_margin(scores, array))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_table_of_nullable_numbers_is_refused_as_it_is_with_the_way_out(door):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(1 * (MARKS == 1)).astype("Int64").mask(MARKS == -1)
     with pytest.raises(TypeError, match=r"got object; for a multi-hot \w+ use .*from_multi_hot"):
-        door(np.zeros(MARKS.shape), table, *more)
+        DOORS[door](np.zeros(MARKS.shape), table)
 
 
 def test_a_name_beside_what_is_missing_is_named():

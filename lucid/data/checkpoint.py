@@ -1,5 +1,7 @@
 """Checkpoints: ``safetensors`` files that are either written whole or not at all."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping

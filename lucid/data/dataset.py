@@ -1,5 +1,7 @@
 """What the readers return, and the error of a file that is not what it should be."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Any, Self
 

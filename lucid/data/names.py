@@ -4,6 +4,8 @@ The scanner of the text forms reads numbers. Where a file has names, its labels 
 numbers first; all else on a line stays as it is.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """SciPy's own files of sparse matrices."""
 
+from __future__ import annotations
+
 import errno
 import math
 import zipfile

@@ -1,5 +1,7 @@
 """The classes that a model ranks highest, written row by row."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json

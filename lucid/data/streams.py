@@ -1,5 +1,7 @@
 """Data that comes in pieces, for files that are larger than memory."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self, SupportsIndex

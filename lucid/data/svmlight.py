@@ -1,5 +1,7 @@
 """The svmlight (libsvm) form."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, SupportsIndex

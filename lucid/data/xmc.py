@@ -1,5 +1,7 @@
 """The text form of the Extreme Classification Repository."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """The text form of the Extreme Classification Repository with features and labels apart."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

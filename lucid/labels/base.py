@@ -1,5 +1,7 @@
 """What `Labels` are: arrays that were checked once, immutable, and cut by rows as one array is."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
 from typing import Any, ClassVar, Self, SupportsIndex, overload
@@ -201,7 +203,7 @@ class LabelsBase:
             and self._unknown_equals(other)
         )
 
-    def _unknown_equals(self, other: "LabelsBase") -> bool:
+    def _unknown_equals(self, other: LabelsBase) -> bool:
         own, others = self._unknown_rows(), other._unknown_rows()
         if own is None or others is None:
             return own is others

@@ -1,5 +1,7 @@
 """`Labels` from other forms: a constructor for each form that people hold."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any, Self, SupportsIndex
 

@@ -1,5 +1,7 @@
 """`Labels` as other forms."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Any
 

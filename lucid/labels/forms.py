@@ -8,6 +8,7 @@ import numpy.typing as npt
 from lucid.labels.entries import dense, integers
 from lucid.labels.lists import are_lists, of_lists
 from lucid.labels.multi_hot import of_multi_hot
+from lucid.labels.objects import bools_of
 from lucid.labels.padded import doubt, of_padded
 from lucid.labels.sparse import of_sparse
 from lucid.system.optional import is_sparse
@@ -39,4 +40,5 @@ def label_array(name: str, labels: Any) -> npt.NDArray[Any]:
     """Return an array; one of bools keeps its mask, for a masked entry is unknown."""
     if isinstance(labels, np.ma.MaskedArray) and labels.dtype == np.bool_:
         return labels
-    return dense(name, labels)
+    array = dense(name, labels)
+    return bools_of(array) if array.dtype == object else array

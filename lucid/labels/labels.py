@@ -1,5 +1,7 @@
 """The class `Labels`, and what is done with labels as sets."""
 
+from __future__ import annotations
+
 from types import FunctionType
 from typing import Any, Self
 

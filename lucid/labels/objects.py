@@ -26,6 +26,15 @@ def numbers_of(objects: npt.NDArray[np.object_]) -> npt.NDArray[Any]:
         return filled
 
 
+def bools_of(objects: npt.NDArray[np.object_]) -> npt.NDArray[Any]:
+    """Return objects as bools where all are, with a mask on what is missing, or as they are."""
+    gaps = missing(objects)
+    if gaps.all() or not all(isinstance(value, bool | np.bool_) for value in objects[~gaps]):
+        return objects
+    bools = np.where(gaps, False, objects).astype(np.bool_)
+    return np.ma.masked_array(bools, gaps) if gaps.any() else bools
+
+
 def _is_missing(value: Any) -> bool:
     if value is None:
         return True

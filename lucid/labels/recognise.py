@@ -20,7 +20,7 @@ def as_labels(labels: Any, shape: tuple[int, ...], name: str = "labels") -> Labe
     labels : Labels, array_like, scipy.sparse matrix or array, or list of lists
         Integer arrays are padded indices, bool arrays are multi-hot, sparse matrices are
         multi-hot, and lists of different lengths (or sets) are indices. Masked entries of a bool
-        array are unknown.
+        array are unknown, as is what is missing in a table of bools.
     shape : tuple of int
         ``(N, C)`` or ``(C,)``, that of the scores that the labels belong to.
     name : str

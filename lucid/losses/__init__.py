@@ -4,6 +4,7 @@ from lucid.losses.exponential import bpmll_loss, lsep_loss, zlpr_loss
 from lucid.losses.margin import multilabel_margin_loss
 from lucid.losses.soft_margin import multilabel_soft_margin_loss
 from lucid.losses.warp import warp_loss
+from lucid.system.listing import lists
 
 __all__ = [
     "bpmll_loss",
@@ -13,3 +14,5 @@ __all__ = [
     "warp_loss",
     "zlpr_loss",
 ]
+
+__dir__ = lists(__all__)

@@ -1,5 +1,7 @@
 """The losses of sums of exponentials over labels and negatives: LSEP, ZLPR and BP-MLL."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any
 

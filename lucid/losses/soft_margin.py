@@ -1,5 +1,7 @@
 """The multi-label soft margin loss of arrays: of labels, or of numbers in their place."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -30,6 +30,7 @@ from lucid.metrics.all_ranks import (
 from lucid.metrics.propensity import propensities, psndcg_at_k, psp_at_k
 from lucid.metrics.top import ndcg_at_k, one_error, precision_at_k, recall_at_k
 from lucid.metrics.topk import TopK
+from lucid.system.listing import lists
 
 __all__ = [
     "TopK",
@@ -44,3 +45,5 @@ __all__ = [
     "psp_at_k",
     "recall_at_k",
 ]
+
+__dir__ = lists(__all__)

@@ -1,5 +1,7 @@
 """Metrics of the ranking of all classes: ranking loss, coverage error, average precision."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 

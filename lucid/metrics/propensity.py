@@ -1,5 +1,7 @@
 """Propensity-scored precision, for labels that are missing the more often the rarer they are."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any, SupportsIndex

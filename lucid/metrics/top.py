@@ -1,5 +1,7 @@
 """Metrics of the highest scores of a row."""
 
+from __future__ import annotations
+
 from typing import Any, SupportsIndex
 
 import numpy as np

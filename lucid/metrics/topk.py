@@ -1,5 +1,7 @@
 """Predictions that are the highest classes of each row, as indices."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np

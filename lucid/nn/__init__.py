@@ -21,6 +21,7 @@ from lucid.nn.losses import (
     ZLPRLoss,
 )
 from lucid.nn.module import Module, Parameter
+from lucid.system.listing import lists
 
 __all__ = [
     "BPMLLLoss",
@@ -42,3 +43,5 @@ __all__ = [
     "ZLPRLoss",
     "functional",
 ]
+
+__dir__ = lists(__all__)

@@ -25,6 +25,7 @@ from lucid.nn.module import Module
 from lucid.nn.of_tensors import constant, of_tensors, real
 from lucid.optim.optimizer import Optimizer
 from lucid.optim.row_steps import LayerStep
+from lucid.system.listing import lists
 from lucid.system.optional import is_sparse
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "warp_loss",
     "zlpr_loss",
 ]
+
+__dir__ = lists(__all__)
 
 
 def _second_derivative(options: Mapping[str, Any]) -> Curved | None:

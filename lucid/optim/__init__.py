@@ -7,5 +7,8 @@ have megabytes and are updated thousands of times.
 from lucid.optim.adam import Adam, AdamW
 from lucid.optim.optimizer import Optimizer
 from lucid.optim.sgd import SGD
+from lucid.system.listing import lists
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+
+__dir__ = lists(__all__)

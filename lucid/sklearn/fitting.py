@@ -29,10 +29,6 @@ def _has_mini_batches(estimator: Any) -> bool:
     return bool(estimator.solver != "lbfgs")
 
 
-def _names(classes: Any) -> set[Any]:
-    return set(np.ravel(classes).tolist())
-
-
 class Fitting(Predicting):
     """The methods that fit, and what they leave."""
 
@@ -93,8 +89,9 @@ class Fitting(Predicting):
         {X}
         {y}
         classes : array_like, optional
-            All classes that there will be. The first call needs it where a row's label or labels
-            are named; a matrix and `Labels` tell it by their width.
+            All classes that there will be, in any order. The first call needs it where a row's
+            label or labels are named; a table tells it by its columns, a matrix without names and
+            `Labels` by their width: there the classes are 0 to C - 1.
         {sample_weight}
 
         Returns
@@ -104,7 +101,8 @@ class Fitting(Predicting):
         Raises
         ------
         ValueError
-            As of `fit`; if `classes` are missing, or others than before.
+            As of `fit`; if `classes` are missing, or others than before or than the columns of `y`;
+            if a label is of no known class.
         """
         criterion = checked_loss(self)
         if not hasattr(self, "model_"):
@@ -112,8 +110,8 @@ class Fitting(Predicting):
             self._begin(form, check_random_state(self.random_state))
             self.n_iter_ = 0
         else:
-            if classes is not None and _names(classes) != _names(self.classes_):
-                raise ValueError("classes must be those of the first call")
+            if classes is not None:
+                self._form.check_classes(classes)
             data = further_data(self, self._form, X, y, sample_weight)
         if self._trainer is None:
             random = check_random_state(self.random_state)

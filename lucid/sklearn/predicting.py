@@ -23,6 +23,7 @@ from lucid.sklearn.targets import Form
 from lucid.system import threads
 from lucid.system.docstrings import shared
 from lucid.training import Ranker, top_k
+from lucid.training.pieces import check_weights
 
 Array = npt.NDArray[Any]
 
@@ -125,7 +126,9 @@ class Predicting(ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return how well it ranks: the label ranking average precision, at most 1.
 
-        Where each row has one label, it is the accuracy, as of scikit-learn's classifiers.
+        Where each row has one label, it is the accuracy, as of scikit-learn's classifiers. A label
+        that the estimator was not fitted with, as of a rare class in a fold of a cross-validation,
+        counts as missed: it is warned of, and adds 0 to the precisions that a row is the mean of.
 
         Parameters
         ----------
@@ -136,23 +139,29 @@ class Predicting(ClassifierMixin, BaseEstimator):
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If X, y or the weights cannot be read, do not fit each other, or no row has a weight.
         """
         x = checked_features(self, X)
         refuse_masked("sample_weight", sample_weight)
         if self._form.kind == "one":
             return float(super().score(X, y, sample_weight))
-        labels = self._form.labels(y)
+        labels, known = self._form.labels_to_score(y)
         check_consistent_length(x, labels, sample_weight)
-        total = weights = 0.0
+        weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight)
+        check_weights(weight)
+        counted = weight if known is None else weight * known
+        total = 0.0
         for part, scores in self._decisions(x):
-            weight = None if sample_weight is None else np.asarray(sample_weight)[part]
-            share = len(scores) if weight is None else weight.sum()
+            share = counted[part].sum()
             if share:
                 total += share * metrics.label_ranking_average_precision_score(
-                    scores, labels[part], sample_weight=weight
+                    scores, labels[part], sample_weight=counted[part]
                 )
-                weights += share
-        return total / weights
+        return float(total / weight.sum())
 
     def _scores(self, x: Any) -> Iterator[tuple[slice, Array]]:
         return scores_in_parts(self.model_.net, x, len(self.classes_))

@@ -14,8 +14,8 @@ from lucid.system.optional import is_sparse
 
 Array = npt.NDArray[Any]
 
-#: So many scores are held at once, unless one row has more.
-_SCORES_AT_ONCE = 1 << 20
+#: So many scores are held at once, unless one row has more: for each part, all weights are read.
+_SCORES_AT_ONCE = 1 << 22
 
 
 def scores_in_parts(net: Module, x: Any, num_classes: int) -> Iterator[tuple[slice, Array]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lucid.labels import Labels, any_form, missing, multi_hot_labels, numbers_of
 from lucid.labels.entries import refuse_masked_labels
+from lucid.system.warnings import warn_user
 
 Array = npt.NDArray[Any]
 
@@ -41,24 +42,35 @@ class Form:
     def of(cls, y: Any, classes: Any = None) -> Form:
         """Recognise the form of labels, and find their classes unless they are given."""
         if isinstance(y, Labels):
-            return cls("Labels", np.arange(y.num_classes), named=False)
-        if sparse.issparse(y):
-            return cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0], named=False)
-        if _are_names(y):
+            form = cls("Labels", np.arange(y.num_classes), named=False)
+        elif sparse.issparse(y):
+            form = cls("sparse", np.arange(y.shape[1]), y.tocsr()[:0], named=False)
+        elif _are_names(y):
             if classes is not None:
                 return cls("names", np.unique(classes))
             with _sorting():
                 return cls("names", MultiLabelBinarizer().fit(y).classes_)
-        array = _as_array(y, warn=False)  # once, as the labels are read
-        if array.ndim == 2:
+        else:
+            array = _as_array(y, warn=False)  # once, as the labels are read
+            if array.ndim == 1:
+                return cls("one", np.unique(array if classes is None else classes))
             columns = getattr(y, "columns", None)  # of a DataFrame
             names = np.arange(array.shape[1]) if columns is None else np.asarray(columns)
             if again := _more_than_once(names.tolist()):
                 raise ValueError(
                     f"y must have columns of different names, got {_listed(again)} more than once"
                 )
-            return cls("array", names, array[:0], named=columns is not None)
-        return cls("one", np.unique(array if classes is None else classes))
+            form = cls("array", names, array[:0], named=columns is not None)
+        if classes is not None:
+            by = "their names" if form.named else "their numbers, as they have no names"
+            form.check_classes(classes, f"the columns of y by {by}")
+        return form
+
+    def check_classes(self, classes: Any, wanted: str = "those of the first call") -> None:
+        """Refuse classes that are not those that are known, in any order."""
+        given, known = np.ravel(classes).tolist(), self.classes.tolist()
+        if told := _differences(known, dict.fromkeys(given)):
+            raise ValueError(f"classes must be {wanted}, {told[:-2]}")
 
     def names(self) -> list[str] | None:
         """Return what the classes are called, as text, for the file of a model; None without."""
@@ -74,14 +86,20 @@ class Form:
         return texts
 
     def labels(self, y: Any) -> Labels:
-        """Read labels that are in this form, or in another one with the same classes."""
+        """Read labels that are in this form, or in another one with the same classes.
+
+        Raises
+        ------
+        ValueError
+            If they are of other classes.
+        """
         if isinstance(y, Labels):
             labels = y
         elif sparse.issparse(y):
             labels = any_form("y", y, None)
         elif _are_names(y):
-            binarizer = MultiLabelBinarizer(classes=self.classes, sparse_output=True)
-            labels = Labels.from_csr(binarizer.fit_transform(y))
+            labels, missed = self._of_names(y)
+            self._refuse(_once(missed))
         elif (array := _as_array(y)).ndim == 2:
             labels = self._of_columns(y, array)
         else:
@@ -92,6 +110,42 @@ class Form:
             )
         return labels
 
+    def labels_to_score(self, y: Any) -> tuple[Labels, Array | None]:
+        """Read labels that may be of other classes too, as those of a fold for evaluation are.
+
+        Returns
+        -------
+        Labels
+            Those that are classes.
+        ndarray of float, or None
+            The share of each row's labels that they are, shape (N,), where there are others.
+        """
+        if isinstance(y, Labels) or sparse.issparse(y) or not _are_names(y):
+            return self.labels(y), None
+        labels, missed = self._of_names(y)
+        if not any(missed):
+            return labels, None
+        warn_user(
+            f"y has labels that the estimator was not fitted with, which count as missed: "
+            f"{_listed(_once(missed))}"
+        )
+        found, lost = labels.lengths(), np.array([len(names) for names in missed])
+        return labels, np.where(lost > 0, found / np.maximum(found + lost, 1), 1.0)
+
+    def _of_names(self, y: Any) -> tuple[Labels, list[set[Any]]]:
+        """Read collections of names, and return apart those of each row that are no classes."""
+        places = {name: place for place, name in enumerate(self.classes.tolist())}
+        given = [set(row) for row in y]
+        known = [sorted(places[name] for name in row & places.keys()) for row in given]
+        return Labels.from_lists(known, len(places)), [row - places.keys() for row in given]
+
+    def _refuse(self, names: list[Any]) -> None:
+        if names:
+            raise ValueError(
+                f"y must hold known classes, got {_listed(names)}; known are "
+                f"{_listed(self.classes.tolist())}"
+            )
+
     def _of_columns(self, y: Any, array: Array) -> Labels:
         """Read a matrix; the columns of a table may be in another order than the classes."""
         columns = getattr(y, "columns", None)
@@ -100,14 +154,7 @@ class Form:
         classes, given = self.classes.tolist(), np.asarray(columns).tolist()
         if given == classes:
             return _of_multi_hot(y, array)
-        known, there = set(classes), dict.fromkeys(given)
-        faults = {
-            "missing": [name for name in classes if name not in there],
-            "unknown": [name for name in there if name not in known],
-            "more than once": _more_than_once(given),
-        }
-        told = "".join(f"{what}: {_listed(names)}; " for what, names in faults.items() if names)
-        if told:
+        if told := _differences(classes, given):
             raise ValueError(
                 f"y must have a column for each class, as before, {told}"
                 "the columns of y.to_numpy() go by their places"
@@ -123,9 +170,7 @@ class Form:
                 f"got an array of shape {y.shape}"
             )
         places = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
-        unseen = self.classes[places] != y
-        if unseen.any():
-            raise ValueError(f"y must hold known classes, got {y[unseen][0]!r}")
+        self._refuse(np.unique(y[self.classes[places] != y]).tolist())
         return Labels(places, np.arange(y.size + 1), len(self.classes))
 
     def predicted(self, labels: Labels) -> Any:
@@ -184,6 +229,22 @@ def _text(name: Any) -> str:
 
 def _more_than_once(names: list[Any]) -> list[Any]:
     return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _differences(known: list[Any], given: Iterable[Any]) -> str:
+    """Return in words what is missing, unknown or given twice, with a semicolon after each."""
+    given = list(given)
+    there, classes = set(given), set(known)
+    faults = {
+        "missing": [name for name in known if name not in there],
+        "unknown": [name for name in dict.fromkeys(given) if name not in classes],
+        "more than once": _more_than_once(given),
+    }
+    return "".join(f"{what}: {_listed(names)}; " for what, names in faults.items() if names)
+
+
+def _once(names: list[set[Any]]) -> list[Any]:
+    return sorted(set().union(*names), key=str)
 
 
 def _listed(names: list[Any]) -> str:

@@ -22,6 +22,7 @@ from lucid.labels import Labels
 from lucid.nn import Module
 from lucid.sklearn.scores import scores_in_parts
 from lucid.training import top_k
+from lucid.training.best import highest
 
 Array = npt.NDArray[Any]
 
@@ -122,9 +123,8 @@ class Cuts:
 
 
 def _highest(scores: Array) -> Array:
-    """Return the highest scores of each row, the highest first."""
-    count = min(HIGHEST, scores.shape[1])
-    return np.sort(np.partition(scores, -count, axis=1)[:, -count:], axis=1)[:, ::-1]
+    """Return the scores of each row that tell its cut."""
+    return highest(scores, min(HIGHEST, scores.shape[1]))
 
 
 def best_cuts(scores: Array, labels: Labels) -> Array:

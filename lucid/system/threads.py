@@ -1,5 +1,7 @@
 """How many threads the kernels use."""
 
+from __future__ import annotations
+
 import os
 from contextlib import AbstractContextManager
 from typing import Any, SupportsIndex

@@ -4,6 +4,7 @@ Loss and gradient come from the compiled kernels. What nothing traces goes to th
 what PyTorch traces, transforms or compiles goes through operators that it knows.
 """
 
+from lucid.system.listing import lists
 from lucid.system.optional import require
 
 require("torch", extra="torch", purpose="lucid.torch")
@@ -52,3 +53,5 @@ __all__ = [
     "warp_loss",
     "zlpr_loss",
 ]
+
+__dir__ = lists(__all__)

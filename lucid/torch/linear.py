@@ -1,5 +1,7 @@
 """A linear layer and a margin loss of its outputs in one, a few classes at a time."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex
 

@@ -6,6 +6,8 @@ gradient of its own negatives. How many of them are above each threshold is summ
 gradient of the labels. No score of a class that is not a label goes anywhere.
 """
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import torch

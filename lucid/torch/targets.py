@@ -1,6 +1,6 @@
 """A target of any form, as what kernels, operators and other devices read."""
 
-from __future__ import annotations
+# Without `annotations` of `__future__`, which a `NamedTuple` shows as forward references.
 
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 

@@ -5,6 +5,7 @@ that it must remember to go on where it was. Neither knows of a terminal or of a
 wants to show, draw or save something listens to the steps.
 """
 
+from lucid.system.listing import lists
 from lucid.training.baseline import MostFrequent
 from lucid.training.best import top_k
 from lucid.training.checkpoints import Checkpoints, load_training, save_training
@@ -51,3 +52,5 @@ __all__ = [
     "save_training",
     "top_k",
 ]
+
+__dir__ = lists(__all__)

@@ -1,5 +1,7 @@
 """What a ranker is to be judged against."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

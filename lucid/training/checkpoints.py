@@ -1,5 +1,7 @@
 """The state of a training in a file, from which another process goes on."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from typing import Any

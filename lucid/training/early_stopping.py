@@ -1,5 +1,7 @@
 """When a training has learnt what it can: the best weights are kept."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """The course of a training, epoch by epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,12 +1,14 @@
 """Losses and optimisers by name, with learning rates that suit them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from lucid import nn, optim
 from lucid.arrays.checks import as_int
-from lucid.training.scaling import length_of_rows
+from lucid.training.scaling import lengths_of_rows
 
 #: The losses by name; each takes the options of its class.
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -29,8 +31,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 
 #: By loss, for SGD on rows of length 1: a factor, and the power of the number of classes that it is
 #: multiplied by. Soft margin is a mean over the classes and BP-MLL one over the pairs: where there
-#: are more, gradients are smaller, which Adam evens out and SGD does not. That of BP-MLL is near
-#: the largest that is safe: its exponentials diverge where a step is too long for one row.
+#: are more, gradients are smaller, which Adam evens out and SGD does not.
 _RATES = {
     "margin": (0.7, 0.0),
     "squared-margin": (0.35, 0.0),
@@ -40,6 +41,10 @@ _RATES = {
     "bpmll": (0.05, 1 / 3),
     "soft-margin": (0.15, 1.0),
 }
+#: For losses whose gradient grows with the loss, as squares and exponentials do: the largest
+#: product of the rate and the square of what rows have in one direction. With longer steps,
+#: the scores swing ever farther there: for squares from 1 + momentum on.
+_STEEPEST = {"squared-margin": 1.5, "bpmll": 0.4}
 #: What to take for the length of rows where it is not known: few are longer.
 _LONG = 7.0
 #: With a hidden layer rows count as at least so long: its outputs are not as short as rows may be.
@@ -92,9 +97,12 @@ def learning_rate(
     are, the more a step changes their scores. With a hidden layer, whose outputs have a length of
     their own, rows that are shorter than 3 count as of length 3. For losses that are means over the
     classes or over the pairs it is larger where there are more classes: for ``'soft-margin'`` by
-    their number, for ``'bpmll'`` by its cube root. From rows that are much shorter than 1, such as
-    of words counted in shares of a text, little is learnt at any rate that suits the bias as well,
-    whose input is 1: scale them first.
+    their number, for ``'bpmll'`` by its cube root. Features that are not centred, or one that is
+    far larger than the others, make rows that are long in one direction; with ``'bpmll'`` and
+    ``'squared-margin'``, which would diverge, the rate is then at most in proportion to 1 over the
+    square of that length. From rows that are much shorter than 1, such as of words counted in
+    shares of a text, little is learnt at any rate that suits the bias as well, whose input is 1:
+    scale them first.
 
     Parameters
     ----------
@@ -140,11 +148,13 @@ def learning_rate(
         raise ValueError(f"num_classes must be at least 1, got {classes}")
     if optimizer != "sgd":
         return _RATE_OF_ADAM
-    length = _LONG if features is None else length_of_rows(features) or 1.0
-    if hidden:
-        length = max(length, _LONG_ENOUGH)
+    length, along = (_LONG, 0.0) if features is None else lengths_of_rows(features)
+    length = max(length, _LONG_ENOUGH) if hidden else length or 1.0
     factor, power = _RATES[loss]
-    return float(f"{factor * classes**power / length:.2g}")
+    rate = factor * classes**power / length
+    if loss in _STEEPEST and along > 0:
+        rate = min(rate, _STEEPEST[loss] / along**2)
+    return float(f"{rate:.2g}")
 
 
 def make_optimizer(

@@ -1,5 +1,7 @@
 """Rows that come piece by piece, because all of them are larger than the memory."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Protocol, runtime_checkable

@@ -1,5 +1,7 @@
 """A ranker: the model that trainings of this library make, and its file."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -151,15 +151,38 @@ def warn_if_unscaled(features: Any, names: Any = None) -> None:
         )
 
 
-def length_of_rows(features: Any) -> float:
-    """Return the root of the mean squared length of the rows, or those of pieces of them."""
-    squares, rows = 0.0, 0
+def lengths_of_rows(features: Any) -> tuple[float, float]:
+    """Return how long rows are, or those of pieces of them, as root mean squares.
+
+    The first is of the rows, the second of what they have in one direction: that of their mean, or
+    of one feature, whichever is more. These are near where rows reach farthest if they are not
+    centred, or not scaled.
+    """
+    total: Any = 0.0
+    squares: Any = 0.0
+    rows = 0
     for piece in features if isinstance(features, Iterator) else (features,):
-        values = piece.data if is_sparse(piece) else piece
-        refuse_masked("features", values)
-        squares += float(np.square(values, dtype=np.float64).sum())
+        of_columns = _sums_of_columns(piece)
+        total, squares = total + of_columns[0], squares + of_columns[1]
         rows += piece.shape[0]
-    return math.sqrt(squares / max(rows, 1))
+    mean, square = total / max(rows, 1), squares / max(rows, 1)
+    return math.sqrt(np.sum(square)), math.sqrt(max(np.sum(mean * mean), np.max(square, initial=0)))
+
+
+def _sums_of_columns(features: Any) -> tuple[_Values, _Values]:
+    """Return the sums of columns, and of their squares."""
+    if not is_sparse(features):
+        refuse_masked("features", features)
+        squares = np.square(features, dtype=np.float64)
+        return np.sum(features, axis=0, dtype=np.float64), squares.sum(axis=0)
+    x = features.tocsr()
+    refuse_masked("features", x.data)
+    values = x.data.astype(np.float64)
+
+    def summed(weights: _Values) -> _Values:
+        return np.bincount(x.indices, weights, x.shape[1]).astype(np.float64, copy=False)
+
+    return summed(values), summed(values * values)
 
 
 def warn_if_short(features: Any) -> None:
@@ -168,7 +191,7 @@ def warn_if_short(features: Any) -> None:
     It rises with 1 / length only, as the bias, whose input is 1, has the same rate: scores that the
     features make then change by a step in proportion to the length.
     """
-    length = length_of_rows(features)
+    length, _ = lengths_of_rows(features)
     if length < _TOO_SHORT and (features != 0).sum():
         warn_user(
             f"features are not scaled: the rows have a length of {length:.2g}, so little is learnt "

@@ -1,5 +1,7 @@
 """What those who watch a training get to see, and what steers the length of its steps."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -1,5 +1,7 @@
 """The loop of a training, and all that it must remember to go on where it was."""
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,5 +1,7 @@
 """How well a model ranks rows that it is not trained on."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias

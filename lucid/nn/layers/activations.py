@@ -1,5 +1,7 @@
 """Functions of each element, as modules."""
 
+from __future__ import annotations
+
 from lucid.autograd.docs import SECTIONS
 from lucid.autograd.ops.elementwise import relu, sigmoid, tanh
 from lucid.autograd.tensor import Tensor, TensorLike

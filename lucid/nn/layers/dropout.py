@@ -1,5 +1,7 @@
 """Dropout, against overfitting."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from lucid.arrays.checks import as_number

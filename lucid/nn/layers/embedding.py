@@ -1,5 +1,7 @@
 """A table of learned vectors."""
 
+from __future__ import annotations
+
 from typing import SupportsIndex
 
 from lucid.autograd.random import randn

@@ -1,5 +1,7 @@
 """Layer normalisation."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import SupportsIndex

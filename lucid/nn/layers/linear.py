@@ -1,5 +1,7 @@
 """The affine map of each row."""
 
+from __future__ import annotations
+
 import math
 from typing import Any, SupportsIndex
 
