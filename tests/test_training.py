@@ -151,6 +151,19 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_rows():
     assert [step.last for step in steps] == [False] * 6 + [True]
 
 
+def test_the_loss_of_an_epoch_is_the_mean_by_the_weights_of_its_rows():
+    data = drawn(3)
+    counts = np.random.default_rng(0).integers(0, 4, ROWS)
+    counts[:8] = 0  # a whole mini-batch
+    rows = [replace(data, sample_weight=counts), data[np.repeat(np.arange(ROWS), counts)]]
+    losses = []
+    for each in rows:
+        trainer = new_trainer(shuffle=False)
+        trainer.optimizer = optim.SGD(trainer.model.parameters(), lr=0.0)
+        losses += trainer.fit(each, 1).losses
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_rates_fall_from_what_they_are_to_almost_nothing():
     trainer = new_trainer(schedule=linear_decay)
     rates = [trainer.optimizer.param_groups[0]["lr"] for _ in trainer.steps(drawn(3), 4)]
@@ -558,6 +571,17 @@ def test_a_state_that_was_saved_without_settings_is_taken_up():
     assert_same(first, second)
 
 
+def test_a_state_that_was_saved_without_the_weight_of_its_rows_is_taken_up():
+    first, second = new_trainer(), new_trainer()
+    next(first.steps(drawn(7), 1))
+    state = copy.deepcopy(first.state_dict())
+    del state["place"]["weight"]
+    second.load_state_dict(state)
+    for trainer in (first, second):
+        trainer.fit(drawn(7), 1)
+    assert_same(first, second)
+
+
 def test_a_state_without_early_stopping_is_refused_where_there_is_one():
     state = new_trainer().state_dict()
     stopping = EarlyStopping(2, metric="loss")
@@ -581,6 +605,7 @@ def test_a_state_without_early_stopping_is_refused_where_there_is_one():
         (("place", "row"), "a"),
         (("place", "rows"), -1),
         (("place", "loss"), None),
+        (("place", "weight"), "a"),
         (("place", "before"), {}),
         ("generator", {}),
         ("generator", 5),
@@ -838,6 +863,37 @@ def test_metrics_of_pieces_are_those_of_all_rows():
     assert Validation(pieces)(model) == pytest.approx(Validation(data)(model), rel=1e-12)
     scores = model(data.features).detach().numpy()
     assert whole["PSP@3"] == pytest.approx(metrics.psp_at_k(scores, data.labels, p, k=3))
+
+
+@pytest.mark.parametrize("sizes", [[50], [20, 0, 30]])
+def test_rows_of_whole_weights_are_measured_as_rows_that_are_repeated(sizes, monkeypatch):
+    monkeypatch.setattr("lucid.training.validation._SCORES_AT_ONCE", 7 * CLASSES)
+    data, model, p = drawn(9), new_trainer().model, metrics.propensities(drawn(1).labels)
+    counts = np.random.default_rng(0).integers(0, 4, ROWS)
+    counts[21:28] = 0  # all that are scored at once
+    weighted = Pieces(replace(data, sample_weight=counts), sizes)
+    repeated = data[np.repeat(np.arange(ROWS), counts)]
+    found, expected = (evaluate(model, rows, propensities=p) for rows in (weighted, repeated))
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert Validation(weighted)(model) == pytest.approx(Validation(repeated)(model), rel=1e-12)
+
+
+def test_a_metric_of_ones_own_gets_the_weights_where_there_are_some():
+    def mean_loss(scores, labels, sample_weight=None):
+        loss = nn.MultilabelMarginLoss()(lucid.tensor(scores), labels, sample_weight=sample_weight)
+        return loss.item()
+
+    data, model = drawn(9, weighted=True), new_trainer().model
+    scores = model(data.features).detach().numpy()
+    expected = mean_loss(scores, data.labels, data.sample_weight)
+    assert evaluate(model, data, {"m": mean_loss})["m"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("call", [Validation, lambda data: evaluate(new_trainer().model, data)])
+def test_metrics_of_rows_none_of_which_has_a_weight_are_refused(call):
+    data = replace(drawn(9), sample_weight=np.zeros(ROWS))
+    with pytest.raises(ValueError, match=r"^sample_weight must not be zero for all rows to"):
+        call(data)
 
 
 def test_a_metric_in_float32_is_summed_as_a_float():

@@ -24,6 +24,8 @@ from lucid.training.pieces import (
     check_rows,
     check_weights,
     pieces_of,
+    weight_of,
+    weights_of,
 )
 from lucid.training.place import Place, check_settings, in_words, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
@@ -243,8 +245,7 @@ class Trainer:
             another order.
         """
         check_rows(data, "to train on")
-        if isinstance(data, Dataset):
-            check_weights(data.sample_weight)
+        check_weights(data, "to train on")
         epochs = as_int("epochs", epochs)
         if epochs < 0:
             raise ValueError(f"epochs must not be negative, got {epochs}")
@@ -274,16 +275,19 @@ class Trainer:
         ValueError
             If that is because the features are not.
         """
-        weight = {} if batch.sample_weight is None else {"sample_weight": batch.sample_weight}
-        if weight and not np.any(batch.sample_weight):
+        if weight_of(batch) == 0:
             return 0.0  # none of these rows is there
         with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
-            loss = self.criterion(self.model(batch.features), batch.labels, **weight)
+            loss = self.criterion(self.model(batch.features), batch.labels, **weights_of(batch))
             value = self._finite(loss, batch)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
         return value
+
+    def _share(self, batch: Dataset) -> float:
+        """Return how much the loss of a mini-batch counts in the mean of its epoch."""
+        return weight_of(batch)
 
     def _finite(self, loss: Any, batch: Dataset) -> float:
         value = float(loss.item())
@@ -308,8 +312,9 @@ class Trainer:
             while place.row < len(piece):
                 rows = order[place.row : place.row + self.batch_size]
                 self._set_rates((epoch + place.rows // self.batch_size / batches) / epochs)
-                loss = float(self.step(piece[rows]))
-                place.take(len(rows), loss, len(data))
+                batch = piece[rows]
+                loss = float(self.step(batch))
+                place.take(len(rows), self._share(batch), loss, len(data))
                 if place.rows == len(data):  # what ends the epoch is done before the caller looks
                     yield self._last_step(len(rows), loss, epochs)
                     return
