@@ -414,8 +414,9 @@ def test_a_training_may_be_left_in_its_validation():
 
 
 def test_an_epoch_is_not_over_where_early_stopping_does_not_find_its_metric():
+    validation = Validation(drawn(8, 20))
     trainer = new_trainer(
-        "sgd", validation=Validation(drawn(8, 20)), early_stopping=EarlyStopping(2, "P@7")
+        "sgd", validation=lambda model: validation(model), early_stopping=EarlyStopping(2, "P@7")
     )
     for _ in range(2):
         with pytest.raises(ValueError, match=r"metric must be one of .*, got 'P@7'"):
@@ -848,10 +849,25 @@ def test_early_stopping_needs_a_validation():
     new_trainer(early_stopping=EarlyStopping(3, metric="loss"))
 
 
-def test_a_metric_that_the_validation_lacks_is_named():
-    stopping, validation = EarlyStopping(1), Validation(drawn(9), {})
-    trainer = new_trainer(early_stopping=stopping, validation=validation)
-    with pytest.raises(ValueError, match="metric must be one of loss, got 'ranking loss'"):
+@pytest.mark.parametrize(
+    ("rows", "wanted", "names"),
+    [
+        (drawn(9), None, [*ranking_metrics(CLASSES)]),
+        (Pieces(drawn(9), [0, 50]), None, [*ranking_metrics(CLASSES)]),
+        (drawn(9), {"m": None}, ["m"]),
+        (drawn(9), {}, []),
+    ],
+)
+def test_a_metric_that_the_validation_lacks_is_refused_before_the_first_step(rows, wanted, names):
+    validation = Validation(rows, wanted)
+    message = f"early_stopping: metric must be one of {', '.join([*names, 'loss'])}, got 'P@7'"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        new_trainer(early_stopping=EarlyStopping(1, "P@7"), validation=validation)
+
+
+def test_a_metric_that_a_function_does_not_return_is_named_after_the_first_epoch():
+    trainer = new_trainer(validation=lambda model: {"m": 1.0}, early_stopping=EarlyStopping(1))
+    with pytest.raises(ValueError, match="metric must be one of m, loss, got 'ranking loss'"):
         trainer.fit(drawn(9), 2)
 
 

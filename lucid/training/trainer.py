@@ -30,6 +30,7 @@ from lucid.training.pieces import (
 from lucid.training.place import Place, check_settings, in_words, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
 from lucid.training.step import Listener, Schedule, Step
+from lucid.training.validation import Validation
 
 
 class Trainer:
@@ -76,7 +77,7 @@ class Trainer:
         If `batch_size` is not an integer.
     ValueError
         If `batch_size` is not at least 1; if the early stopping looks at the metric of a
-        validation, and there is none.
+        validation, and there is none, or it is a `Validation` without that metric.
 
     Warns
     -----
@@ -138,6 +139,8 @@ class Trainer:
                 f"early_stopping looks at the {early_stopping.metric!r} of a validation, so "
                 "validation must be given; EarlyStopping(metric='loss') looks at the training loss"
             )
+        if early_stopping is not None and isinstance(validation, Validation):
+            early_stopping._check_metric([*validation.names, "loss"])
         self.model = model
         self.criterion = criterion
         self.optimizer = optimizer

@@ -198,6 +198,13 @@ class Validation:
         self.data = data
         self.metrics = metrics
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the metrics, known before there is a model."""
+        if self.metrics is None:
+            return list(ranking_metrics(next(iter(pieces_of(self.data))).num_classes))
+        return list(self.metrics)
+
     def __call__(self, model: Module) -> dict[str, float]:
         """Return the metrics of a model as it is now.
 
