@@ -11,7 +11,7 @@ import pytest
 
 import lucid
 from lucid import metrics, nn, optim
-from lucid.io import Dataset, stream_xmc, write_xmc
+from lucid.io import Dataset, stream_svmlight, stream_xmc, write_svmlight, write_xmc
 from lucid.labels import Labels
 from lucid.training import (
     LOSSES,
@@ -171,6 +171,13 @@ def test_rates_fall_from_what_they_are_to_almost_nothing():
     assert rates == sorted(rates, reverse=True)
     assert rates[7] == pytest.approx(0.05 * 3 / 4)
     assert rates[-1] == pytest.approx(0.05 / 28)  # of 4 times 7 steps
+
+
+def test_a_loss_of_a_step_of_ones_own_that_is_not_finite_ends_the_training():
+    trainer = new_trainer()
+    trainer.step = lambda batch: np.nan
+    with pytest.raises(Diverged, match="the loss became nan in epoch 1"):
+        trainer.fit(drawn(4), 1)
 
 
 def test_a_loss_that_is_no_longer_finite_ends_the_training():
@@ -1050,16 +1057,38 @@ def test_what_has_no_rows_to_train_on_is_refused(call):
         call(3)
 
 
-def test_a_stream_is_told_what_gives_it_a_length(tmp_path):
+def test_a_stream_is_trained_on_and_validated_on_as_its_pieces_are(tmp_path):
     write_xmc(tmp_path / "rows.txt", drawn(1).features, drawn(1).labels)
-    stream = stream_xmc(tmp_path / "rows.txt")
-    for rows in (stream, stream.select(np.zeros(ROWS, bool))):
-        with pytest.raises(
-            TypeError, match=r"data must have a length, .* got DataStream: Ranker.prep"
-        ):
-            new_trainer().fit(rows, 1)
+    stream = stream_xmc(tmp_path / "rows.txt", rows=20)
+    trainers = [new_trainer(validation=Validation(rows)) for rows in (stream, drawn(1))]
+    for trainer, rows in zip(trainers, (stream, Pieces(drawn(1), [20, 20, 10])), strict=True):
+        trainer.fit(rows, 2)
+    assert weights(trainers[0])[0] == pytest.approx(weights(trainers[1])[0], rel=1e-12)
+    last = [trainer.history[-1].metrics for trainer in trainers]
+    assert last[0] == pytest.approx(last[1], rel=1e-12)
+
+
+def test_a_stream_without_a_row_is_refused(tmp_path):
+    write_xmc(tmp_path / "rows.txt", drawn(1).features, drawn(1).labels)
+    stream = stream_xmc(tmp_path / "rows.txt").select(np.zeros(ROWS, bool))
     with pytest.raises(ValueError, match="data must have at least one row to train on"):
-        new_trainer().fit(Ranker(FEATURES, CLASSES).prepared(rows), 1)
+        new_trainer().fit(stream, 1)
+
+
+def test_a_stream_of_an_unknown_number_of_rows_is_told_what_counts_them(tmp_path):
+    write_svmlight(tmp_path / "rows.svm", drawn(1).features, drawn(1).labels)
+    stream = stream_svmlight(
+        tmp_path / "rows.svm", num_features=FEATURES, num_classes=CLASSES, rows=20
+    )
+    with pytest.raises(TypeError, match=r"the rows of this stream are not counted: .*prepared"):
+        new_trainer().fit(stream, 1)
+    counted = replace(stream, num_rows=sum(map(len, stream)))
+    assert len(new_trainer().fit(counted, 1)) == 1
+
+
+def test_an_iterator_is_told_what_gives_it_a_length():
+    with pytest.raises(TypeError, match=r"data must have a length, .* got list_iterator: Ranker.p"):
+        new_trainer().fit(iter([drawn(1)]), 1)
 
 
 @pytest.mark.parametrize(

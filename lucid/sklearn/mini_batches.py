@@ -146,7 +146,7 @@ class _FusedTrainer(_PerRowTrainer):
                 loss=criterion.criterion,
                 sample_weight=weight / len(batch),
             )
-            value = self._finite(loss, batch)
+            value = self._finite(loss.item(), batch)
             if body:
                 loss.backward()
                 self.optimizer.step()  # of the layers that have a gradient

@@ -277,12 +277,36 @@ class Trainer:
             If it is not finite.
         ValueError
             If that is because the features are not.
+
+        Examples
+        --------
+        A step of one's own has the batch, and `model`, `criterion` and `optimizer`; the order, the
+        place in the file and the end stay those of `fit`:
+
+        >>> import numpy as np
+        >>> from lucid import Labels, nn, optim
+        >>> from lucid.io import Dataset
+        >>> from lucid.training import Trainer
+        >>> class Clipped(Trainer):
+        ...     def step(self, batch):
+        ...         loss = self.criterion(self.model(batch.features), batch.labels)
+        ...         self.optimizer.zero_grad()
+        ...         loss.backward()
+        ...         for p in self.model.parameters():
+        ...             p.grad = p.grad.clip(-0.1, 0.1)
+        ...         self.optimizer.step()
+        ...         return loss.item()
+        >>> model = nn.Linear(2, 2)
+        >>> trainer = Clipped(model, nn.ZLPRLoss(), optim.SGD(model.parameters(), lr=0.1))
+        >>> data = Dataset(np.eye(2), Labels.from_lists([[0], [1]], num_classes=2))
+        >>> len(trainer.fit(data, epochs=3))
+        3
         """
         if weight_of(batch) == 0:
             return 0.0  # none of these rows is there
         with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
             loss = self.criterion(self.model(batch.features), batch.labels, **weights_of(batch))
-            value = self._finite(loss, batch)
+            value = self._finite(loss.item(), batch)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -292,8 +316,8 @@ class Trainer:
         """Return how much the loss of a mini-batch counts in the mean of its epoch."""
         return weight_of(batch)
 
-    def _finite(self, loss: Any, batch: Dataset) -> float:
-        value = float(loss.item())
+    def _finite(self, loss: float, batch: Dataset) -> float:
+        value = float(loss)
         if not math.isfinite(value):
             check_finite(batch.features)
             raise Diverged(f"the loss became {value} in epoch {self.epoch + 1}")
@@ -316,7 +340,7 @@ class Trainer:
                 rows = order[place.row : place.row + self.batch_size]
                 self._set_rates((epoch + place.rows // self.batch_size / batches) / epochs)
                 batch = piece[rows]
-                loss = float(self.step(batch))
+                loss = self._finite(self.step(batch), batch)
                 place.take(len(rows), self._share(batch), loss, len(data))
                 if place.rows == len(data):  # what ends the epoch is done before the caller looks
                     yield self._last_step(len(rows), loss, epochs)
