@@ -18,7 +18,6 @@ Needs SciPy and threadpoolctl: pip install scipy threadpoolctl
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +27,11 @@ import lucid
 import lucid.nn.functional as F
 from lucid import Labels, metrics, nn, optim
 from lucid.io import Dataset, DataStream, PredictionWriter, stream_xmc, write_xmc
+from lucid.training import Step, Trainer, top_k
 
 BATCH = 32
 PIECE = 2048  # rows that are in memory at a time
 BEST = 5
-
-
-def batches(pieces: DataStream, rng: np.random.Generator) -> Iterator[tuple[csr_array, Labels]]:
-    for piece in pieces:
-        order = rng.permutation(len(piece))
-        for start in range(0, len(piece), BATCH):
-            rows = order[start : start + BATCH]
-            yield piece.features[rows], piece.labels[rows]
 
 
 class Ranker(nn.Module):
@@ -56,22 +48,37 @@ class Ranker(nn.Module):
         return self.last(self.below(features))
 
 
+class FusedTrainer(Trainer):
+    """Trains such a ranker: the last layer takes its step with the loss."""
+
+    def step(self, batch: Dataset) -> float:
+        model, last = self.model, self.model.last
+        loss = F.linear_multilabel_margin_step(  # the last layer has taken its step then
+            self.optimizer,
+            model.below(batch.features),
+            last.weight,
+            last.bias,
+            batch.labels,
+            loss=self.criterion,
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()  # the hidden layer takes its own
+        return loss.item()
+
+
 def train(model: Ranker, pieces: DataStream, epochs: int, lr: float, seed: int) -> None:
     optimizer = optim.Adam(model.parameters(), lr=lr)
-    rng = np.random.default_rng(seed)
-    for epoch in range(epochs):
-        total, rows, begin = 0.0, 0, time.perf_counter()
-        for features, labels in batches(pieces, rng):
-            loss = F.linear_multilabel_margin_step(  # the last layer has taken its step then
-                optimizer, model.below(features), model.last.weight, model.last.bias, labels
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()  # the hidden layer takes its own
-            total += loss.item() * len(labels)
-            rows += len(labels)
-        speed = rows / (time.perf_counter() - begin)
-        print(f"epoch {epoch + 1}  loss {total / rows:.4f}  {speed:.0f} rows a second")
+    loss = nn.MultilabelMarginLoss()
+    trainer = FusedTrainer(model, loss, optimizer, batch_size=BATCH, seed=seed)
+    begin = time.perf_counter()
+
+    def tell(step: Step) -> None:
+        if step.result is not None:
+            speed = step.epoch * len(pieces) / (time.perf_counter() - begin)
+            print(f"epoch {step.epoch}  loss {step.mean_loss:.4f}  {speed:.0f} rows a second")
+
+    trainer.fit(pieces, epochs, [tell])
 
 
 def predict(model: Ranker, pieces: DataStream, file: Path) -> None:
@@ -82,10 +89,7 @@ def predict(model: Ranker, pieces: DataStream, file: Path) -> None:
             for start in range(0, len(piece), BATCH):
                 part = slice(start, start + BATCH)
                 scores = model(piece.features[part]).numpy()
-                best = np.argpartition(-scores, BEST, axis=1)[:, :BEST]
-                values = np.take_along_axis(scores, best, axis=1)
-                order = np.argsort(-values, axis=1)
-                best, values = (np.take_along_axis(a, order, axis=1) for a in (best, values))
+                best, values = top_k(scores, BEST)
                 writer.write(best, values)
                 top, labels = metrics.TopK(best, values), piece.labels[part]
                 found = metrics.precision_at_k(top, labels, 1), metrics.ndcg_at_k(top, labels, 5)

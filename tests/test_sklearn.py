@@ -23,7 +23,7 @@ from lucid.losses.margin import MARGIN
 from lucid.nn.losses.criterion import Criterion
 from lucid.sklearn import MultilabelRanker, mini_batches
 from lucid.sklearn.threshold import Cuts, best_cuts
-from lucid.training import Diverged, Ranker, learning_rate
+from lucid.training import Diverged, Ranker, Validation, learning_rate
 
 #: By mini-batches, also of losses that may diverge, and by all rows at once, to the last digits.
 BY_BATCHES = [MultilabelRanker(loss) for loss in ("margin", "squared-margin", "bpmll")]
@@ -382,6 +382,28 @@ def test_early_stopping_goes_back_to_the_best_epoch_of_the_rows_held_out():
     ranker = fitted(early_stopping=True, n_iter_no_change=2, max_iter=100, learning_rate=0.1)
     held_out = [epoch.metrics["label ranking average precision"] for epoch in ranker.history_]
     assert ranker.n_iter_ == len(held_out) == int(np.argmax(held_out)) + 3 < 100
+
+
+def test_rows_held_out_count_by_their_weights(monkeypatch):
+    held, weight = [], np.random.default_rng(0).random(len(X))
+    monkeypatch.setattr(
+        mini_batches, "Validation", lambda data, of: held.append(data) or Validation(data, of)
+    )
+    ranker = fitted(sample_weight=weight, early_stopping=True, max_iter=1)
+    scores = ranker.model_.net(held[0].features).detach().numpy()
+    expected = metrics.label_ranking_average_precision_score(
+        scores, held[0].labels, sample_weight=held[0].sample_weight
+    )
+    (found,) = ranker.history_[0].metrics.values()
+    assert found == pytest.approx(expected)
+
+
+def test_the_losses_of_the_history_are_means_by_the_weights_of_rows():
+    weight = np.random.default_rng(0).random(len(X))
+    ranker = fitted(sample_weight=weight, learning_rate=1e-12, batch_size=7, max_iter=1)
+    zeros = lucid.zeros(Y.shape, dtype="float64")
+    expected = nn.MultilabelMarginLoss()(zeros, LABELS, sample_weight=weight).item()
+    assert ranker.history_.losses == pytest.approx([expected], rel=1e-6)
 
 
 def test_an_epoch_is_a_line_where_it_is_verbose(capsys):

@@ -11,7 +11,7 @@ import pytest
 
 import lucid
 from lucid import metrics, nn, optim
-from lucid.io import Dataset, stream_xmc, write_xmc
+from lucid.io import Dataset, stream_svmlight, stream_xmc, write_svmlight, write_xmc
 from lucid.labels import Labels
 from lucid.training import (
     LOSSES,
@@ -151,6 +151,19 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_rows():
     assert [step.last for step in steps] == [False] * 6 + [True]
 
 
+def test_the_loss_of_an_epoch_is_the_mean_by_the_weights_of_its_rows():
+    data = drawn(3)
+    counts = np.random.default_rng(0).integers(0, 4, ROWS)
+    counts[:8] = 0  # a whole mini-batch
+    rows = [replace(data, sample_weight=counts), data[np.repeat(np.arange(ROWS), counts)]]
+    losses = []
+    for each in rows:
+        trainer = new_trainer(shuffle=False)
+        trainer.optimizer = optim.SGD(trainer.model.parameters(), lr=0.0)
+        losses += trainer.fit(each, 1).losses
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_rates_fall_from_what_they_are_to_almost_nothing():
     trainer = new_trainer(schedule=linear_decay)
     rates = [trainer.optimizer.param_groups[0]["lr"] for _ in trainer.steps(drawn(3), 4)]
@@ -158,6 +171,13 @@ def test_rates_fall_from_what_they_are_to_almost_nothing():
     assert rates == sorted(rates, reverse=True)
     assert rates[7] == pytest.approx(0.05 * 3 / 4)
     assert rates[-1] == pytest.approx(0.05 / 28)  # of 4 times 7 steps
+
+
+def test_a_loss_of_a_step_of_ones_own_that_is_not_finite_ends_the_training():
+    trainer = new_trainer()
+    trainer.step = lambda batch: np.nan
+    with pytest.raises(Diverged, match="the loss became nan in epoch 1"):
+        trainer.fit(drawn(4), 1)
 
 
 def test_a_loss_that_is_no_longer_finite_ends_the_training():
@@ -401,8 +421,9 @@ def test_a_training_may_be_left_in_its_validation():
 
 
 def test_an_epoch_is_not_over_where_early_stopping_does_not_find_its_metric():
+    validation = Validation(drawn(8, 20))
     trainer = new_trainer(
-        "sgd", validation=Validation(drawn(8, 20)), early_stopping=EarlyStopping(2, "P@7")
+        "sgd", validation=lambda model: validation(model), early_stopping=EarlyStopping(2, "P@7")
     )
     for _ in range(2):
         with pytest.raises(ValueError, match=r"metric must be one of .*, got 'P@7'"):
@@ -558,6 +579,17 @@ def test_a_state_that_was_saved_without_settings_is_taken_up():
     assert_same(first, second)
 
 
+def test_a_state_that_was_saved_without_the_weight_of_its_rows_is_taken_up():
+    first, second = new_trainer(), new_trainer()
+    next(first.steps(drawn(7), 1))
+    state = copy.deepcopy(first.state_dict())
+    del state["place"]["weight"]
+    second.load_state_dict(state)
+    for trainer in (first, second):
+        trainer.fit(drawn(7), 1)
+    assert_same(first, second)
+
+
 def test_a_state_without_early_stopping_is_refused_where_there_is_one():
     state = new_trainer().state_dict()
     stopping = EarlyStopping(2, metric="loss")
@@ -581,6 +613,7 @@ def test_a_state_without_early_stopping_is_refused_where_there_is_one():
         (("place", "row"), "a"),
         (("place", "rows"), -1),
         (("place", "loss"), None),
+        (("place", "weight"), "a"),
         (("place", "before"), {}),
         ("generator", {}),
         ("generator", 5),
@@ -823,10 +856,25 @@ def test_early_stopping_needs_a_validation():
     new_trainer(early_stopping=EarlyStopping(3, metric="loss"))
 
 
-def test_a_metric_that_the_validation_lacks_is_named():
-    stopping, validation = EarlyStopping(1), Validation(drawn(9), {})
-    trainer = new_trainer(early_stopping=stopping, validation=validation)
-    with pytest.raises(ValueError, match="metric must be one of loss, got 'ranking loss'"):
+@pytest.mark.parametrize(
+    ("rows", "wanted", "names"),
+    [
+        (drawn(9), None, [*ranking_metrics(CLASSES)]),
+        (Pieces(drawn(9), [0, 50]), None, [*ranking_metrics(CLASSES)]),
+        (drawn(9), {"m": None}, ["m"]),
+        (drawn(9), {}, []),
+    ],
+)
+def test_a_metric_that_the_validation_lacks_is_refused_before_the_first_step(rows, wanted, names):
+    validation = Validation(rows, wanted)
+    message = f"early_stopping: metric must be one of {', '.join([*names, 'loss'])}, got 'P@7'"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        new_trainer(early_stopping=EarlyStopping(1, "P@7"), validation=validation)
+
+
+def test_a_metric_that_a_function_does_not_return_is_named_after_the_first_epoch():
+    trainer = new_trainer(validation=lambda model: {"m": 1.0}, early_stopping=EarlyStopping(1))
+    with pytest.raises(ValueError, match="metric must be one of m, loss, got 'ranking loss'"):
         trainer.fit(drawn(9), 2)
 
 
@@ -838,6 +886,37 @@ def test_metrics_of_pieces_are_those_of_all_rows():
     assert Validation(pieces)(model) == pytest.approx(Validation(data)(model), rel=1e-12)
     scores = model(data.features).detach().numpy()
     assert whole["PSP@3"] == pytest.approx(metrics.psp_at_k(scores, data.labels, p, k=3))
+
+
+@pytest.mark.parametrize("sizes", [[50], [20, 0, 30]])
+def test_rows_of_whole_weights_are_measured_as_rows_that_are_repeated(sizes, monkeypatch):
+    monkeypatch.setattr("lucid.training.validation._SCORES_AT_ONCE", 7 * CLASSES)
+    data, model, p = drawn(9), new_trainer().model, metrics.propensities(drawn(1).labels)
+    counts = np.random.default_rng(0).integers(0, 4, ROWS)
+    counts[21:28] = 0  # all that are scored at once
+    weighted = Pieces(replace(data, sample_weight=counts), sizes)
+    repeated = data[np.repeat(np.arange(ROWS), counts)]
+    found, expected = (evaluate(model, rows, propensities=p) for rows in (weighted, repeated))
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert Validation(weighted)(model) == pytest.approx(Validation(repeated)(model), rel=1e-12)
+
+
+def test_a_metric_of_ones_own_gets_the_weights_where_there_are_some():
+    def mean_loss(scores, labels, sample_weight=None):
+        loss = nn.MultilabelMarginLoss()(lucid.tensor(scores), labels, sample_weight=sample_weight)
+        return loss.item()
+
+    data, model = drawn(9, weighted=True), new_trainer().model
+    scores = model(data.features).detach().numpy()
+    expected = mean_loss(scores, data.labels, data.sample_weight)
+    assert evaluate(model, data, {"m": mean_loss})["m"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("call", [Validation, lambda data: evaluate(new_trainer().model, data)])
+def test_metrics_of_rows_none_of_which_has_a_weight_are_refused(call):
+    data = replace(drawn(9), sample_weight=np.zeros(ROWS))
+    with pytest.raises(ValueError, match=r"^sample_weight must not be zero for all rows to"):
+        call(data)
 
 
 def test_a_metric_in_float32_is_summed_as_a_float():
@@ -996,16 +1075,38 @@ def test_what_has_no_rows_to_train_on_is_refused(call):
         call(3)
 
 
-def test_a_stream_is_told_what_gives_it_a_length(tmp_path):
+def test_a_stream_is_trained_on_and_validated_on_as_its_pieces_are(tmp_path):
     write_xmc(tmp_path / "rows.txt", drawn(1).features, drawn(1).labels)
-    stream = stream_xmc(tmp_path / "rows.txt")
-    for rows in (stream, stream.select(np.zeros(ROWS, bool))):
-        with pytest.raises(
-            TypeError, match=r"data must have a length, .* got DataStream: Ranker.prep"
-        ):
-            new_trainer().fit(rows, 1)
+    stream = stream_xmc(tmp_path / "rows.txt", rows=20)
+    trainers = [new_trainer(validation=Validation(rows)) for rows in (stream, drawn(1))]
+    for trainer, rows in zip(trainers, (stream, Pieces(drawn(1), [20, 20, 10])), strict=True):
+        trainer.fit(rows, 2)
+    assert weights(trainers[0])[0] == pytest.approx(weights(trainers[1])[0], rel=1e-12)
+    last = [trainer.history[-1].metrics for trainer in trainers]
+    assert last[0] == pytest.approx(last[1], rel=1e-12)
+
+
+def test_a_stream_without_a_row_is_refused(tmp_path):
+    write_xmc(tmp_path / "rows.txt", drawn(1).features, drawn(1).labels)
+    stream = stream_xmc(tmp_path / "rows.txt").select(np.zeros(ROWS, bool))
     with pytest.raises(ValueError, match="data must have at least one row to train on"):
-        new_trainer().fit(Ranker(FEATURES, CLASSES).prepared(rows), 1)
+        new_trainer().fit(stream, 1)
+
+
+def test_a_stream_of_an_unknown_number_of_rows_is_told_what_counts_them(tmp_path):
+    write_svmlight(tmp_path / "rows.svm", drawn(1).features, drawn(1).labels)
+    stream = stream_svmlight(
+        tmp_path / "rows.svm", num_features=FEATURES, num_classes=CLASSES, rows=20
+    )
+    with pytest.raises(TypeError, match=r"the rows of this stream are not counted: .*prepared"):
+        new_trainer().fit(stream, 1)
+    counted = replace(stream, num_rows=sum(map(len, stream)))
+    assert len(new_trainer().fit(counted, 1)) == 1
+
+
+def test_an_iterator_is_told_what_gives_it_a_length():
+    with pytest.raises(TypeError, match=r"data must have a length, .* got list_iterator: Ranker.p"):
+        new_trainer().fit(iter([drawn(1)]), 1)
 
 
 @pytest.mark.parametrize(

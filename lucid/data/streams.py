@@ -17,7 +17,8 @@ from lucid.data.dataset import Dataset
 class DataStream:
     r"""Features and labels that come in pieces, as `stream_xmc` and `stream_svmlight` make them.
 
-    Each iteration reads the file from the beginning, and yields a `Dataset` for each piece.
+    Each iteration reads the file from the beginning, and yields a `Dataset` for each piece. Its
+    length is the number of its rows, so that a `lucid.training.Trainer` takes it as it is.
 
     Parameters
     ----------
@@ -50,6 +51,15 @@ class DataStream:
 
     def __iter__(self) -> Iterator[Dataset]:
         return self.read()
+
+    def __len__(self) -> int:
+        """Return the number of rows, as of a `Dataset`, not of pieces."""
+        if self.num_rows is None:
+            raise TypeError(
+                "the rows of this stream are not counted: Ranker.prepared(stream) counts them, "
+                "or dataclasses.replace(stream, num_rows=...) says how many there are"
+            )
+        return self.num_rows
 
     def select(self, rows: npt.ArrayLike) -> Self:
         r"""Return the stream of some of the rows, in their order.

@@ -72,6 +72,6 @@ def _dataset(x: Any, labels: Labels, sample_weight: Any) -> Dataset:
     weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError(f"sample_weight must not be negative, got {weight.min()}")
-    check_weights(weight)
-    rows = np.flatnonzero(weight)
-    return Dataset(x, labels, sample_weight=weight)[rows]
+    data = Dataset(x, labels, sample_weight=weight)
+    check_weights(data, "to train on")
+    return data[np.flatnonzero(weight)]

@@ -52,7 +52,7 @@ def new_trainer(
         name, hidden = _name_of(estimator.loss), estimator.hidden > 0
         rate = learning_rate(name, estimator.solver, features, shape[0], hidden=hidden)
     fused = math.prod(shape) >= FUSED_FROM and criterion._loss.hinges
-    return (_FusedTrainer if fused else Trainer)(
+    return (_FusedTrainer if fused else _PerRowTrainer)(
         net,
         _PerRow(criterion),
         make_optimizer(estimator.solver, net, rate, estimator.weight_decay),
@@ -114,7 +114,14 @@ class _PerRow(nn.Module):
         return self.criterion(x, target, sample_weight=sample_weight) / len(target)
 
 
-class _FusedTrainer(Trainer):
+class _PerRowTrainer(Trainer):
+    """A trainer by such a loss: that of a mini-batch counts by its rows, whatever they weigh."""
+
+    def _share(self, batch: Dataset) -> float:
+        return len(batch)
+
+
+class _FusedTrainer(_PerRowTrainer):
     """A trainer whose last layer takes its step with the loss, a few classes at a time."""
 
     def step(self, batch: Dataset) -> float:
@@ -139,7 +146,7 @@ class _FusedTrainer(Trainer):
                 loss=criterion.criterion,
                 sample_weight=weight / len(batch),
             )
-            value = self._finite(loss, batch)
+            value = self._finite(loss.item(), batch)
             if body:
                 loss.backward()
                 self.optimizer.step()  # of the layers that have a gradient

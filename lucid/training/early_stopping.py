@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -110,8 +110,7 @@ class EarlyStopping:
             If the training should end, and the metric was not finite after any epoch.
         """
         values = {**epoch.metrics, "loss": epoch.loss}
-        if self.metric not in values:
-            raise ValueError(f"metric must be one of {', '.join(values)}, got {self.metric!r}")
+        self._check_metric(values)
         value = values[self.metric]
         if value > self.best if self.larger_is_better else value < self.best:
             self.best, self.best_epoch = value, epoch.number
@@ -126,6 +125,12 @@ class EarlyStopping:
                 "weights, and the last ones stay"
             )
         return ends
+
+    def _check_metric(self, names: Collection[str]) -> None:
+        if self.metric not in names:
+            raise ValueError(
+                f"early_stopping: metric must be one of {', '.join(names)}, got {self.metric!r}"
+            )
 
     def restore(self, model: Module) -> None:
         """Give a model the weights of the best epoch, if there was one.

@@ -18,7 +18,7 @@ class Epoch:
     number : int
         From 1.
     loss : float
-        The mean loss of its rows, each when its mini-batch came.
+        The mean loss of its rows, by their weights, each when its mini-batch came.
     metrics : mapping of str to float
         Those of the validation after it; empty without one.
 

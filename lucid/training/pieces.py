@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from lucid.io import Dataset
@@ -51,10 +52,25 @@ def check_rows(data: Any, purpose: str) -> None:
         raise ValueError(f"data must have at least one row {purpose}")
 
 
-def check_weights(sample_weight: npt.NDArray[Any] | None) -> None:
-    """Refuse rows none of which counts."""
-    if sample_weight is not None and not sample_weight.any():
-        raise ValueError("sample_weight must not be zero for all rows")
+def check_weights(data: Dataset | Pieces, purpose: str) -> None:
+    """Refuse rows none of which counts; what comes in pieces is known only at its end."""
+    if isinstance(data, Dataset) and weight_of(data) == 0:
+        raise weightless(purpose)
+
+
+def weightless(purpose: str) -> ValueError:
+    return ValueError(f"sample_weight must not be zero for all rows {purpose}")
+
+
+def weight_of(rows: Dataset) -> float:
+    """Return how much rows count together: as many as they are, unless they have weights."""
+    weight = rows.sample_weight
+    return float(len(rows) if weight is None else np.sum(weight, dtype=np.float64))
+
+
+def weights_of(rows: Dataset) -> dict[str, npt.NDArray[Any]]:
+    """Return what a loss or a metric is given besides scores and labels."""
+    return {} if rows.sample_weight is None else {"sample_weight": rows.sample_weight}
 
 
 def pieces_of(data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:

@@ -30,18 +30,20 @@ class Place:
     piece: int = 0  # its number
     row: int = 0  # of the piece's rows in their order, the first that is still to come
     rows: int = 0  # that are done of the epoch
-    loss: float = 0.0  # their sum
+    weight: float = 0.0  # of these
+    loss: float = 0.0  # their sum, each by its weight
     share: float = 0.0  # of the epoch's rows
     before: Any = None  # the state of the generator before it drew the piece's order
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / max(self.rows, 1)
+        return self.loss / self.weight if self.weight else 0.0
 
-    def take(self, rows: int, loss: float, of: int) -> None:
+    def take(self, rows: int, weight: float, loss: float, of: int) -> None:
         self.row += rows
         self.rows += rows
-        self.loss += loss * rows
+        self.weight += weight
+        self.loss += loss * weight
         self.share = self.rows / of
 
     def next_piece(self) -> None:
@@ -52,14 +54,14 @@ class Place:
 def place_of(saved: Any) -> Place:
     """Return the place that was saved as this; the error of another says what is wrong."""
     wanted = vars(Place())
-    if set(saved) != set(wanted):
+    if {*saved, "weight"} != set(wanted):
         raise ValueError(f"expected {', '.join(wanted)}, got {saved}")
-    place = Place(**saved)
+    place = Place(**{"weight": saved["rows"], **saved})  # once, each row counted as one
     for name in ("piece", "row", "rows"):
         if as_int(name, saved[name]) < 0:
             raise ValueError(f"{name} must not be negative, got {saved[name]}")
-    for name in ("loss", "share"):
-        as_number(name, saved[name])
+    for name in ("weight", "loss", "share"):
+        as_number(name, getattr(place, name))
     return place
 
 

@@ -23,7 +23,7 @@ class Step:
     loss : float
         Their loss before the step; without rows, the mean loss.
     mean_loss : float
-        The mean loss of the rows of the epoch so far.
+        The mean loss of the rows of the epoch so far, by their weights.
     result : Epoch, optional
         What came of the epoch, where this was its last step.
     last : bool

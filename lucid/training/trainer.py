@@ -26,10 +26,13 @@ from lucid.training.pieces import (
     check_rows,
     check_weights,
     pieces_of,
+    weight_of,
+    weights_of,
 )
 from lucid.training.place import Place, check_settings, in_words, place_of, reading
 from lucid.training.scaling import check_finite, warn_if_unscaled
 from lucid.training.step import Listener, Schedule, Step
+from lucid.training.validation import Validation
 
 
 class Trainer:
@@ -76,7 +79,7 @@ class Trainer:
         If `batch_size` is not an integer.
     ValueError
         If `batch_size` is not at least 1; if the early stopping looks at the metric of a
-        validation, and there is none.
+        validation, and there is none, or it is a `Validation` without that metric.
 
     Warns
     -----
@@ -138,6 +141,8 @@ class Trainer:
                 f"early_stopping looks at the {early_stopping.metric!r} of a validation, so "
                 "validation must be given; EarlyStopping(metric='loss') looks at the training loss"
             )
+        if early_stopping is not None and isinstance(validation, Validation):
+            early_stopping._check_metric([*validation.names, "loss"])
         self.model = model
         self.criterion = criterion
         self.optimizer = optimizer
@@ -245,8 +250,7 @@ class Trainer:
             another order.
         """
         check_rows(data, "to train on")
-        if isinstance(data, Dataset):
-            check_weights(data.sample_weight)
+        check_weights(data, "to train on")
         epochs = as_int("epochs", epochs)
         if epochs < 0:
             raise ValueError(f"epochs must not be negative, got {epochs}")
@@ -275,20 +279,47 @@ class Trainer:
             If it is not finite.
         ValueError
             If that is because the features are not.
+
+        Examples
+        --------
+        A step of one's own has the batch, and `model`, `criterion` and `optimizer`; the order, the
+        place in the file and the end stay those of `fit`:
+
+        >>> import numpy as np
+        >>> from lucid import Labels, nn, optim
+        >>> from lucid.io import Dataset
+        >>> from lucid.training import Trainer
+        >>> class Clipped(Trainer):
+        ...     def step(self, batch):
+        ...         loss = self.criterion(self.model(batch.features), batch.labels)
+        ...         self.optimizer.zero_grad()
+        ...         loss.backward()
+        ...         for p in self.model.parameters():
+        ...             p.grad = p.grad.clip(-0.1, 0.1)
+        ...         self.optimizer.step()
+        ...         return loss.item()
+        >>> model = nn.Linear(2, 2)
+        >>> trainer = Clipped(model, nn.ZLPRLoss(), optim.SGD(model.parameters(), lr=0.1))
+        >>> data = Dataset(np.eye(2), Labels.from_lists([[0], [1]], num_classes=2))
+        >>> len(trainer.fit(data, epochs=3))
+        3
         """
-        weight = {} if batch.sample_weight is None else {"sample_weight": batch.sample_weight}
-        if weight and not np.any(batch.sample_weight):
+        if weight_of(batch) == 0:
             return 0.0  # none of these rows is there
         with np.errstate(over="ignore", invalid="ignore"):  # the loss tells
-            loss = self.criterion(self.model(batch.features), batch.labels, **weight)
-            value = self._finite(loss, batch)
+            loss = self.criterion(self.model(batch.features), batch.labels, **weights_of(batch))
+            value = self._finite(loss.item(), batch)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
         return value
 
-    def _finite(self, loss: Any, batch: Dataset) -> float:
-        value = float(loss.item())
+    def _share(self, batch: Dataset) -> float:
+        """Return how much the loss of a mini-batch counts in the mean of its epoch."""
+        return weight_of(batch)
+
+    def _finite(self, loss: float, batch: Dataset) -> float:
+        value = float(loss)
         if not math.isfinite(value):
             check_finite(batch.features)
             raise Diverged(f"the loss became {value} in epoch {self.epoch + 1}")
@@ -310,8 +341,9 @@ class Trainer:
             while place.row < len(piece):
                 rows = order[place.row : place.row + self.batch_size]
                 self._set_rates((epoch + place.rows // self.batch_size / batches) / epochs)
-                loss = float(self.step(piece[rows]))
-                place.take(len(rows), loss, len(data))
+                batch = piece[rows]
+                loss = self._finite(self.step(batch), batch)
+                place.take(len(rows), self._share(batch), loss, len(data))
                 if place.rows == len(data):  # what ends the epoch is done before the caller looks
                     yield self._last_step(len(rows), loss, epochs)
                     return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy.typing as npt
 
@@ -16,16 +16,26 @@ from lucid.nn import Module
 from lucid.training.best import top_k
 from lucid.training.early_stopping import RANKING_LOSS
 from lucid.training.finite import finite_scores
-from lucid.training.pieces import Pieces, check_classes, check_rows, pieces_of
+from lucid.training.pieces import (
+    Pieces,
+    check_classes,
+    check_rows,
+    check_weights,
+    pieces_of,
+    weight_of,
+    weightless,
+    weights_of,
+)
 
-#: A metric is the mean over rows of something of the scores and labels of each.
-Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], float]]
+#: A metric is the mean over rows of something of the scores and labels of each; where these have
+#: weights, it gets them as ``sample_weight``, and is the mean by them.
+Metrics: TypeAlias = Mapping[str, Callable[..., float]]
 
 #: About so many scores are held at once, of at most so many rows.
 _SCORES_AT_ONCE, _ROWS = 1 << 24, 1024
 
 
-def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
+def ranking_metrics(num_classes: int) -> dict[str, Callable[..., float]]:
     """Return the ranking metrics by name.
 
     Parameters
@@ -36,7 +46,8 @@ def ranking_metrics(num_classes: int) -> dict[str, Callable[[Any, Any], float]]:
     Returns
     -------
     dict of str to callable
-        Each takes scores ``(N, C)`` and labels, and returns a mean over the rows.
+        Each takes scores ``(N, C)``, labels and, if wanted, ``sample_weight``, and returns a mean
+        over the rows.
 
     Examples
     --------
@@ -79,10 +90,11 @@ def evaluate(
     model : Module
         What takes rows of the features and returns scores ``(N, C)``.
     data : Dataset, or iterable of these
-        At least one row. Of pieces, only one is in memory at a time.
+        At least one row. Of pieces, only one is in memory at a time. Where they have sample
+        weights, the means are by these: a row of weight 3 is three rows.
     wanted : mapping of str to callable, optional
-        Each takes scores and labels, and returns a mean over the rows. By default the
-        `ranking_metrics`.
+        Each takes scores and labels, and returns a mean over the rows; where the data have sample
+        weights, it gets ``sample_weight`` as well. By default the `ranking_metrics`.
     propensities : array_like, optional
         Shape ``(C,)``, as `lucid.metrics.propensities` returns them: with them, PSP@k is returned
         as well.
@@ -95,9 +107,11 @@ def evaluate(
     ------
     Diverged
         If a score is not finite.
+    TypeError
+        If the data have sample weights, and a metric does not take them.
     ValueError
-        If there is no row, or both the data and the model have names of classes, and these are
-        others or in another order.
+        If there is no row, or none with a weight, or both the data and the model have names of
+        classes, and these are others or in another order.
 
     Examples
     --------
@@ -111,23 +125,30 @@ def evaluate(
     >>> evaluate(model, data)["P@1"]
     1.0
     """
-    rows = 0
-    totals: dict[str, float] = {}  # means over rows, times these
+    rows, weight = 0, 0.0
+    totals: dict[str, float] = {}  # means over rows, times the weight of these
     gains: dict[str, list[tuple[float, float]]] = {}  # of PSP@k, with the best that there could be
     for part in _parts(model, data):
         scores = finite_scores(model, part.features, first_row=rows)
         rows += len(part)
+        if not (share := weight_of(part)):
+            continue  # the mean over no rows is NaN
+        weight += share
         named = ranking_metrics(part.num_classes) if wanted is None else wanted
         for name, metric in named.items():
-            totals[name] = totals.get(name, 0.0) + float(metric(scores, part.labels)) * len(part)
+            value = float(metric(scores, part.labels, **weights_of(part)))
+            totals[name] = totals.get(name, 0.0) + value * share
         if propensities is not None:
             places = _places(part.num_classes)
-            best = rows_of_best(metrics.TopK(top_k(scores, places[-1])[0]), part.labels, None)
+            top = metrics.TopK(top_k(scores, places[-1])[0])
+            best = rows_of_best(top, part.labels, part.sample_weight)
             for k in places:
                 gains.setdefault(f"PSP@{k}", []).append(psp_sums(best, propensities, k))
     if rows == 0:
         raise ValueError("data must have at least one row to evaluate on")
-    values = {name: total / rows for name, total in totals.items()}
+    if weight == 0:
+        raise weightless("to evaluate on")
+    values = {name: total / weight for name, total in totals.items()}
     for name, sums in gains.items():
         gain, most = map(sum, zip(*sums, strict=True))
         values[name] = ratio(gain, most)
@@ -150,16 +171,17 @@ class Validation:
     ----------
     data : Dataset or Pieces
         Features as the model takes them, and labels; at least one row. Pieces are read again each
-        time, such as `Ranker.prepared` makes them.
+        time, such as `Ranker.prepared` makes them. Where they have sample weights, the means are by
+        these.
     metrics : mapping of str to callable, optional
-        By default the `ranking_metrics`.
+        As `evaluate` takes them; by default the `ranking_metrics`.
 
     Raises
     ------
     TypeError
         If the data are neither.
     ValueError
-        If there is no row.
+        If there is no row, or none with a weight.
 
     Examples
     --------
@@ -174,8 +196,16 @@ class Validation:
 
     def __init__(self, data: Dataset | Pieces, metrics: Metrics | None = None) -> None:
         check_rows(data, "to validate on")
+        check_weights(data, "to validate on")
         self.data = data
         self.metrics = metrics
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the metrics, known before there is a model."""
+        if self.metrics is None:
+            return list(ranking_metrics(next(iter(pieces_of(self.data))).num_classes))
+        return list(self.metrics)
 
     def __call__(self, model: Module) -> dict[str, float]:
         """Return the metrics of a model as it is now.
