@@ -23,7 +23,7 @@ from lucid.sklearn.targets import Form
 from lucid.system import threads
 from lucid.system.docstrings import shared
 from lucid.training import Ranker, top_k
-from lucid.training.pieces import check_weights
+from lucid.training.pieces import weightless
 
 Array = npt.NDArray[Any]
 
@@ -152,7 +152,8 @@ class Predicting(ClassifierMixin, BaseEstimator):
         labels, known = self._form.labels_to_score(y)
         check_consistent_length(x, labels, sample_weight)
         weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight)
-        check_weights(weight)
+        if not np.any(weight):
+            raise weightless("to score")
         counted = weight if known is None else weight * known
         total = 0.0
         for part, scores in self._decisions(x):
