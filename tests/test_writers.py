@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lucid.data.writing import shortest
-from lucid.io import read_svmlight, read_xmc, write_svmlight, write_xmc
+from lucid.io import read_svmlight, read_xmc, stream_svmlight, write_svmlight, write_xmc
 from lucid.labels import Labels
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -71,10 +71,10 @@ def test_what_is_written_comes_back_to_the_last_bit(scratch, form, dtype, data):
     assert back.labels == labels
     assert back.class_names == (None if names is None else tuple(names))
     assert back.features.shape == features.shape
-    if form == "xmc":  # the very entries, in their order; svmlight adds a 0 to empty rows
-        np.testing.assert_array_equal(back.features.indptr, features.indptr)
-        np.testing.assert_array_equal(back.features.indices, features.indices)
-        assert back.features.data.tobytes() == features.data.tobytes()
+    # The very entries, in their order.
+    np.testing.assert_array_equal(back.features.indptr, features.indptr)
+    np.testing.assert_array_equal(back.features.indices, features.indices)
+    assert back.features.data.tobytes() == features.data.tobytes()
     with np.errstate(over="ignore", invalid="ignore"):
         np.testing.assert_array_equal(back.features.toarray(), features.toarray())
 
@@ -86,6 +86,26 @@ def test_rows_without_labels_and_features_are_kept(tmp_path, form):
     back = write_and_read(form, tmp_path / "data", features, labels)
     assert back.labels == labels
     assert back.features.shape == (5, 3)
+    assert back.features.nnz == 0
+
+
+@forms
+def test_a_zero_that_is_stored_in_a_row_without_labels_is_kept(tmp_path, form):
+    features = sparse.csr_array((np.zeros(1, np.float32), [0], [0, 0, 1]), shape=(2, 3))
+    back = write_and_read(form, tmp_path / "data", features, Labels.from_lists([[], []], 4))
+    assert back.features.indptr.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("rows", [1, 2, 10])
+def test_pieces_of_svmlight_keep_rows_without_labels_and_features(tmp_path, rows, end):
+    features = sparse.csr_array([[0.0, 0.0], [0.0, 0.5], [0.0, 0.0]])
+    labels = Labels.from_lists([[], [1], []], 2)
+    write_svmlight(tmp_path / "data", features, labels)
+    text = (tmp_path / "data").read_text().replace("\n", end)
+    (tmp_path / "data").write_bytes(f"# head{end}{end}{text}".encode())
+    pieces = stream_svmlight(tmp_path / "data", num_features=2, num_classes=2, rows=rows)
+    assert [n for piece in pieces for n in np.diff(piece.features.indptr)] == [0, 1, 0]
 
 
 def test_the_xmc_form_is_that_of_the_repository(tmp_path):

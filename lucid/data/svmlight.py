@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, SupportsIndex
@@ -10,13 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.arrays.checks import as_int
-from lucid.data.dataset import DataFileError, Dataset
+from lucid.arrays.sparse import with_small_indices
+from lucid.data.dataset import DataFileError, Dataset, scipy_sparse
 from lucid.data.files import FilePath, read_text
 from lucid.data.lines import Lines
 from lucid.data.names import ClassNames, check_names, names_in, with_numbers
 from lucid.data.scanning import checked_dtype, scan
 from lucid.data.streams import DataStream, checked_rows
 from lucid.data.writing import TextRows, written
+from lucid.labels.rows import indptr_of
+
+#: What follows the value that keeps a row without labels and features.
+_EMPTY = b"# an empty row"
+_EMPTY_ROW = re.compile(rb"\s+[01]:0 " + _EMPTY + rb"\s*")
 
 _LARGEST_SIZE = 2**63 - 2  # of what a caller asks for: the scanner adds 1 to it
 
@@ -89,10 +96,9 @@ def read_svmlight(
         numbers = check_names(found, classes)
         text = with_numbers(path, text, numbers, comments=True)
         names, classes = tuple(numbers), len(numbers)
-    data = scan(
+    data = _scanned(
         path,
         text,
-        rows=None,
         num_features=features,
         num_classes=classes,
         first_feature=0 if zero_based else 1,
@@ -164,11 +170,10 @@ def stream_svmlight(
             first = lines.number - text.count(b"\n")
             if numbers:
                 text = with_numbers(path, text, numbers, comments=True, first_line=first)
-            piece = scan(
+            piece = _scanned(
                 path,
                 text,
                 first_line=first,
-                rows=None,
                 num_features=features,
                 num_classes=classes,
                 first_feature=0 if zero_based else 1,
@@ -216,7 +221,8 @@ def write_svmlight(
 
     Notes
     -----
-    Readers skip empty lines. A row without labels and features is kept by a feature of value 0.
+    Readers skip empty lines. A row without labels and features is kept by a feature of value 0,
+    which a comment tells `read_svmlight` to leave out again.
 
     Examples
     --------
@@ -228,12 +234,27 @@ def write_svmlight(
     >>> print(Path("tiny.svm").read_text(), end="")
     0,3 2:0.5
      1:1 2:-0.25
-     1:0
+     1:0 # an empty row
     """
     rows = TextRows(features, labels, class_names)
     first = 0 if zero_based else 1
+    nothing = f" {first}:0 {_EMPTY.decode()}"
     with written(path) as file:
-        file.writelines(rows.lines(first_feature=first, for_nothing=f" {first}:0"))
+        file.writelines(rows.lines(first_feature=first, for_nothing=nothing))
+
+
+def _scanned(path: FilePath, text: bytes, **how: Any) -> Dataset:
+    """Scan lines, and leave out the values that are there for empty rows only."""
+    data = scan(path, text, rows=None, **how)
+    if _EMPTY not in text:
+        return data
+    rows = (line for line in text.split(b"\n") if line.partition(b"#")[0].strip())
+    empty = np.array([_EMPTY_ROW.fullmatch(line) is not None for line in rows])
+    x, lengths = data.features, np.diff(data.features.indptr)
+    kept, indptr = np.repeat(~empty, lengths), indptr_of(np.where(empty, 0, lengths))
+    values, indices = x.data[kept], x.indices[kept]
+    features = with_small_indices(scipy_sparse(), values, indices, indptr, x.shape)
+    return replace(data, features=features)
 
 
 def _size(name: str, size: SupportsIndex | None) -> int | None:
