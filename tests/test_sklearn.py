@@ -23,7 +23,7 @@ from lucid.losses.margin import MARGIN
 from lucid.nn.losses.criterion import Criterion
 from lucid.sklearn import MultilabelRanker, mini_batches
 from lucid.sklearn.threshold import Cuts, best_cuts
-from lucid.training import Diverged, Ranker, Validation, learning_rate
+from lucid.training import Diverged, Ranker, Validation, learning_rate, named, scaling
 
 #: By mini-batches, and by all rows at once, to the last digits.
 BY_BATCHES = MultilabelRanker()
@@ -886,6 +886,17 @@ def test_features_that_do_not_fit_float32_are_refused_with_the_largest(method, f
 def test_all_rows_at_once_may_have_larger_numbers_than_float32():
     with pytest.warns(ConvergenceWarning, match="scale the features"):
         fitted(features=X * 1e60, loss="lsep", solver="lbfgs")
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_the_length_of_rows_is_read_once(monkeypatch, solver):
+    read, of = [], scaling.length_of_rows
+    for module in (mini_batches, named, scaling):
+        monkeypatch.setattr(
+            module, "length_of_rows", lambda rows: read.append(rows) or of(rows), raising=False
+        )
+    fitted(solver=solver, max_iter=1)
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

@@ -987,6 +987,34 @@ def test_the_rate_of_pieces_is_that_of_all_rows():
     assert learning_rate("margin", "sgd", pieces) == learning_rate("margin", "sgd", features)
 
 
+def test_the_rate_is_that_of_rows_whose_squares_float64_does_not_hold():
+    rate = learning_rate("margin", "sgd", 1e300 * np.eye(4))
+    assert rate * 1e300 == pytest.approx(learning_rate("margin", "sgd", np.eye(4)))
+    sizes = [0.0, 1.0, 1e300, 1e-300, 1e299]
+    pieces = (np.full((1, 4), size) for size in sizes)
+    rows = np.repeat(sizes, 4).reshape(5, 4)
+    assert learning_rate("margin", "sgd", pieces) == learning_rate("margin", "sgd", rows)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-150, 1e-310])
+def test_rows_that_float32_takes_for_zeros_have_the_rate_of_zeros(scale):
+    zeros = learning_rate("margin", "sgd", np.zeros((4, 4)))
+    assert learning_rate("margin", "sgd", scale * np.eye(4)) == zeros
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_rows_that_are_not_finite_have_no_rate(form, bad):
+    with pytest.raises(ValueError, match="features must be finite, got NaN or infinity"):
+        learning_rate("margin", "sgd", form([[1.0, bad]]))
+
+
+def test_rows_of_integers_have_the_rate_of_floats():
+    rows = np.array([[-128, 127]], np.int8)
+    rate = learning_rate("margin", "sgd", rows.astype(float))
+    assert learning_rate("margin", "sgd", rows) == rate
+
+
 def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():
     rows = drawn(12).features
     rate = learning_rate("margin", "sgd", rows)

@@ -40,6 +40,8 @@ _RATES = {
     "bpmll": (0.05, 1 / 3),
     "soft-margin": (0.15, 1.0),
 }
+#: Shorter rows are 0 in float32, in which models are trained: they count as of length 1.
+_SHORTEST = 1.2e-38
 #: What to take for the length of rows where it is not known: few are longer.
 _LONG = 7.0
 #: With a hidden layer rows count as at least so long: its outputs are not as short as rows may be.
@@ -120,7 +122,8 @@ def learning_rate(
     TypeError
         If the number of classes is no integer.
     ValueError
-        If there is no loss or optimiser of that name, or no class.
+        If there is no loss or optimiser of that name, or no class; if features that are read, as
+        for SGD, hold NaN or infinity.
 
     Examples
     --------
@@ -135,12 +138,24 @@ def learning_rate(
     """
     _check_name("loss", loss, LOSSES)
     _check_name("optimizer", optimizer, OPTIMIZERS)
+    known = features is not None and optimizer == "sgd"
+    length = length_of_rows(features) if known else None
+    return rate_of_length(loss, optimizer, length, num_classes, hidden=hidden)
+
+
+def rate_of_length(
+    loss: str, optimizer: str, length: float | None, num_classes: int | None, *, hidden: bool
+) -> float:
+    """Return the learning rate for rows whose length is known already."""
     classes = _CLASSES if num_classes is None else as_int("num_classes", num_classes)
     if classes < 1:
         raise ValueError(f"num_classes must be at least 1, got {classes}")
     if optimizer != "sgd":
         return _RATE_OF_ADAM
-    length = _LONG if features is None else length_of_rows(features) or 1.0
+    if length is None:
+        length = _LONG
+    elif length < _SHORTEST:
+        length = 1.0
     if hidden:
         length = max(length, _LONG_ENOUGH)
     factor, power = _RATES[loss]

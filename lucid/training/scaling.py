@@ -59,7 +59,11 @@ def check_finite(features: Any) -> None:
         rows = features.tocsr()
         values = rows.data[: rows.indptr[-1]]
     if not np.isfinite(values).all():
-        raise ValueError("features must be finite, got NaN or infinity")
+        raise not_finite()
+
+
+def not_finite() -> ValueError:
+    return ValueError("features must be finite, got NaN or infinity")
 
 
 class Scaling:
@@ -152,24 +156,37 @@ def warn_if_unscaled(features: Any, names: Any = None) -> None:
 
 
 def length_of_rows(features: Any) -> float:
-    """Return the root of the mean squared length of the rows, or those of pieces of them."""
-    squares, rows = 0.0, 0
+    """Return the root of the mean squared length of the rows, or those of pieces of them.
+
+    Raises
+    ------
+    ValueError
+        If they hold NaN or infinity, or masked entries.
+    """
+    unit, squares, rows = 0.0, 0.0, 0  # of values in units, so that none overflows
     for piece in features if isinstance(features, Iterator) else (features,):
         values = piece.data if is_sparse(piece) else piece
         refuse_masked("features", values)
-        squares += float(np.square(values, dtype=np.float64).sum())
         rows += piece.shape[0]
-    return math.sqrt(squares / max(rows, 1))
+        largest = float(np.abs(values, dtype=np.float64).max(initial=0.0))
+        if not math.isfinite(largest):
+            raise not_finite()
+        if largest >= 2 * unit:
+            larger = math.ldexp(0.5, math.frexp(largest)[1])  # a power of 2 divides exactly
+            squares *= (unit / larger) ** 2 if larger else 0.0
+            unit = larger
+        if unit:
+            squares += float(np.square(np.divide(values, unit, dtype=np.float64)).sum())
+    return unit * math.sqrt(squares / max(rows, 1))
 
 
-def warn_if_short(features: Any) -> None:
+def warn_if_short(length: float) -> None:
     """Warn where rows are so short that a default learning rate learns little from them.
 
     It rises with 1 / length only, as the bias, whose input is 1, has the same rate: scores that the
     features make then change by a step in proportion to the length.
     """
-    length = length_of_rows(features)
-    if length < _TOO_SHORT and (features != 0).sum():
+    if 0 < length < _TOO_SHORT:
         warn_user(
             f"features are not scaled: the rows have a length of {length:.2g}, so little is learnt "
             f"from them at the default learning rate; {_SCALE_FIRST}, or give a learning_rate"
