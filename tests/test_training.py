@@ -944,6 +944,18 @@ def test_metrics_over_parts_are_those_of_all_rows(rows, monkeypatch):
     assert evaluate(model, data, propensities=p) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_unknown_entries_make_room_for_those_that_come_after_them(share):
+    data, model = drawn(11), nn.Linear(FEATURES, CLASSES)
+    p = metrics.propensities(data.labels)
+    unknown = Labels.from_multi_hot(np.random.default_rng(0).random((ROWS, CLASSES)) < share)
+    data = data.leave_out(unknown)
+    scores = model(data.features).detach().numpy()
+    expected = {f"PSP@{k}": metrics.psp_at_k(scores, data.labels, p, k=k) for k in (1, 3, 5)}
+    found = evaluate(model, data, {}, propensities=p)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(("classes", "names"), [(1, ["P@1"]), (4, ["P@1", "P@3", "nDCG@3"])])
 def test_metrics_of_the_best_go_as_far_as_there_are_classes(classes, names):
     assert [name for name in ranking_metrics(classes) if "@" in name] == names
