@@ -17,10 +17,10 @@ import pytest
 
 import lucid
 from lucid import cli
-from lucid.cli import data, options, outputs
+from lucid.cli import data, options, outputs, reading
 from lucid.io import load_checkpoint
 from lucid.labels import Labels
-from lucid.training import LOSSES, Ranker, Trainer, learning_rate, save_training
+from lucid.training import LOSSES, Ranker, Trainer, evaluate, learning_rate, save_training
 from lucid.training.pieces import pieces_of
 
 for package in ("rich", "safetensors", "matplotlib", "threadpoolctl"):
@@ -68,7 +68,7 @@ def test_defaults_train_well(loss, options, limit, capsys):
 def test_time_stamps_of_a_file_are_told_apart(tmp_path):
     lines = [f"{k % 2} 0:{1_700_000_000 + k}" for k in range(4)]
     (tmp_path / "stamps.txt").write_text("\n".join(["4 1 2", *lines]))
-    features = data.Reading().read(tmp_path / "stamps.txt").features
+    features = reading.Reading().read(reading.Source(tmp_path / "stamps.txt")).features
     assert features.toarray().ravel().tolist() == [1.7e9 + k for k in range(4)]
 
 
@@ -882,9 +882,9 @@ IN_PIECES += ["--hidden", "8", "--optimizer", "adamw", "--patience", "100"]
 
 
 def test_pieces_hold_out_the_rows_that_the_whole_file_does(files, tmp_path):
-    for held_out in ([], ["--test", files[1]]):
+    for test in (None, reading.Source(files[1])):
         splits = [
-            data.load(files[0], *(held_out[1:] or [None]), 3, "0.25", data.Reading(piece=piece))
+            data.load(reading.Source(files[0]), test, 3, 0.25, reading.Reading(piece=piece))
             for piece in (None, 7)
         ]
         for name in ("train", "validation", "test"):
@@ -1076,6 +1076,107 @@ def test_wrong_names_are_one_line(named, tmp_path, capsys, arguments, message):
     (tmp_path / "other").write_text("1 30 8\ntag-x 0:1\n")
     assert cli.main([argument.format(**places) for argument in arguments]) == 2
     assert message.format(**places) in capsys.readouterr().err
+
+
+# Features and labels apart.
+
+
+@pytest.fixture(scope="module")
+def apart(files, tmp_path_factory):
+    """The same rows with features and labels in two files, by name."""
+    folder = tmp_path_factory.mktemp("apart")
+
+    def write(name, matrix):
+        lines = [f"{len(matrix)} {len(matrix[0])}"]
+        lines += [" ".join(f"{c}:{x}" for c, x in enumerate(row) if x) for row in matrix.tolist()]
+        (folder / name).write_text("\n".join([*lines, ""]))
+        return str(folder / name)
+
+    found = {}
+    for name, file in zip(("trn", "tst"), files, strict=True):
+        rows = lucid.io.read_xmc(file, dtype="float64")
+        found[f"{name}_x"] = write(f"{name}_X_Xf.txt", rows.features.toarray())
+        found[f"{name}_y"] = write(f"{name}_X_Y.txt", rows.labels.to_multi_hot().astype(int))
+    return found
+
+
+def test_features_and_labels_apart_train_the_model_that_one_file_does(files, apart, tmp_path):
+    rest = ["--epochs", "2", "--save"]
+    pair = ["train", apart["trn_x"], "--labels", apart["trn_y"]]
+    test = ["--test", apart["tst_x"], "--test-labels", apart["tst_y"]]
+    held = ["--validation", apart["tst_x"], "--validation-labels", apart["tst_y"]]
+    one = ["train", files[0], "--test", files[1], "--validation", files[1]]
+    saved = [str(tmp_path / name) for name in ("pair", "one")]
+    assert cli.main([*pair, *test, *held, *rest, saved[0]]) == 0
+    assert cli.main([*one, *rest, saved[1]]) == 0
+    first, second = (Ranker.load(path).state_dict() for path in saved)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_a_model_is_evaluated_on_features_and_labels_apart(saved, files, apart, capsys):
+    shown = []
+    for rows in ([files[1]], [apart["tst_x"], "--labels", apart["tst_y"]]):
+        assert cli.main(["evaluate", saved, *rows, "--json"]) == 0
+        shown.append(json.loads(capsys.readouterr().out)["metrics"])
+    assert shown[0] == pytest.approx(shown[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["one", "apart"])
+def test_pairs_of_a_filter_file_are_not_counted(saved, files, apart, tmp_path, form, capsys):
+    rows = lucid.io.read_xmc(files[1], dtype="float64")
+    pairs = Labels.from_multi_hot(np.random.default_rng(0).random(rows.labels.shape) < 0.3)
+    text = "".join(f"{n} {c}\n" for n, row in enumerate(pairs) for c in row)
+    (tmp_path / "filter.txt").write_text(text)
+    where = [files[1]] if form == "one" else [apart["tst_x"], "--labels", apart["tst_y"]]
+    filtered = ["--filter-pairs", str(tmp_path / "filter.txt")]
+    assert cli.main(["evaluate", saved, *where, "--json", *filtered]) == 0
+    shown = json.loads(capsys.readouterr().out)["metrics"]
+    ranker = Ranker.load(saved)
+    p = ranker.propensities.numpy()
+    assert shown == pytest.approx(evaluate(ranker, rows.leave_out(pairs), propensities=p))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--labels", "{trn_y}"], "--labels needs a FILE to train on as well"),
+        (["train", "{one}", "--test-labels", "{tst_y}"], "--test-labels needs --test FILE as well"),
+        (
+            ["train", "{one}", "--validation", "0.1", "--validation-labels", "{tst_y}"],
+            "--validation-labels needs --validation FILE as well",
+        ),
+        (["train", "{trn_x}"], "two files are read by lucid.io.read_xmc_pair, or with --labels"),
+        (["train", "{trn_x}", "--labels", "{trn_y}", "--stream", "9"], "--labels: --stream reads"),
+        (
+            ["train", "{trn_x}", "--labels", "{trn_y}", "--named-labels"],
+            "{trn_y}: labels in a file of their own are numbers, but those of",
+        ),
+        (["train", "{trn_x}", "--labels", "{tst_y}"], "{tst_y}: 60 rows, but {trn_x} has 240"),
+        (
+            ["train", "{trn_x}", "--labels", "{trn_y}", "--save", "{trn_y}"],
+            "--save would overwrite the data",
+        ),
+        (
+            ["train", "{one}", "--test", "{trn_y}", "--test-labels", "{trn_y}"],
+            "{trn_y} and {trn_y}: their headers say (8, 8) (features, labels), that of {one} (30",
+        ),
+        (["train", "{trn_x}", "--labels", "{model}"], "{model}: --labels must be data, got a mod"),
+        (["evaluate", "{model}", "{trn_y}", "--labels", "{trn_y}"], "the model has (30, 8)"),
+        (["evaluate", "{model}", "{trn_x}", "--labels", "{trn_x}"], "{trn_x}:2: the value of a la"),
+        (
+            ["evaluate", "{model}", "{one}", "--filter-pairs", "{one}"],
+            "{one}:1: not a pair `row class`",
+        ),
+    ],
+)
+def test_what_is_wrong_with_files_apart_is_one_line(
+    saved, files, apart, capsys, arguments, message
+):
+    places = {**apart, "one": files[0], "model": saved}
+    assert cli.main([argument.format(**places) for argument in arguments]) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert errors[-1].startswith("lucid: ")
+    assert message.format(**places) in errors[-1]
 
 
 # A missing extra.

@@ -160,6 +160,7 @@ def test_features_and_labels_may_be_in_two_files(file):
     [
         (FEATURES, "2 6\n0:1\n1:1\n", "y: 2 rows, but .*x has 3"),
         ("3 4 6\n\n\n\n", LABELS, "x:1: the header must be two numbers, `rows columns`"),
+        (FEATURES, "3 4\n0:1\n\n1:1 2:-1 3:-2\n", "y:4: the value of a label .* got -1$"),
         (FEATURES, "a b\n", "y:1: the header must be two numbers, `rows classes`, got 'a b'"),
         (FEATURES, "3 0\n\n\n\n", "y:1: the number of classes must be 1 .."),
         ("3 4\n1:1\n", LABELS, "x:2: the file ends after 1 rows, its header promises 3"),

@@ -944,6 +944,18 @@ def test_metrics_over_parts_are_those_of_all_rows(rows, monkeypatch):
     assert evaluate(model, data, propensities=p) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_unknown_entries_make_room_for_those_that_come_after_them(share):
+    data, model = drawn(11), nn.Linear(FEATURES, CLASSES)
+    p = metrics.propensities(data.labels)
+    unknown = Labels.from_multi_hot(np.random.default_rng(0).random((ROWS, CLASSES)) < share)
+    data = data.leave_out(unknown)
+    scores = model(data.features).detach().numpy()
+    expected = {f"PSP@{k}": metrics.psp_at_k(scores, data.labels, p, k=k) for k in (1, 3, 5)}
+    found = evaluate(model, data, {}, propensities=p)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(("classes", "names"), [(1, ["P@1"]), (4, ["P@1", "P@3", "nDCG@3"])])
 def test_metrics_of_the_best_go_as_far_as_there_are_classes(classes, names):
     assert [name for name in ranking_metrics(classes) if "@" in name] == names
@@ -986,6 +998,25 @@ def test_the_rate_of_pieces_is_that_of_all_rows():
     for loss, x in (("margin", features), ("bpmll", sparse.csr_array(features.toarray() + 9))):
         pieces = (part for part in (x[:20], x[20:20], x[20:]))
         assert learning_rate(loss, "sgd", pieces) == learning_rate(loss, "sgd", x)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-150, 1e-310])
+def test_rows_that_float32_takes_for_zeros_have_the_rate_of_zeros(scale):
+    zeros = learning_rate("margin", "sgd", np.zeros((4, 4)))
+    assert learning_rate("margin", "sgd", scale * np.eye(4)) == zeros
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_rows_whose_squares_are_not_finite_have_no_rate(form, bad):
+    with pytest.raises(ValueError, match="features must be finite, and not so large"):
+        learning_rate("margin", "sgd", form([[1.0, bad]]))
+
+
+def test_rows_of_integers_have_the_rate_of_floats():
+    rows = np.array([[-128, 127]], np.int8)
+    rate = learning_rate("margin", "sgd", rows.astype(float))
+    assert learning_rate("margin", "sgd", rows) == rate
 
 
 def test_the_rate_of_sgd_is_smaller_for_longer_rows_in_either_form():

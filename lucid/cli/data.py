@@ -6,65 +6,19 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid.cli.errors import UsageError
-from lucid.io import DataFileError, Dataset, DataStream, read_xmc, stream_xmc
+from lucid.cli.reading import Reading, Rows, Source, sizes
+from lucid.io import DataFileError, Dataset
 from lucid.labels import Labels
 from lucid.system.optional import require
 from lucid.training.pieces import pieces_of
 
-_Path = str | os.PathLike[str]
-
-#: Rows that are in memory, or that are read in pieces.
-Rows: TypeAlias = Dataset | DataStream
-
 TEST_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files are read."""
-
-    named: bool = False
-    """Whether labels are names."""
-    class_names: Sequence[str] | None = None
-    """The names of all classes, if they are known beforehand."""
-    piece: int | None = None
-    """The rows of a piece; None for the whole file at once."""
-
-    def read(self, path: _Path) -> Rows:
-        """Read a file in the repository's text form that has at least one row."""
-        self.check_names(stream_xmc(path).num_classes, path)
-        names = (self.class_names or True) if self.named else False
-        dtype = np.float64  # as the scaling computes
-        if self.piece is None:
-            data: Rows = read_xmc(path, class_names=names, dtype=dtype)
-        else:
-            data = stream_xmc(path, class_names=names, rows=self.piece, dtype=dtype)
-        if data.num_rows == 0:
-            raise DataFileError(f"{path}:1: the file holds no row")
-        return data
-
-    def check_names(self, num_classes: int, origin: _Path) -> None:
-        """Refuse names that are not as many as the classes of a file."""
-        if self.class_names is not None and len(self.class_names) != num_classes:
-            raise UsageError(
-                f"--class-names: {len(self.class_names)} names, but {origin} has {num_classes} "
-                "classes"
-            )
-
-    def read_like(self, path: _Path, wanted: tuple[int, int], whose: str) -> Rows:
-        """Read a file that must have so many features and classes, as something else has."""
-        found = sizes(stream_xmc(path))  # which reads the header alone
-        if found != wanted:
-            raise DataFileError(
-                f"{path}: its header says {found} (features, labels), {whose} {wanted}"
-            )
-        return self.read(path)
 
 
 @dataclass(frozen=True)
@@ -80,11 +34,11 @@ class Split:
 
 
 def load(
-    train: _Path | None,
-    test: _Path | None,
+    train: Source | None,
+    test: Source | None,
     seed: int,
-    validation: str | None = None,
-    reading: Reading = Reading(),
+    validation: Source | float | None,
+    reading: Reading,
 ) -> Split:
     """Read the files that were named; what was not named is held out, or made.
 
@@ -107,8 +61,8 @@ def load(
         origin = f"no FILE given, so made from seed {seed}"
         reading.check_names(data.num_classes, "the data that is made")
     else:
-        if reading.piece is None:
-            _check_fits(train)
+        if reading.piece is None and train.labels is None:
+            _check_fits(train.file)
         data, origin = reading.read(train), str(train)
         if reading.named:  # the other files have no others
             reading = replace(reading, class_names=data.class_names)
@@ -118,17 +72,17 @@ def load(
     rows = np.arange(data.num_rows or 0)
     parts: dict[str, Rows] = {}
     origins = {"train": origin}
-    for name, file, share, its_seed in (
-        ("test", test, TEST_SHARE, seed),
-        ("validation", *file_or_share(validation), seed + 1),
+    for name, wanted, its_seed in (
+        ("test", TEST_SHARE if test is None else test, seed),
+        ("validation", validation, seed + 1),
     ):
-        if file is not None:
-            parts[name] = reading.read_like(file, sizes(data), f"that of {origin}")
-            origins[name] = str(file)
-            Survey(parts[name]).check(slice(None), str(file))
-        elif share is not None:
-            rows, apart = hold_out(rows, share, its_seed)
-            instead, what = f"--{name} FILE", f"a random {share:.0%} held out"
+        if isinstance(wanted, Source):
+            parts[name] = reading.read_like(wanted, sizes(data), f"that of {origin}")
+            origins[name] = str(wanted)
+            Survey(parts[name]).check(slice(None), str(wanted))
+        elif wanted is not None:
+            rows, apart = hold_out(rows, wanted, its_seed)
+            instead, what = f"--{name} FILE", f"a random {wanted:.0%} held out"
             if apart.size == 0:
                 raise UsageError(f"{origin}: too few rows to hold some out; give {instead}")
             survey.check(slice(None), origin)
@@ -153,7 +107,7 @@ def file_or_share(validation: str | None) -> tuple[str | None, float | None]:
         return validation, None
 
 
-def _check_fits(path: _Path) -> None:
+def _check_fits(path: str | os.PathLike[str]) -> None:
     """Refuse a file that cannot be in memory, before the system ends the process for it."""
     try:
         size, memory = (
@@ -208,11 +162,6 @@ class Survey:
         digest = self._digest.copy()
         digest.update(np.ascontiguousarray(rows).data)
         return digest.hexdigest()
-
-
-def sizes(data: Rows) -> tuple[int, int]:
-    """Return the numbers of features and of classes."""
-    return data.num_features, data.num_classes
 
 
 def choose(data: Rows, rows: npt.NDArray[Any]) -> Rows:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from lucid.cli.data import Split, sizes
+from lucid.cli.data import Split
 from lucid.cli.errors import UsageError
+from lucid.cli.reading import sizes
 from lucid.system.atomic import replacing
 from lucid.system.optional import require
 from lucid.training import RANKING_LOSS, History, Step

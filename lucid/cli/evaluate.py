@@ -9,7 +9,8 @@ import lucid
 from lucid import training
 from lucid.cli import data, display
 from lucid.cli.errors import UsageError
-from lucid.cli.inputs import check_model_and_data
+from lucid.cli.inputs import DATA, Input, check_model_and_data
+from lucid.cli.reading import Reading, Rows, Source
 
 #: Rows of a file that are read and scored before the next are.
 PIECE = 10_000
@@ -18,13 +19,19 @@ PIECE = 10_000
 def evaluate(arguments: argparse.Namespace) -> int:
     """`lucid evaluate`: the metrics of a saved model on a file."""
     set_threads(arguments.threads)
-    check_model_and_data(arguments.model, arguments.file)
+    source = Source(arguments.file, arguments.labels, arguments.filter_pairs)
+    check_model_and_data(
+        arguments.model,
+        arguments.file,
+        Input("--labels", arguments.labels, DATA),
+        Input("--filter-pairs", arguments.filter_pairs, DATA),
+    )
     ranker = training.Ranker.load(arguments.model)
     named = bool(ranker.settings.get("named_labels"))
-    reading = data.Reading(named, ranker.class_names, PIECE)
+    reading = Reading(named, ranker.class_names, PIECE)
     wanted = ranker.num_features, ranker.num_classes
-    test = reading.read_like(arguments.file, wanted, "the model has")
-    data.Survey(test).check(slice(None), arguments.file)
+    test = reading.read_like(source, wanted, "the model has")
+    data.Survey(test).check(slice(None), str(source))
     tested = Tested(ranker, test)
     if arguments.json:
         tested.print_json()
@@ -36,7 +43,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 class Tested:
     """The metrics of a ranker, and of the most frequent labels, which it should beat."""
 
-    def __init__(self, ranker: training.Ranker, test: data.Rows) -> None:
+    def __init__(self, ranker: training.Ranker, test: Rows) -> None:
         self.ranker = ranker
         self.rows = test.num_rows or 0
         propensities = ranker.propensities.numpy()

@@ -56,6 +56,6 @@ def check_inputs(*inputs: Input) -> None:
         )
 
 
-def check_model_and_data(model: str, file: str) -> None:
+def check_model_and_data(model: str, file: str, *others: Input) -> None:
     """Refuse what `lucid predict` and `lucid evaluate` do not take."""
-    check_inputs(Input("MODEL", model, MODEL), Input("FILE", file, DATA))
+    check_inputs(Input("MODEL", model, MODEL), Input("FILE", file, DATA), *others)

@@ -58,6 +58,11 @@ def _add_train(command: argparse.ArgumentParser) -> None:
         help="after each epoch, test on this share of the training rows, which are not trained on "
         "then, or on this file",
     )
+    _add_labels(data)
+    for name, of in (("--test-labels", "--test"), ("--validation-labels", "--validation")):
+        data.add_argument(
+            name, type=_file_name, metavar="FILE", help=f"the same for the file of {of}"
+        )
     data.add_argument(
         "--named-labels",
         action="store_const",
@@ -192,6 +197,14 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
     _add_model_and_data(command)
+    _add_labels(command)
+    command.add_argument(
+        "--filter-pairs",
+        type=_file_name,
+        metavar="FILE",
+        help="text with `row class` on each line, counted from 0: pairs that are not counted, such "
+        "as a document and itself as a label",
+    )
     command.add_argument("--json", action="store_true", help="print JSON, with all digits")
 
 
@@ -200,6 +213,16 @@ def _add_model_and_data(command: argparse.ArgumentParser) -> None:
         "model", type=_file_name, metavar="MODEL", help="a file that `lucid train --save` wrote"
     )
     command.add_argument("file", type=_file_name, metavar="FILE", help="data, as for `lucid train`")
+
+
+def _add_labels(group: Any) -> None:
+    group.add_argument(
+        "--labels",
+        type=_file_name,
+        metavar="FILE",
+        help="labels that are in a file of their own, such as trn_X_Y.txt; then the other FILE is "
+        "of features alone, such as trn_X_Xf.txt",
+    )
 
 
 def _command(commands: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:

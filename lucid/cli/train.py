@@ -21,6 +21,7 @@ from lucid.cli.errors import INTERRUPTED, UsageError
 from lucid.cli.evaluate import Tested, set_threads
 from lucid.cli.inputs import DATA, Input, check_inputs
 from lucid.cli.outputs import check_outputs
+from lucid.cli.reading import Reading, Rows, Source, sizes
 from lucid.cli.settings import Settings
 from lucid.data.names import check_names
 from lucid.io import DataFileError, Dataset, read_names
@@ -39,12 +40,13 @@ def train(arguments: argparse.Namespace) -> int:
     begun = _read_checkpoint(arguments)
     chosen = begun.settings
     names = _read_names(arguments.class_names) or begun.class_names
-    reading = data.Reading(chosen.named_labels, names, chosen.stream)
-    with _where_memory_does_not_suffice(arguments.file, chosen):
-        split = data.load(arguments.file, arguments.test, chosen.seed, chosen.validation, reading)
+    reading = Reading(chosen.named_labels, names, chosen.stream)
+    train, test, validation = _sources(arguments, chosen)
+    with _where_memory_does_not_suffice(train, chosen):
+        split = data.load(train, test, chosen.seed, validation, reading)
     display.print_split(split)
     ranker = _make_ranker(chosen, split)
-    with _where_memory_does_not_suffice(arguments.file, chosen):
+    with _where_memory_does_not_suffice(train, chosen):
         rows = ranker.prepared(split.train)
     features = (piece.features for piece in pieces_of(rows))
     settings = chosen.completed(features, ranker.num_classes)
@@ -120,6 +122,9 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
             (arguments.file, "the data"),
             (arguments.test, "the data"),
             (arguments.validation, "the data"),
+            (arguments.labels, "the data"),
+            (arguments.test_labels, "the data"),
+            (arguments.validation_labels, "the data"),
             (arguments.class_names, "the names of the classes"),
         ),
         (
@@ -145,9 +150,35 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
         Input("FILE", arguments.file, DATA),
         Input("--test", arguments.test, DATA),
         Input("--validation", data.file_or_share(arguments.validation)[0], f"{DATA} or a fraction"),
+        Input("--labels", arguments.labels, DATA),
+        Input("--test-labels", arguments.test_labels, DATA),
+        Input("--validation-labels", arguments.validation_labels, DATA),
         Input("--class-names", arguments.class_names, names),
         Input("--resume", arguments.resume, CHECKPOINT),
     )
+
+
+def _sources(
+    arguments: argparse.Namespace, settings: Settings
+) -> tuple[Source | None, Source | None, Source | float | None]:
+    """Return where the rows are to train on, to test on and to look at meanwhile."""
+    held_out, share = data.file_or_share(settings.validation)
+    found = []
+    for option, file, labels, wanted in (
+        ("--labels", arguments.file, arguments.labels, "a FILE to train on"),
+        ("--test-labels", arguments.test, arguments.test_labels, "--test FILE"),
+        ("--validation-labels", held_out, arguments.validation_labels, "--validation FILE"),
+    ):
+        if labels is not None and file is None:
+            raise UsageError(f"{option} needs {wanted} as well")
+        if labels is not None and settings.stream:
+            raise UsageError(
+                f"{option}: --stream reads features and labels from one file; lucid.io.write_xmc "
+                "writes one"
+            )
+        found.append(None if file is None else Source(file, labels))
+    train, test, validation = found
+    return train, test, share if validation is None else validation
 
 
 def _is_same(path: str, other: str | None) -> bool:
@@ -166,12 +197,12 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
 
 
 @contextmanager
-def _where_memory_does_not_suffice(file: str | None, settings: Settings) -> Iterator[None]:
+def _where_memory_does_not_suffice(train: Source | None, settings: Settings) -> Iterator[None]:
     """Say what may help."""
     try:
         yield
     except MemoryError as error:
-        if file is None or settings.stream:
+        if train is None or train.labels is not None or settings.stream:
             raise
         raise MemoryError(f"{error}; {data.STREAM_HINT}".removeprefix("; ")) from None
 
@@ -218,9 +249,8 @@ def _read_checkpoint(arguments: argparse.Namespace) -> _Begun:
 
 def _make_ranker(settings: Settings, split: data.Split) -> training.Ranker:
     lucid.manual_seed(settings.seed)
-    sizes = data.sizes(split.train)
     try:
-        ranker = training.Ranker(*sizes, settings.hidden, split.class_names)
+        ranker = training.Ranker(*sizes(split.train), settings.hidden, split.class_names)
     except ValueError as error:  # NumPy's, of sizes beyond any memory
         raise MemoryError(*error.args) from error
     try:
@@ -276,7 +306,7 @@ def _say_how_it_ended(settings: Settings, trainer: training.Trainer, stopped: bo
         )
 
 
-def _check_finite(ranker: training.Ranker, rows: data.Rows) -> None:
+def _check_finite(ranker: training.Ranker, rows: Rows) -> None:
     """Find out whether the last step, which no loss has followed, broke the model.
 
     Raises

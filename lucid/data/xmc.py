@@ -162,6 +162,11 @@ def read_header(path: FilePath, line: bytes) -> Header:
                 "; a file in svmlight's form has none: lucid.io.read_svmlight reads it, and "
                 "lucid.io.write_xmc writes the same rows with a header"
             )
+        if re.fullmatch(rb"\s*[0-9]+\s+[0-9]+\s*", line):
+            hint = (
+                "; features and labels that are in two files are read by lucid.io.read_xmc_pair, "
+                "or with --labels"
+            )
         raise DataFileError(
             f"{path}:1: the header must be three numbers, `rows features labels`, "
             f"got {shown(line.strip())}{hint}"

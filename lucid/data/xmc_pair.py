@@ -71,6 +71,12 @@ def read_xmc_pair(
         raise DataFileError(
             f"{labels}: {marks.shape[0]} rows, but {features} has {values.shape[0]}"
         )
+    if (negative := marks.data < 0).any():
+        first = int(np.argmax(negative))
+        line = int(np.searchsorted(marks.indptr, first, side="right")) + 1
+        raise DataFileError(
+            f"{labels}:{line}: the value of a label must not be negative, got {marks.data[first]:g}"
+        )
     marks.eliminate_zeros()
     data = Dataset(values, Labels.from_csr(marks))
     if filter_pairs is None:

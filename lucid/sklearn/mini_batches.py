@@ -22,11 +22,11 @@ from lucid.training import (
     Step,
     Trainer,
     Validation,
-    learning_rate,
     linear_decay,
     make_optimizer,
 )
-from lucid.training.scaling import warn_if_short
+from lucid.training.named import rate_of_lengths
+from lucid.training.scaling import lengths_of_rows, warn_if_short
 
 #: From so many weights of the last layer on, 1 GiB of them, their gradient is not held as a whole.
 #: The step is not faster so, but a third of the memory is saved.
@@ -48,9 +48,10 @@ def new_trainer(
     shape = layers[-1].weight.shape
     rate = estimator.learning_rate
     if rate is None:
-        warn_if_short(features)
+        lengths = lengths_of_rows(features)
+        warn_if_short(lengths[0])
         name, hidden = _name_of(estimator.loss), estimator.hidden > 0
-        rate = learning_rate(name, estimator.solver, features, shape[0], hidden=hidden)
+        rate = rate_of_lengths(name, estimator.solver, lengths, shape[0], hidden=hidden)
     fused = math.prod(shape) >= FUSED_FROM and criterion._loss.hinges
     return (_FusedTrainer if fused else _PerRowTrainer)(
         net,

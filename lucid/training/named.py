@@ -45,6 +45,8 @@ _RATES = {
 #: product of the rate and the square of what rows have in one direction. With longer steps,
 #: the scores swing ever farther there: for squares from 1 + momentum on.
 _STEEPEST = {"squared-margin": 1.5, "bpmll": 0.4}
+#: Shorter rows are 0 in float32, in which models are trained: they count as of length 1.
+_SHORTEST = 1.2e-38
 #: What to take for the length of rows where it is not known: few are longer.
 _LONG = 7.0
 #: With a hidden layer rows count as at least so long: its outputs are not as short as rows may be.
@@ -128,7 +130,8 @@ def learning_rate(
     TypeError
         If the number of classes is no integer.
     ValueError
-        If there is no loss or optimiser of that name, or no class.
+        If there is no loss or optimiser of that name, or no class; if features that are read, as
+        for SGD, hold NaN or infinity.
 
     Examples
     --------
@@ -143,13 +146,30 @@ def learning_rate(
     """
     _check_name("loss", loss, LOSSES)
     _check_name("optimizer", optimizer, OPTIMIZERS)
+    known = features is not None and optimizer == "sgd"
+    lengths = lengths_of_rows(features) if known else None
+    return rate_of_lengths(loss, optimizer, lengths, num_classes, hidden=hidden)
+
+
+def rate_of_lengths(
+    loss: str,
+    optimizer: str,
+    lengths: tuple[float, float] | None,
+    num_classes: int | None,
+    *,
+    hidden: bool,
+) -> float:
+    """Return the learning rate for rows whose length is known already."""
     classes = _CLASSES if num_classes is None else as_int("num_classes", num_classes)
     if classes < 1:
         raise ValueError(f"num_classes must be at least 1, got {classes}")
     if optimizer != "sgd":
         return _RATE_OF_ADAM
-    length, along = (_LONG, 0.0) if features is None else lengths_of_rows(features)
-    length = max(length, _LONG_ENOUGH) if hidden else length or 1.0
+    length, along = (_LONG, 0.0) if lengths is None else lengths
+    if length < _SHORTEST:
+        length = 1.0
+    if hidden:
+        length = max(length, _LONG_ENOUGH)
     factor, power = _RATES[loss]
     rate = factor * classes**power / length
     if loss in _STEEPEST and along > 0:

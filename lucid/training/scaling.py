@@ -157,16 +157,30 @@ def lengths_of_rows(features: Any) -> tuple[float, float]:
     The first is of the rows, the second of what they have in one direction: that of their mean, or
     of one feature, whichever is more. These are near where rows reach farthest if they are not
     centred, or not scaled.
+
+    Raises
+    ------
+    ValueError
+        If they hold NaN or infinity, or are so large that their squares are infinite; if entries
+        are masked.
     """
     total: Any = 0.0
     squares: Any = 0.0
     rows = 0
-    for piece in features if isinstance(features, Iterator) else (features,):
-        of_columns = _sums_of_columns(piece)
-        total, squares = total + of_columns[0], squares + of_columns[1]
-        rows += piece.shape[0]
-    mean, square = total / max(rows, 1), squares / max(rows, 1)
-    return math.sqrt(np.sum(square)), math.sqrt(max(np.sum(mean * mean), np.max(square, initial=0)))
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        for piece in features if isinstance(features, Iterator) else (features,):
+            of_columns = _sums_of_columns(piece)
+            total, squares = total + of_columns[0], squares + of_columns[1]
+            rows += piece.shape[0]
+        mean, square = total / max(rows, 1), squares / max(rows, 1)
+        length = math.sqrt(np.sum(square))
+        along = math.sqrt(max(np.sum(mean * mean), np.max(square, initial=0)))
+    if not math.isfinite(length):
+        raise ValueError(
+            "features must be finite, and not so large that their squares overflow float64; "
+            f"{_SCALE_FIRST}"
+        )
+    return length, along
 
 
 def _sums_of_columns(features: Any) -> tuple[_Values, _Values]:
@@ -185,14 +199,13 @@ def _sums_of_columns(features: Any) -> tuple[_Values, _Values]:
     return summed(values), summed(values * values)
 
 
-def warn_if_short(features: Any) -> None:
+def warn_if_short(length: float) -> None:
     """Warn where rows are so short that a default learning rate learns little from them.
 
     It rises with 1 / length only, as the bias, whose input is 1, has the same rate: scores that the
     features make then change by a step in proportion to the length.
     """
-    length, _ = lengths_of_rows(features)
-    if length < _TOO_SHORT and (features != 0).sum():
+    if 0 < length < _TOO_SHORT:
         warn_user(
             f"features are not scaled: the rows have a length of {length:.2g}, so little is learnt "
             f"from them at the default learning rate; {_SCALE_FIRST}, or give a learning_rate"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from lucid import metrics
@@ -140,7 +141,8 @@ def evaluate(
             totals[name] = totals.get(name, 0.0) + value * share
         if propensities is not None:
             places = _places(part.num_classes)
-            top = metrics.TopK(top_k(scores, places[-1])[0])
+            reach = min(places[-1] + _most_unknown(part), part.num_classes)
+            top = metrics.TopK(top_k(scores, reach)[0])
             best = rows_of_best(top, part.labels, part.sample_weight)
             for k in places:
                 gains.setdefault(f"PSP@{k}", []).append(psp_sums(best, propensities, k))
@@ -153,6 +155,12 @@ def evaluate(
         gain, most = map(sum, zip(*sums, strict=True))
         values[name] = ratio(gain, most)
     return values
+
+
+def _most_unknown(part: Dataset) -> int:
+    """Return how many entries of a row are unknown at most: none of these is among its best."""
+    indptr = part.labels.unknown_indptr
+    return 0 if indptr is None else int(np.diff(indptr).max(initial=0))
 
 
 def _parts(model: Module, data: Dataset | Iterable[Dataset]) -> Iterator[Dataset]:
