@@ -1027,6 +1027,22 @@ def test_labels_may_be_names_from_the_file_to_the_predictions(named, tmp_path, c
     assert np.mean(hits) > 0.8
 
 
+def test_a_model_whose_classes_have_names_evaluates_a_file_of_names(named, files, tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("\n".join(named[2]))
+    saved, nameless = str(tmp_path / "m"), str(tmp_path / "nameless")
+    options = ["--test", files[1], "--epochs", "2", "--save"]
+    assert (
+        cli.main(["train", files[0], "--class-names", str(tmp_path / "names.txt"), *options, saved])
+        == 0
+    )
+    trained = capsys.readouterr().out
+    assert cli.main(["evaluate", saved, named[1], "--named-labels"]) == 0
+    assert trained.endswith(capsys.readouterr().out)
+    assert cli.main(["train", files[0], *options, nameless]) == 0
+    assert cli.main(["evaluate", nameless, named[1], "--named-labels"]) == 2
+    assert "the classes of the model have no names" in capsys.readouterr().err
+
+
 def test_names_give_the_model_that_numbers_give(named, files, tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(named[2]))
     options = ["--class-names", str(tmp_path / "names.txt"), "--epochs", "2", "--save"]

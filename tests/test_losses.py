@@ -899,6 +899,14 @@ def test_an_infinite_square_has_an_infinite_gradient():
         assert gradient.tolist() == [[-np.inf, np.inf]]
 
 
+@pytest.mark.parametrize("labels", [[0, 1], [0, 0]])
+def test_two_labels_at_minus_infinity_have_the_infinite_gradient_of_each(labels):
+    for dtype in ("float32", "float64"):
+        x = np.array([[-np.inf, -np.inf if 1 in labels else 2.0, 1.0]], dtype)
+        _, gradient = lucid.losses.multilabel_margin_loss(x, np.array([labels]), "sum", p=2)
+        assert gradient.tolist() == [[-np.inf, -np.inf if 1 in labels else np.inf, np.inf]]
+
+
 def test_a_margin_that_float32_cannot_hold_is_refused():
     x = np.zeros((1, 3), np.float32)
     with pytest.raises(ValueError, match=r"margin must fit float32, .*got 1e\+39"):

@@ -11,7 +11,7 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix, random_array
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
-from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MultiLabelBinarizer
@@ -1017,3 +1017,49 @@ def test_without_scikit_learn_the_error_says_what_to_install(fresh_python):
     code = "import sys; sys.modules['sklearn'] = None; import lucid.sklearn"
     error = fresh_python(code).stderr
     assert "needs scikit-learn: pip install scikit-learn, or '.[sklearn]' in a clone" in error
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"learning_rate": 1e-12},
+        {"loss": "warp"},
+        {"solver": "adam"},
+        {"weight_decay": 0.5},
+        {"batch_size": 4},
+    ],
+)
+def test_what_is_set_between_pieces_holds_from_the_next_on(changed):
+    def trained(**parameters):
+        ranker = MultilabelRanker(random_state=0).partial_fit(X, Y).set_params(**parameters)
+        return ranker.partial_fit(X, Y).decision_function(X)
+
+    assert not np.array_equal(trained(), trained(**changed))
+
+
+def test_a_hidden_layer_cannot_come_between_pieces():
+    ranker = MultilabelRanker(random_state=0).partial_fit(X, Y).set_params(hidden=4)
+    with pytest.raises(ValueError, match="hidden must stay 0 in partial_fit, got 4"):
+        ranker.partial_fit(X, Y)
+
+
+def test_a_fit_that_fails_leaves_nothing_behind():
+    ranker = MultilabelRanker("bpmll", learning_rate=1e3, random_state=0)
+    with pytest.raises(Diverged):
+        ranker.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        ranker.predict(X)
+
+
+def test_a_fit_that_fails_leaves_the_model_of_before():
+    ranker = MultilabelRanker("bpmll", random_state=0).fit(X, Y)
+    before = ranker.predict(X)
+    with pytest.raises(Diverged):
+        ranker.set_params(learning_rate=1e3).fit(X, Y[:, :4])
+    np.testing.assert_array_equal(ranker.predict(X), before)
+    assert ranker.n_iter_ == len(ranker.history_) == 15
+
+
+def test_early_stopping_is_a_truth_value():
+    with pytest.raises(ValueError, match="early_stopping must be True or False, got 'yes'"):
+        MultilabelRanker(early_stopping="yes").fit(X, Y)

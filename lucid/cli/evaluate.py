@@ -27,7 +27,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
         Input("--filter-pairs", arguments.filter_pairs, DATA),
     )
     ranker = training.Ranker.load(arguments.model)
-    named = bool(ranker.settings.get("named_labels"))
+    named = arguments.named_labels or bool(ranker.settings.get("named_labels"))
+    if named and ranker.class_names is None:
+        raise UsageError("--named-labels: the classes of the model have no names")
     reading = Reading(named, ranker.class_names, PIECE)
     wanted = ranker.num_features, ranker.num_classes
     test = reading.read_like(source, wanted, "the model has")

@@ -205,6 +205,12 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
         help="text with `row class` on each line, counted from 0: pairs that are not counted, such "
         "as a document and itself as a label",
     )
+    command.add_argument(
+        "--named-labels",
+        action="store_true",
+        help="labels in FILE are names of the model's classes, as they always are where it was "
+        "trained so",
+    )
     command.add_argument("--json", action="store_true", help="print JSON, with all digits")
 
 

@@ -33,6 +33,8 @@ def checked_loss(estimator: Any) -> Criterion:
             "validation_fraction must be between 0 and 1, both excluded, "
             f"got {estimator.validation_fraction}"
         )
+    if estimator.early_stopping not in (True, False):
+        raise ValueError(f"early_stopping must be True or False, got {estimator.early_stopping!r}")
     if estimator.threads is not None:
         checked_threads(estimator.threads)
     checked_threshold(estimator.threshold)
@@ -52,9 +54,10 @@ def checked_threshold(threshold: Any) -> float | None:
 def _checked_loss(loss: Any, solver: str) -> Criterion:
     criterion = make_loss(loss) if isinstance(loss, str) else loss
     if not isinstance(criterion, Criterion) or criterion.reduction != "mean":
+        of_torch = " of lucid.torch" * type(loss).__module__.startswith("lucid.torch")
         raise ValueError(
             f"loss must be one of {', '.join(LOSSES)}, or a loss of lucid.nn with "
-            f"reduction='mean', got {loss!r}"
+            f"reduction='mean', got {loss!r}{of_torch}"
         )
     if solver == "lbfgs" and criterion._loss.worth_of_count is not None:
         raise ValueError(

@@ -116,8 +116,10 @@ cdef inline void add_times(Sum* total, const Sum* x, const Sum* y, const real* t
 
 
 cdef inline Sum gap(const real* tau, Py_ssize_t k) noexcept nogil:
-    """How far the next threshold is above ``tau[k]``."""
+    """How far the next threshold is above ``tau[k]``; nothing between infinities that are alike."""
     cdef Sum d = number(tau[k + 1])
+    if tau[k] == tau[k + 1]:
+        return number(0)
     add_number(&d, -<double>tau[k], tau)
     return d
 
