@@ -14,7 +14,6 @@ typedef uint32_t lucid_words __attribute__((vector_size(LUCID_BYTES), aligned(4)
 typedef uint64_t lucid_bits __attribute__((vector_size(LUCID_BYTES), aligned(8)));
 typedef float lucid_few_floats __attribute__((vector_size(LUCID_BYTES / 2), aligned(4)));
 
-
 /* x where the mask has ones, 0 elsewhere, also in place of NaN; x where it has ones, else y */
 #define LUCID_WHERE(mask, x) ((__typeof__(x))((__typeof__(mask))(x) & (mask)))
 #define LUCID_EITHER(mask, x, y) \
@@ -254,15 +253,17 @@ lucid_softplus_float(const int dense, const int weighted, const int keep, const 
     return (lucid_split){lucid_sum_of_lanes(sum), 0};
 }
 
+/* So many numbers from 1 to 2**80 have a product that is finite. */
+enum { LUCID_FACTORS = 8 };
+
 /* The same; products of few factors, and sums with what rounding takes from them. */
 LUCID_INLINE lucid_split
 lucid_softplus_double(const int dense, const int weighted, const int keep, const double* v,
                       const double* t, const double* w, ptrdiff_t m, double scale, double* g)
 {
-    enum { FACTORS = 8 };
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, lost[LUCID_REGISTERS] = {{0}};
-    for (ptrdiff_t first = 0; first < m; first += 8 * FACTORS) {
-        ptrdiff_t end = m - first < 8 * FACTORS ? m : first + 8 * FACTORS;
+    for (ptrdiff_t first = 0; first < m; first += 8 * LUCID_FACTORS) {
+        ptrdiff_t end = m - first < 8 * LUCID_FACTORS ? m : first + 8 * LUCID_FACTORS;
         lucid_doubles p[LUCID_REGISTERS] = {{0}};
         for (ptrdiff_t j = first; j < end; j += 8)
             for (int r = 0; r < LUCID_REGISTERS; r++) {
@@ -320,9 +321,6 @@ lucid_sum_of_softplus_double(const double* v, const double* t, const double* w, 
 {
     return LUCID_CHOOSE(double);
 }
-
-/* So many numbers from 1 to 2**80 have a product that is finite. */
-enum { LUCID_FACTORS = 8 };
 
 /* The sum of log(1 + w e**(top + v)), and the derivative of each; top is finite. A logarithm is that of a product. */
 static lucid_split

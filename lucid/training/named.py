@@ -131,7 +131,7 @@ def learning_rate(
         If the number of classes is no integer.
     ValueError
         If there is no loss or optimiser of that name, or no class; if features that are read, as
-        for SGD, hold NaN or infinity.
+        for SGD, hold NaN or infinity, or are so large that their squares do.
 
     Examples
     --------
