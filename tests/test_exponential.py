@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import lucid
 from lucid import Labels, _kernels
 from lucid.losses import bpmll_loss, exponential, lsep_loss, zlpr_loss
+from lucid.losses.solving import Terms
 from lucid.nn import functional as F
 from lucid.testing import gradcheck
 
@@ -218,8 +219,12 @@ def run(name, level, x, target, scale, want_gradient, threads):
     kernel = getattr(_kernels.load("exponential", level), f"{name}_{x.dtype}")
     losses = np.empty(len(x))
     gradient = np.empty_like(x) if want_gradient else None
-    known = target.indices, target.indptr, target.unknown_indices, target.unknown_indptr
-    total = kernel(x, *known, scale, 3.0, losses, gradient, threads)
+    terms = Terms(
+        scale=scale,
+        unknown_indices=target.unknown_indices,
+        unknown_indptr=target.unknown_indptr,
+    )
+    total = kernel(x, target.indices, target.indptr, 3.0, losses, gradient, threads, terms)
     return losses.tobytes(), total, None if gradient is None else gradient.tobytes()
 
 
@@ -243,11 +248,12 @@ def test_indices_that_were_changed_after_they_had_been_checked_are_refused(name,
     good, indptr = np.array([0, 4]), np.array([0, 2])
     changed = np.array([0, bad])
     for labels, unknown in [((changed, indptr), (None, None)), ((good, indptr), (changed, indptr))]:
+        terms = Terms(unknown_indices=unknown[0], unknown_indptr=unknown[1])
         with pytest.raises(ValueError, match="changed"):
-            kernel(X[:1], *labels, *unknown, None, 1.0, np.empty(1), np.empty((1, 6)), 1)
+            kernel(X[:1], *labels, 1.0, np.empty(1), np.empty((1, 6)), 1, terms)
     for ends in ([0, 3], [-1, 1], [2, 1]):
         with pytest.raises(ValueError, match="changed"):
-            kernel(X[:1], good, np.array(ends), None, None, None, 1.0, np.empty(1), None, 1)
+            kernel(X[:1], good, np.array(ends), 1.0, np.empty(1), None, 1)
 
 
 # Derivatives.

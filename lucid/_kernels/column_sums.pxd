@@ -12,16 +12,21 @@ read once, checked and copied.
 """
 
 from libc.math cimport NAN, isnan
-from libc.stdint cimport INT32_MAX, int64_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from lucid._kernels.bits cimport BLOCK, WORD, WORDS, count_blocks, count_trailing_zeros, is_column, set_bit
+from lucid._kernels.buffers cimport Buffers, hold_vector, release
 from lucid._kernels.driver cimport Task, run, too_few
-from lucid._kernels.entries cimport CHANGED, cut, most_entries, refuse_changed
+from lucid._kernels.entries cimport CHANGED, refuse_changed
 from lucid._kernels.pairs.sums cimport Sum, add, quotient
 from lucid._kernels.reals cimport real
-from lucid._kernels.sharing cimport APART, read_once
+from lucid._kernels.rows cimport (
+    Rows, cut_labels, cut_unknown, gradient_of, hold_matrix, most_labels, read_labels, read_scores,
+    read_terms_of_rows,
+)
+from lucid._kernels.sharing cimport APART, read_once, read_whole
 
 cdef enum:
     LANES = 8               # values are summed up in multiples of so many
@@ -29,6 +34,7 @@ cdef enum:
     SERIAL = 1 << 14        # scores below which one thread is faster than several
     TASK = 1 << 12          # scores a thread takes at a time, or more in one row
     PATIENCE = 1 << 22      # scores between two looks for Ctrl-C
+    STACK = 1 << 10         # sums whose memory is enough for a short call
 
 
 cdef struct Row:
@@ -68,18 +74,8 @@ ctypedef void (*Finish)(const real* x, Py_ssize_t b, const Row* row, real* grad)
 
 
 cdef struct Problem:        # what was asked, the same for every row, and what is found
-    Py_ssize_t N, C
-    const int64_t* indices  # labels of row n: indices[indptr[n]:indptr[n + 1]]
-    const int64_t* indptr   # or NULL, if there is a target
-    Py_ssize_t size         # of indices
-    const int64_t* unknown  # unknown columns of row n: unknown[unknown_indptr[n]:unknown_indptr[n + 1]]
-    const int64_t* unknown_indptr   # or NULL
-    Py_ssize_t unknowns     # size of unknown
-    const void* target      # real[N, C], or NULL
-    const double* weight    # [C], or NULL
-    const double* scale     # [N]: of each row's loss, or NULL
-    double divisor          # of their sum, and of the gradient
-    void* grad              # real[N, C], or NULL
+    Rows given
+    const void* target      # real[N, C]: numbers in place of labels, or NULL
     double* loss            # [N]
     Row* rows               # one for each thread, or one that they share
     void* scan              # Scan,
@@ -141,11 +137,12 @@ cdef inline const real* padded(const real* v, Py_ssize_t m, real value, real* bl
 
 cdef inline bint open_row(const real* x, Py_ssize_t n, const Problem* problem, Row* row) noexcept nogil:
     """Read the labels and the unknown columns of row n; False when they are to be looked at again."""
-    cdef Py_ssize_t words = row.blocks * WORDS
+    cdef const Rows* given = &problem.given
+    cdef Py_ssize_t words = row.blocks * WORDS, k
     cdef int64_t first, count
     row.P, row.unknowns, row.negatives, row.loss, row.adds = 0, 0, row.C, 0, False
-    row.weight_of_row = 1 if problem.scale == NULL else problem.scale[n]
-    row.scale = row.weight_of_row / problem.divisor
+    row.weight_of_row = 1 if given.scale == NULL else given.scale[n]
+    row.scale = row.weight_of_row / given.divisor
     if row.weight_of_row == 0:          # left out altogether
         row.scale = 0
         return True
@@ -153,19 +150,20 @@ cdef inline bint open_row(const real* x, Py_ssize_t n, const Problem* problem, R
         row.target = <const real*>problem.target + n * row.C
         row.unknowns = count_nan(<const real*>row.target, row.C)
     else:
-        if not cut(n, problem.indptr, problem.size, &first, &count) or count > row.room:
+        if not cut_labels(n, given, &first, &count) or count > row.room:
             return False
         row.P = count
-        memcpy(row.label, problem.indices + first, row.P * sizeof(int64_t))
+        for k in range(row.P):
+            row.label[k] = read_whole(given.indices, first + k, given.bytes)
         memset(row.labels, 0, words * sizeof(uint64_t))
         if not mark(row.label, row.P, row.C, row.labels, &row.negatives):
             return False
-    if problem.unknown_indptr != NULL:
-        if not cut(n, problem.unknown_indptr, problem.unknowns, &first, &count):
+    if given.unknown_indptr != NULL:
+        if not cut_unknown(n, given, &first, &count):
             return False
         memset(row.unknown, 0, words * sizeof(uint64_t))
         row.unknowns = row.negatives
-        if not mark(problem.unknown + first, count, row.C, row.unknown, &row.negatives):
+        if not mark(given.unknown + first, count, row.C, row.unknown, &row.negatives):
             return False
         row.unknowns -= row.negatives
     return True
@@ -218,18 +216,12 @@ cdef inline void finish_labels(const Row* row, real* grad) noexcept nogil:
         grad[row.label[i]] += <real>row.of_label[i]
 
 
-cdef inline real* gradient_of(const real* x, Py_ssize_t n, const Problem* problem) noexcept nogil:
-    """Where the gradient of row n goes; ``x`` says of which type it is."""
-    cdef real* grad = <real*>problem.grad
-    return grad + n * problem.C if grad != NULL else NULL
-
-
 cdef inline int solve_row(const real* x, Py_ssize_t n, int thread, void* p) noexcept nogil:
     """Solve the row n: the task of a thread."""
     cdef Problem* problem = <Problem*>p
     cdef Row* row = &problem.rows[thread]
-    cdef real* grad = gradient_of(x, n, problem)
-    x += n * problem.C
+    cdef real* grad = gradient_of(x, n, &problem.given)
+    x += n * problem.given.C
     if not open_row(x, n, problem, row):
         return CHANGED
     if row.scale != 0:
@@ -245,15 +237,15 @@ cdef inline int solve_row(const real* x, Py_ssize_t n, int thread, void* p) noex
 # Rows one after the other, whose segments the threads share.
 
 cdef inline int scan_segment(const real* x, Py_ssize_t s, int thread, void* p) noexcept nogil:
-    """The task of a thread; ``x`` and ``problem.grad`` begin with the row."""
+    """The task of a thread; ``x`` and ``problem.given.grad`` begin with the row."""
     cdef Problem* problem = <Problem*>p
-    scan_blocks(x, s * SEGMENT, (s + 1) * SEGMENT, problem.rows, <real*>problem.grad, problem)
+    scan_blocks(x, s * SEGMENT, (s + 1) * SEGMENT, problem.rows, <real*>problem.given.grad, problem)
     return 0
 
 
 cdef inline int finish_segment(const real* x, Py_ssize_t s, int thread, void* p) noexcept nogil:
     cdef Problem* problem = <Problem*>p
-    finish_blocks(x, s * SEGMENT, (s + 1) * SEGMENT, problem.rows, <real*>problem.grad, problem)
+    finish_blocks(x, s * SEGMENT, (s + 1) * SEGMENT, problem.rows, <real*>problem.given.grad, problem)
     return 0
 
 
@@ -262,15 +254,15 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task scan, Task fi
     cdef Row* row = problem.rows
     cdef real* grad
     cdef Py_ssize_t n, segments = (row.blocks + SEGMENT - 1) // SEGMENT
-    for n in range(problem.N):
-        shared.grad = grad = gradient_of(x, n, problem)
+    for n in range(problem.given.N):
+        shared.given.grad = grad = gradient_of(x, n, &problem.given)
         if not open_row(x, n, problem, row):
             return CHANGED
         if row.scale != 0:
-            run(scan, x + n * problem.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
-            (<Close>problem.close)(x + n * problem.C, row)
+            run(scan, x + n * problem.given.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
+            (<Close>problem.close)(x + n * problem.given.C, row)
         if grad != NULL:
-            run(finish, x + n * problem.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
+            run(finish, x + n * problem.given.C, &shared, segments, 1, PATIENCE // BLOCK // SEGMENT, threads)
             finish_labels(row, grad)
         problem.loss[n] = row.loss * row.weight_of_row
     return 0
@@ -278,94 +270,98 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task scan, Task fi
 
 # All rows.
 
-cdef inline bint allocate_row(Row* row, Py_ssize_t room, Py_ssize_t C) noexcept nogil:
-    """Memory for a row of up to ``room`` labels; what is never touched costs nothing."""
-    cdef Py_ssize_t blocks = count_blocks(C), found = whole(blocks), labels = whole(room)
-    row.C, row.room, row.blocks = C, room, blocks
-    row.sum = <Sum*>calloc(1, found * (sizeof(Sum) + 2 * sizeof(double)) + labels * 3 * sizeof(double)
-                           + 2 * blocks * WORDS * sizeof(uint64_t) + APART)
+cdef inline Py_ssize_t bytes_of_row(Py_ssize_t room, Py_ssize_t C) noexcept nogil:
+    """Memory for a row of up to ``room`` labels."""
+    cdef Py_ssize_t blocks = count_blocks(C)
+    return (whole(blocks) * (<Py_ssize_t>sizeof(Sum) + 2 * <Py_ssize_t>sizeof(double))
+            + whole(room) * 3 * <Py_ssize_t>sizeof(double)
+            + 2 * blocks * WORDS * <Py_ssize_t>sizeof(uint64_t) + APART)
+
+
+cdef inline void place_row(Row* row, char* memory, Py_ssize_t room, Py_ssize_t C) noexcept nogil:
+    """Lay a row out in its memory, which is zero."""
+    cdef Py_ssize_t found, labels = whole(room)
+    row.C, row.room, row.blocks = C, room, count_blocks(C)
+    found = whole(row.blocks)
+    row.sum = <Sum*>memory
     row.top = <double*>(row.sum + found)
     row.factor = row.top + found
     row.value = row.factor + found
     row.of_label = row.value + labels
     row.label = <int64_t*>(row.of_label + labels)
     row.labels = <uint64_t*>(row.label + labels)
-    row.unknown = row.labels + blocks * WORDS
-    return row.sum != NULL
+    row.unknown = row.labels + row.blocks * WORDS
 
 
-cdef inline double solve(const real[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                         const int64_t[::1] unknown, const int64_t[::1] unknown_indptr,
-                         const real[:, ::1] target, const double[::1] weight, const double[::1] scale,
-                         double divisor, double[::1] out, real[:, ::1] grad, int threads,
+cdef inline double solve(x, labels, indptr, double divisor, out, grad, int threads, terms, bint numbers,
                          Scan scan, Close close, Finish finish, Task row, Task scan_task,
                          Task finish_task) except? -1:
-    """Loss of each row to ``out``; their sum over ``divisor``, and its gradient.
+    """Loss and gradient of all rows: each one's loss over ``divisor`` to ``out``, or else their sum.
 
-    The tasks are `solve_row`, `scan_segment` and `finish_segment`.
+    The ``labels`` may be ``numbers`` for all columns. The tasks are `solve_row`, `scan_segment` and
+    `finish_segment`.
     """
     cdef Problem problem
-    cdef Py_ssize_t N = x.shape[0], C = x.shape[1], n, room = 0
-    cdef bint allocated = True, shared
+    cdef Rows* given = &problem.given
+    cdef Buffers buffers
+    cdef const real* scores = NULL
+    cdef const double* weight = NULL
+    cdef Sum stack[STACK]
+    cdef void* heap = NULL
+    cdef char* memory = <char*>stack
+    cdef Py_ssize_t N, C, n, room = 0, workspaces, size, size_of_row
+    cdef bint shared
     cdef int failure
     cdef Sum total
-    if (not 1 <= C <= INT32_MAX or threads < 1 or out.shape[0] != N
-            or (target is None) != (indptr is not None)
-            or (indptr is not None and (indices is None or indptr.shape[0] != N + 1))
-            or (unknown_indptr is not None and (unknown is None or unknown_indptr.shape[0] != N + 1))
-            or (target is not None and (target.shape[0] != N or target.shape[1] != C
-                                        or unknown_indptr is not None))
-            or (weight is not None and weight.shape[0] != C)
-            or (scale is not None and scale.shape[0] != N)
-            or (grad is not None and (grad.shape[0] != N or grad.shape[1] != C))):
-        raise ValueError("shapes do not fit")
-    if N == 0:
-        return 0 / divisor
-    if <size_t>&x[0, 0] % sizeof(real):
-        raise ValueError("unaligned")
-    problem.N, problem.C, problem.divisor = N, C, divisor
-    problem.indices = problem.indptr = problem.unknown = problem.unknown_indptr = NULL
-    problem.target, problem.weight, problem.scale = NULL, NULL, NULL
-    problem.size = problem.unknowns = 0
-    if indptr is not None:
-        problem.indptr, problem.size = &indptr[0], indices.shape[0]
-        problem.indices = &indices[0] if problem.size > 0 else NULL
-        room = most_entries(problem.indptr, N, problem.size)
-    if unknown_indptr is not None:
-        problem.unknown_indptr, problem.unknowns = &unknown_indptr[0], unknown.shape[0]
-        problem.unknown = &unknown[0] if problem.unknowns > 0 else NULL
-    if target is not None:
-        problem.target = &target[0, 0]
-    if weight is not None:
-        problem.weight = &weight[0]
-    if scale is not None:
-        problem.scale = &scale[0]
-    problem.grad = NULL if grad is None else &grad[0, 0]
-    problem.loss = &out[0]
+    buffers.count = 0
+    problem.target = NULL
     problem.scan, problem.close, problem.finish = <void*>scan, <void*>close, <void*>finish
-    if N * C < SERIAL:
-        threads = 1
-    shared = too_few(N, threads) and C > SEGMENT * BLOCK
-
-    problem.rows = <Row*>calloc(threads, sizeof(Row))
     try:
-        for n in range(1 if shared else threads):
-            allocated = allocated and problem.rows != NULL and allocate_row(&problem.rows[n], room, C)
-        if not allocated:
-            raise MemoryError(f"no memory for the workspace of rows of {C} scores with {room} labels")
-        for n in range(threads):
-            problem.rows[n].weight = problem.weight
-        if shared:
-            failure = solve_shared(&x[0, 0], &problem, scan_task, finish_task, threads)
+        read_scores(x, divisor, out, grad, &scores, given, &buffers)
+        if numbers:
+            problem.target = hold_matrix(labels, scores, False, given, &buffers)
         else:
-            failure = run(row, &x[0, 0], &problem, N, max(1, TASK // C), max(1, PATIENCE // C), threads)
+            read_labels(labels, indptr, given, &buffers)
+            room = most_labels(given)
+        read_terms_of_rows(terms, given, &buffers)
+        N, C = given.N, given.C
+        if terms is not None:
+            weight = <const double*>hold_vector(terms.weights, c"d", C, False, &buffers)
+        if threads < 1:
+            raise ValueError("too few threads")
+        if N * C < SERIAL:
+            threads = 1
+        shared = too_few(N, threads) and C > SEGMENT * BLOCK
+        workspaces = 1 if shared else threads
+
+        size_of_row = bytes_of_row(room, C)
+        size = N * <Py_ssize_t>sizeof(double) + workspaces * (<Py_ssize_t>sizeof(Row) + size_of_row)
+        if size > <Py_ssize_t>sizeof(stack):
+            heap = calloc(1, size)      # what is never touched costs nothing
+            memory = <char*>heap
+            if heap == NULL:
+                raise MemoryError(f"no memory for the workspace of rows of {C} scores with {room} labels")
+        else:
+            memset(memory, 0, size)
+        problem.loss = <double*>memory
+        problem.rows = <Row*>(problem.loss + N)
+        memory = <char*>(problem.rows + workspaces)
+        for n in range(workspaces):
+            place_row(&problem.rows[n], memory, room, C)
+            problem.rows[n].weight, problem.rows[n].target = weight, NULL
+            memory += size_of_row
+
+        if shared:
+            failure = solve_shared(scores, &problem, scan_task, finish_task, threads)
+        else:
+            failure = run(row, scores, &problem, N, max(1, TASK // C), max(1, PATIENCE // C), threads)
         refuse_changed(failure)
+        total.hi, total.lo = 0, 0
+        for n in range(N):
+            if given.out != NULL:
+                given.out[n] = problem.loss[n] / divisor
+            add(&total, problem.loss[n])
+        return quotient(&total, divisor)
     finally:
-        for n in range(threads):
-            if problem.rows != NULL:
-                free(problem.rows[n].sum)
-        free(problem.rows)
-    total.hi, total.lo = 0, 0
-    for n in range(N):
-        add(&total, problem.loss[n])
-    return quotient(&total, divisor)
+        release(&buffers)
+        free(heap)

@@ -13,8 +13,6 @@ from lucid._kernels.reals cimport real
 
 cdef enum:
     SHORT = 2048            # of patience, half a second or less, this part is done without letting go of the GIL
-
-cdef enum:
     FEW = 4                 # rows for each thread; where there are fewer, some threads would wait for others
 
 

@@ -244,74 +244,41 @@ cdef void close_bpmll(const real* x, Row* row) noexcept nogil:
             row.of_label[i] = -row.scale * power(B.sum / pairs, B.top, -row.value[i])
 
 
-# For Python; see the `.pyi` beside this file.
+# For Python; see the `.pyi` of `margin`.
 
-cdef inline double run(const real[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                       const int64_t[::1] unknown, const int64_t[::1] unknown_indptr, const double[::1] scale,
-                       double divisor, double[::1] out, real[:, ::1] grad, int threads, Close close) except? -1:
-    return solve[real](x, indices, indptr, unknown, unknown_indptr, None, None, scale, divisor, out, grad, threads,
-                 scan[real], close, finish[real], solve_row[real], scan_segment[real], finish_segment[real])
-
-
-def lsep_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                 const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                 const double[::1] scale, double divisor, double[::1] out, float[:, ::1] grad,
-                 int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_lsep[float])
+cdef inline double run(x, indices, indptr, double divisor, out, grad, int threads, terms,
+                       Close close) except? -1:
+    return solve(x, indices, indptr, divisor, out, grad, threads, terms, False, scan[real], close,
+                 finish[real], solve_row[real], scan_segment[real], finish_segment[real])
 
 
-def lsep_float64(const double[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                 const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                 const double[::1] scale, double divisor, double[::1] out, double[:, ::1] grad,
-                 int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_lsep[double])
+def lsep_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_lsep[float])
 
 
-def lsep_per_label_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                           const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                           const double[::1] scale, double divisor, double[::1] out, float[:, ::1] grad,
-                           int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_lsep_per_label[float])
+def lsep_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_lsep[double])
 
 
-def lsep_per_label_float64(const double[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                           const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                           const double[::1] scale, double divisor, double[::1] out, double[:, ::1] grad,
-                           int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_lsep_per_label[double])
+def lsep_per_label_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_lsep_per_label[float])
 
 
-def zlpr_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                 const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                 const double[::1] scale, double divisor, double[::1] out, float[:, ::1] grad,
-                 int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_zlpr[float])
+def lsep_per_label_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_lsep_per_label[double])
 
 
-def zlpr_float64(const double[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                 const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                 const double[::1] scale, double divisor, double[::1] out, double[:, ::1] grad,
-                 int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_zlpr[double])
+def zlpr_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_zlpr[float])
 
 
-def bpmll_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                  const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                  const double[::1] scale, double divisor, double[::1] out, float[:, ::1] grad,
-                  int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_bpmll[float])
+def zlpr_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_zlpr[double])
 
 
-def bpmll_float64(const double[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                  const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                  const double[::1] scale, double divisor, double[::1] out, double[:, ::1] grad,
-                  int threads):
-    return run(x, indices, indptr, unknown_indices, unknown_indptr, scale, divisor, out, grad, threads,
-               close_bpmll[double])
+def bpmll_float32(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_bpmll[float])
+
+
+def bpmll_float64(x, indices, indptr, double divisor, out, grad, int threads, terms=None):
+    return run(x, indices, indptr, divisor, out, grad, threads, terms, close_bpmll[double])

@@ -8,10 +8,10 @@ import numpy.typing as npt
 Real = TypeVar("Real", np.float32, np.float64, contravariant=True)
 
 class Terms(Protocol):
-    """What is asked for beside plain labels. Arrays are C-contiguous, float64 and int64."""
+    """What is asked for beside plain labels, where a loss has it. Arrays are C-contiguous."""
 
     margin: float
-    """That of every label,"""
+    """Of pairs, that of every label,"""
     margins: npt.NDArray[np.float64] | None
     """or those of the classes (C,)."""
     weights: npt.NDArray[np.float64] | None
@@ -28,8 +28,8 @@ class Terms(Protocol):
     unknown_indptr: npt.NDArray[np.int64] | None
     """(N + 1,)."""
 
-class PairsKernel(Protocol[Real]):
-    """A kernel of a loss of pairs."""
+class Kernel(Protocol[Real]):
+    """A kernel of a loss."""
 
     def __call__(
         self,
@@ -44,12 +44,14 @@ class PairsKernel(Protocol[Real]):
     ) -> float:
         """Return the sum over rows of their losses, over ``divisor``.
 
-        Scores ``x`` (N, C). Labels, of any signed integer type: without ``indptr``, ``indices``
-        (N, K), each row ended by its first -1 or by its end; with ``indptr`` (N + 1,), all that
-        there are, in CSR form. Each row's loss goes to ``out`` (N,) and the gradient to ``grad``
-        (N, C), unless these are None. All arrays C-contiguous and aligned; ValueError or TypeError,
-        with no word for users, where they are not, or where the labels need another look.
+        Scores ``x`` (N, C). Labels, of any signed integer type: with ``indptr`` (N + 1,), all that
+        there are, row after row; without, kernels of pairs read ``indices`` (N, K), each row ended
+        by its first -1 or by its end, and that of soft margin numbers from 0 to 1 (N, C) in place
+        of labels, of the type of ``x``, NaN where nothing is known. Each row's loss goes to ``out``
+        (N,) and the gradient to ``grad`` (N, C), unless these are None. All arrays C-contiguous and
+        aligned; ValueError or TypeError, with no word for users, where they are not, or where the
+        labels need another look.
         """
 
-margin_float32: PairsKernel[np.float32]
-margin_float64: PairsKernel[np.float64]
+margin_float32: Kernel[np.float32]
+margin_float64: Kernel[np.float64]

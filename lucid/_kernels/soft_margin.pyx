@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORDS, any_of
 from lucid._kernels.column_sums cimport (
-    LANES, Row, fill_up, finish_segment, negate, padded, put, scan_segment, solve, solve_row, whole, width_of,
+    LANES, Close, Row, fill_up, finish_segment, negate, padded, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport sum_of_softplus
 from lucid._kernels.pairs.sums cimport Sum, merge, quotient
@@ -66,21 +66,17 @@ cdef void close(const real* x, Row* row) noexcept nogil:
     row.loss = quotient(&total, max(1, row.C - row.unknowns))
 
 
-def soft_margin_float32(const float[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                        const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                        const float[:, ::1] target, const double[::1] weight, const double[::1] scale,
-                        double divisor, double[::1] out, float[:, ::1] grad, int threads):
+cdef inline double run(x, labels, indptr, double divisor, out, grad, int threads, terms,
+                       Close close) except? -1:
+    return solve(x, labels, indptr, divisor, out, grad, threads, terms, indptr is None, scan[real], close,
+                 NULL, solve_row[real], scan_segment[real], finish_segment[real])
+
+
+def soft_margin_float32(x, labels, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the sum of the rows' losses; see the `.pyi` beside this file."""
-    return solve(x, indices, indptr, unknown_indices, unknown_indptr, target, weight, scale, divisor, out, grad,
-                 threads, scan[float], close[float], NULL, solve_row[float], scan_segment[float],
-                 finish_segment[float])
+    return run(x, labels, indptr, divisor, out, grad, threads, terms, close[float])
 
 
-def soft_margin_float64(const double[:, ::1] x, const int64_t[::1] indices, const int64_t[::1] indptr,
-                        const int64_t[::1] unknown_indices, const int64_t[::1] unknown_indptr,
-                        const double[:, ::1] target, const double[::1] weight, const double[::1] scale,
-                        double divisor, double[::1] out, double[:, ::1] grad, int threads):
+def soft_margin_float64(x, labels, indptr, double divisor, out, grad, int threads, terms=None):
     """Return the same of float64 logits."""
-    return solve(x, indices, indptr, unknown_indices, unknown_indptr, target, weight, scale, divisor, out, grad,
-                 threads, scan[double], close[double], NULL, solve_row[double], scan_segment[double],
-                 finish_segment[double])
+    return run(x, labels, indptr, divisor, out, grad, threads, terms, close[double])

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lucid._kernels.margin import PairsKernel
+from lucid._kernels.margin import Kernel
 
-squared_float32: PairsKernel[np.float32]
-squared_float64: PairsKernel[np.float64]
+squared_float32: Kernel[np.float32]
+squared_float64: Kernel[np.float64]

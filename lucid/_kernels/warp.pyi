@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lucid._kernels.margin import PairsKernel
+from lucid._kernels.margin import Kernel
 
-warp_float32: PairsKernel[np.float32]
-warp_float64: PairsKernel[np.float64]
+warp_float32: Kernel[np.float32]
+warp_float64: Kernel[np.float64]

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lucid._kernels.margin import PairsKernel
+from lucid._kernels.margin import Kernel
 
-weighted_float32: PairsKernel[np.float32]
-weighted_float64: PairsKernel[np.float64]
+weighted_float32: Kernel[np.float32]
+weighted_float64: Kernel[np.float64]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from lucid._kernels import exponential as _kernel
 from lucid.arrays.checks import Reduction
 from lucid.losses import docs
 from lucid.losses.problem import Loss, Solver
-from lucid.losses.sums import solve_sums
+from lucid.losses.solving import KernelSolver
 
 Array = npt.NDArray[Any]
 
@@ -185,15 +184,15 @@ _KERNELS: dict[str, dict[str, Any]] = {
 
 
 def _lsep_solver(dtype: str, num_classes: int, *, per_label: bool) -> Solver:
-    return partial(solve_sums, _KERNELS["lsep_per_label" if per_label else "lsep"][dtype])
+    return KernelSolver(_KERNELS["lsep_per_label" if per_label else "lsep"][dtype])
 
 
 def _zlpr_solver(dtype: str, num_classes: int) -> Solver:
-    return partial(solve_sums, _KERNELS["zlpr"][dtype])
+    return KernelSolver(_KERNELS["zlpr"][dtype])
 
 
 def _bpmll_solver(dtype: str, num_classes: int) -> Solver:
-    return partial(solve_sums, _KERNELS["bpmll"][dtype])
+    return KernelSolver(_KERNELS["bpmll"][dtype])
 
 
 def _check_per_label(num_classes: int | None, per_label: Any) -> dict[str, Any]:

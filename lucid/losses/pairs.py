@@ -10,7 +10,7 @@ from lucid.labels import Labels
 from lucid.losses.hinges import as_worth
 from lucid.losses.options import check_margin_fits
 from lucid.losses.problem import Solver
-from lucid.losses.solving import PairsSolver, Terms
+from lucid.losses.solving import KernelSolver, Terms
 
 Array = npt.NDArray[Any]
 
@@ -45,7 +45,7 @@ def pairs_solver(
     terms = Terms(number, margins, weights, base=BASES[normalize], worth_of_count=worth_of_count)
     arrays = (margins, weights, worth_of_count)
     plain = number == 1 and normalize == "classes" and all(array is None for array in arrays)
-    return PairsSolver(KERNELS[kernel][dtype], None if plain else terms)
+    return KernelSolver(KERNELS[kernel][dtype], None if plain else terms)
 
 
 def bases(labels: Labels, weights: Array | None, normalize: str | None) -> Array:

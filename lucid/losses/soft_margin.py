@@ -12,9 +12,8 @@ from lucid.arrays.checks import REDUCTIONS, Reduction, check_probabilities
 from lucid.labels import Labels, as_labels, is_array_like, label_array
 from lucid.losses import docs
 from lucid.losses.options import as_class_weight
-from lucid.losses.problem import Loss, Solution, Solver
-from lucid.losses.solving import Problem
-from lucid.losses.sums import solve_sums
+from lucid.losses.problem import Loss, Solver
+from lucid.losses.solving import KernelSolver, Terms
 
 Array = npt.NDArray[Any]
 
@@ -123,11 +122,7 @@ _KERNELS = {"f": _kernel.soft_margin_float32, "d": _kernel.soft_margin_float64}
 
 
 def _solver(dtype: str, num_classes: int, *, weight: Array | None) -> Solver:
-    def solve(problem: Problem, want_gradient: bool) -> Solution:
-        numbers = None if isinstance(problem.target, Labels) else problem.target
-        return solve_sums(_KERNELS[dtype], problem, want_gradient, numbers, weight)
-
-    return solve
+    return KernelSolver(_KERNELS[dtype], None if weight is None else Terms(weights=weight))
 
 
 SOFT_MARGIN = Loss(multilabel_soft_margin_loss, _solver, _check, _read_target)

@@ -38,7 +38,7 @@ class Problem:
         """Return what the gradient of each row is multiplied by, (N, 1), or one number for all."""
 
 class Terms:
-    """What is asked of a kernel of pairs beside plain labels; see `_kernels/margin.pyi`."""
+    """What is asked of a kernel beside plain labels; see `_kernels/margin.pyi`."""
 
     margin: float
     margins: npt.NDArray[np.float64] | None
@@ -63,10 +63,10 @@ class Terms:
         unknown_indptr: Array | None = None,
     ) -> None: ...
 
-class PairsSolver:
-    """A kernel of pairs with the options of a loss: from a `Problem` to its solution."""
+class KernelSolver:
+    """A kernel with the options of a loss: from a `Problem` to its solution."""
 
-    def __init__(self, kernel: Any, terms: Terms | None) -> None: ...
+    def __init__(self, kernel: Any, terms: Terms | None = None) -> None: ...
     def __call__(self, problem: Problem, want_gradient: bool) -> Solution: ...
 
 def call(

@@ -53,7 +53,7 @@ cdef class Problem:
 
 
 cdef class Terms:
-    """What is asked of a kernel of pairs beside plain labels; see `_kernels/margin.pyi`."""
+    """What is asked of a kernel beside plain labels; see `_kernels/margin.pyi`."""
 
     cdef readonly double margin
     cdef readonly object margins, weights, scale, worth_of_count, unknown_indices, unknown_indptr
@@ -75,13 +75,13 @@ cdef class Terms:
 cdef Terms PLAIN = Terms()
 
 
-cdef class PairsSolver:
-    """A kernel of pairs with the options of a loss: from a `Problem` to its solution."""
+cdef class KernelSolver:
+    """A kernel with the options of a loss: from a `Problem` to its solution."""
 
     cdef object kernel
     cdef Terms terms            # None for those of the plain loss
 
-    def __init__(self, kernel, Terms terms):
+    def __init__(self, kernel, Terms terms=None):
         self.kernel, self.terms = kernel, terms
 
     def __call__(self, problem, want_gradient):
@@ -131,32 +131,35 @@ cdef class FastPath:
     def solve(self, cnp.ndarray x not None, target, reduction, sample_weight, options, bint want_gradient):
         """Return the loss and its gradient or None; None if the arguments take a closer look."""
         cdef int dtype = cnp.PyArray_TYPE(x)
-        if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or x.ndim != 2
+        if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or not cnp.PyArray_ISCARRAY_RO(x)
+                or x.ndim != 2 or x.shape[1] == 0
                 or type(reduction) is not str or reduction not in ("mean", "sum", "none")):
             return None
         if not self.is_ready(x, target):
             target = plain_labels(target, (x.shape[0], x.shape[1])) if self.reads_labels else None
             if target is None:
                 return None
+        options, solver = options or None, self.solver
+        if solver is None or dtype != self.dtype or x.shape[1] != self.num_classes or (
+                options is not self.options):
+            solver = self.find_solver(dtype, x.shape[1], options)
+        if type(solver) is not KernelSolver:
+            return None
+        scale = None if sample_weight is None else weights_of_rows(sample_weight, x)
         try:
-            options, solve = options or None, self.solver
-            if solve is None or dtype != self.dtype or x.shape[1] != self.num_classes or (
-                    options is not self.options):
-                solve = self.find_solver(dtype, x.shape[1], options)
-            scale = None if sample_weight is None else weights_of_rows(sample_weight, x)
-            problem = Problem(x, target, scale, reduction)
-            if type(solve) is PairsSolver:
-                result, gradient = (<PairsSolver>solve).solve(problem, want_gradient)
-            else:
-                result, gradient = solve(problem, want_gradient)
-            return rounded(result, dtype), gradient
-        except (IndexError, KeyError, TypeError, ValueError):
-            return None             # its error is not the one for the user
+            result, gradient = (<KernelSolver>solver).solve(Problem(x, target, scale, reduction),
+                                                            want_gradient)
+        except ValueError:
+            return None             # labels that the kernel doubts
+        return rounded(result, dtype), gradient
 
     cpdef bint is_ready(self, cnp.ndarray x, target):
         """Whether kernels may be handed labels as they are."""
+        cdef cnp.ndarray padded
         if cnp.PyArray_CheckExact(target):
-            return self.padded and cnp.PyArray_ISSIGNED(<cnp.ndarray>target)
+            padded = target
+            return (self.padded and cnp.PyArray_ISSIGNED(padded) and cnp.PyArray_ISCARRAY_RO(padded)
+                    and padded.ndim == 2 and padded.shape[0] == x.shape[0])
         return type(target) is Labels and len(target) == x.shape[0] and target.num_classes == x.shape[1]
 
     cdef find_solver(self, int dtype, Py_ssize_t num_classes, options):
@@ -196,7 +199,7 @@ cpdef bint are_constant(options, array=None):
 
 cdef read_by(solver):
     """The class weights that a kernel reads where they are, and looks at in each call, or None."""
-    cdef Terms terms = (<PairsSolver>solver).terms if type(solver) is PairsSolver else None
+    cdef Terms terms = (<KernelSolver>solver).terms if type(solver) is KernelSolver else None
     return None if terms is None else terms.weights
 
 

@@ -1,8 +1,8 @@
 # cython: language_level=3
 """Ranks among a few thresholds, in any order, by comparing each score with each of them.
 
-A register of ranks at a time is compared with up to five thresholds, whose counts stay in registers,
-too; more thresholds take more rounds. A compiler makes twice as many instructions for float64 out of
+A register of ranks at a time is compared with a few thresholds, whose counts stay in registers, too;
+more thresholds take more rounds. A compiler makes twice as many instructions for float64 out of
 a loop, because it narrows comparisons to int32 one register at a time.
 """
 
@@ -44,12 +44,14 @@ cdef extern from *:
         return r;
     }
 
+    enum { LUCID_AT_ONCE = 5 };     /* thresholds: more would not stay in the 16 registers */
+
     #define LUCID_COMPARE(real)                                                                         \\
     LUCID_INLINE int64_t                                                                                \\
     lucid_compare_with_##real(const int P, int first, const real* v, ptrdiff_t m, const real* tau,      \\
                               int32_t* rank, int32_t* count)                                            \\
     {                                                                                                   \\
-        lucid_ranks n[5];                                                                               \\
+        lucid_ranks n[LUCID_AT_ONCE];                                                                   \\
         int64_t sum = 0;                                                                                \\
         for (int i = 0; i < P; i++)                                                                     \\
             n[i] = (lucid_ranks){0};                                                                    \\
@@ -77,14 +79,14 @@ cdef extern from *:
     {                                                                                                   \\
         int64_t sum = 0;                                                                                \\
         ptrdiff_t i = 0;                                                                                \\
-        for (; P - i > 5; i += 5)                                                                       \\
-            sum += lucid_compare_with_##real(5, i == 0, v, m, tau + i, rank, count + i);                \\
+        for (; P - i > LUCID_AT_ONCE; i += LUCID_AT_ONCE)                                               \\
+            sum += lucid_compare_with_##real(LUCID_AT_ONCE, i == 0, v, m, tau + i, rank, count + i);    \\
         switch (P - i) {                /* a constant in each call: its loop is unrolled */             \\
         case 1: return sum + lucid_compare_with_##real(1, i == 0, v, m, tau + i, rank, count + i);      \\
         case 2: return sum + lucid_compare_with_##real(2, i == 0, v, m, tau + i, rank, count + i);      \\
         case 3: return sum + lucid_compare_with_##real(3, i == 0, v, m, tau + i, rank, count + i);      \\
         case 4: return sum + lucid_compare_with_##real(4, i == 0, v, m, tau + i, rank, count + i);      \\
-        default: return sum + lucid_compare_with_##real(5, i == 0, v, m, tau + i, rank, count + i);     \\
+        default: return sum + lucid_compare_with_##real(LUCID_AT_ONCE, i == 0, v, m, tau + i, rank, count + i); \\
         }                                                                                               \\
     }
 

@@ -8,9 +8,9 @@ each. A row is cut into the same segments either way, so that the bits are the s
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.stdlib cimport free, malloc
 
-from lucid._kernels.buffers cimport Buffers, hold, hold_vector, release
+from lucid._kernels.buffers cimport Buffers, hold_vector, release
 from lucid._kernels.driver cimport Task, run, too_few
-from lucid._kernels.entries cimport CHANGED, cut, most_entries, refuse_changed
+from lucid._kernels.entries cimport CHANGED, refuse_changed
 from lucid._kernels.pairs.labels cimport OfLabel, put_labels
 from lucid._kernels.pairs.row cimport (
     Part, Row, Terms, bytes_of_part, bytes_of_row, open_row, place_part, place_row, plain_terms,
@@ -20,32 +20,23 @@ from lucid._kernels.pairs.segments cimport (
 )
 from lucid._kernels.pairs.sums cimport Sum, divide, merge, multiply, quotient
 from lucid._kernels.reals cimport real
-from lucid._kernels.sharing cimport read_whole
+from lucid._kernels.rows cimport (
+    Rows, cut_labels, cut_unknown, gradient_of, most_labels, read_labels, read_terms_of_rows, read_scores,
+)
 
 cdef enum:
     SERIAL = 1 << 15        # scores below which one thread is faster than several
     TASK = 1 << 12          # scores a thread takes at a time, or more in one row
     PATIENCE = 1 << 23      # scores between two looks for Ctrl-C
-    ROOM = 128              # for so many labels there is memory without a look at how many there are
     STACK = 1 << 10         # sums whose memory is enough for a short call
 
 
 cdef struct Problem:        # what was asked, the same for every row, and what is found
-    Py_ssize_t N, C, K
+    Rows given
     Py_ssize_t chunk        # rows of one task
-    const void* indices     # labels of row n: indices[indptr[n]:indptr[n + 1]], or, where indptr is
-    const int64_t* indptr   # NULL, K of them from indices[n * K]; they end at the first -1
-    int bytes               # of an entry of indices
-    Py_ssize_t size         # of indices
     Terms terms             # what else is asked for, of all rows,
     bint plain              # unless it is what the plain loss is
-    const double* scale     # [N]: of each row, or NULL
-    const int64_t* unknown  # unknown columns of row n: unknown[unknown_indptr[n]:unknown_indptr[n + 1]]
-    const int64_t* unknown_indptr   # or NULL
-    Py_ssize_t unknowns     # size of unknown
     const double* worth_of_count    # [C + 1]: by how many negatives a label is weighed, or NULL
-    double divisor          # of losses and gradients: N for a mean over rows, or 1
-    void* grad              # real[N, C], or NULL
     Row* rows               # one for each thread, or one that they share
     Part* parts             # one for each thread, or for each segment of the row that they share
     Sum* loss               # [N]: of each row
@@ -62,14 +53,13 @@ ctypedef Py_ssize_t (*SmallRows)(const real* x, Py_ssize_t first, Py_ssize_t las
 
 cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, Prepare prepare,
                           Row* row) noexcept nogil:
-    cdef int64_t start = n * problem.K, K = problem.K
-    cdef bint padded = problem.indptr == NULL
-    if not padded and not cut(n, problem.indptr, problem.size, &start, &K):
+    cdef const Rows* given = &problem.given
+    cdef int64_t start, K
+    if not cut_labels(n, given, &start, &K):
         return False
     if not problem.plain and not set_terms(n, start, problem, &row.terms):
         return False
-    if not open_row(x, problem.C, problem.indices, start, K, problem.bytes, padded,
-                    problem.divisor, row):
+    if not open_row(x, given.C, given.indices, start, K, given.bytes, given.indptr == NULL, given.divisor, row):
         return False
     if prepare != NULL:
         prepare(x, row)
@@ -78,22 +68,16 @@ cdef inline bint open_nth(const real* x, Py_ssize_t n, const Problem* problem, P
 
 cdef inline bint set_terms(Py_ssize_t n, int64_t start, const Problem* problem, Terms* terms) noexcept nogil:
     """What is asked for of row n alone; its labels begin with entry ``start``."""
+    cdef const Rows* given = &problem.given
     cdef int64_t first, count
     if terms.by_entry and terms.weights != NULL:
         terms.weights = problem.terms.weights + start
-    if problem.scale != NULL:
-        terms.scale = problem.scale[n]
-    if problem.unknown_indptr != NULL:
-        if not cut(n, problem.unknown_indptr, problem.unknowns, &first, &count):
-            return False
-        terms.unknown, terms.unknowns = problem.unknown + first, count
+    if given.scale != NULL:
+        terms.scale = given.scale[n]
+    if not cut_unknown(n, given, &first, &count):
+        return False
+    terms.unknown, terms.unknowns = given.unknown + first, count
     return True
-
-
-cdef inline real* gradient_of(const real* x, Py_ssize_t n, const Problem* problem) noexcept nogil:
-    """Where the gradient of row n goes; ``x`` says of which type it is."""
-    cdef real* grad = <real*>problem.grad
-    return grad + n * problem.C if grad != NULL else NULL
 
 
 cdef inline void close_nth(const real* x, Row* row, real* grad, Part* part, Py_ssize_t n,
@@ -112,20 +96,20 @@ cdef inline int solve_rows(const real* x, Py_ssize_t task, int thread, void* p, 
     cdef Part* part = &problem.parts[thread]
     cdef const real* scores
     cdef real* grad
-    cdef Py_ssize_t n = task * problem.chunk, last = min(problem.N, n + problem.chunk)
+    cdef Py_ssize_t n = task * problem.chunk, last = min(problem.given.N, n + problem.chunk)
     while n < last:
         if problem.small != NULL:
             n = (<SmallRows>problem.small)(x, n, last, problem)
             if n == last:
                 break
-        scores, grad = x + n * problem.C, gradient_of(x, n, problem)
+        scores, grad = x + n * problem.given.C, gradient_of(x, n, &problem.given)
         if not open_nth(scores, n, problem, prepare, row):
             return CHANGED
         scan_row(scores, row, grad, part, scan)
         close_nth(scores, row, grad, part, n, problem, close)
         if grad != NULL:
             if finish != NULL:
-                finish(scores, 0, problem.C, row, grad, part)
+                finish(scores, 0, problem.given.C, row, grad, part)
             put_labels(grad, row, part, &problem.loss[n], of_label)
         n += 1
     return 0
@@ -134,17 +118,17 @@ cdef inline int solve_rows(const real* x, Py_ssize_t task, int thread, void* p, 
 cdef inline int solve_segment(const real* x, Py_ssize_t s, int thread, void* p, Scan scan) noexcept nogil:
     """Scan the segment s of a row that threads share: the task of one of them.
 
-    ``x`` and ``problem.grad`` begin with the row.
+    ``x`` and ``problem.given.grad`` begin with the row.
     """
     cdef Problem* problem = <Problem*>p
-    scan_segment(x, s, problem.rows, <real*>problem.grad, &problem.parts[s], scan)
+    scan_segment(x, s, problem.rows, <real*>problem.given.grad, &problem.parts[s], scan)
     return 0
 
 
 cdef inline int finish_segment(const real* x, Py_ssize_t s, int thread, void* p, Scan finish) noexcept nogil:
     """Finish the gradient of its scores, likewise, when the row has been closed."""
     cdef Problem* problem = <Problem*>p
-    finish(x, start_of(s, problem.rows), start_of(s + 1, problem.rows), problem.rows, <real*>problem.grad,
+    finish(x, start_of(s, problem.rows), start_of(s + 1, problem.rows), problem.rows, <real*>problem.given.grad,
            &problem.parts[s])
     return 0
 
@@ -155,86 +139,35 @@ cdef inline int solve_shared(const real* x, Problem* problem, Task segment, Prep
     cdef Problem row = problem[0]
     cdef real* grad
     cdef Py_ssize_t n, segments
-    for n in range(problem.N):
-        row.grad = grad = gradient_of(x, n, problem)
-        if not open_nth(x + n * problem.C, n, problem, prepare, row.rows):
+    for n in range(problem.given.N):
+        row.given.grad = grad = gradient_of(x, n, &problem.given)
+        if not open_nth(x + n * problem.given.C, n, problem, prepare, row.rows):
             return CHANGED
         segments = count_segments(row.rows)
-        run(segment, x + n * problem.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
+        run(segment, x + n * problem.given.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
         merge_parts(row.parts, row.rows)
-        close_nth(x + n * problem.C, row.rows, grad, row.parts, n, problem, close)
+        close_nth(x + n * problem.given.C, row.rows, grad, row.parts, n, problem, close)
         if grad != NULL:
             if finish != NULL:
-                run(finish, x + n * problem.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
+                run(finish, x + n * problem.given.C, &row, segments, 1, PATIENCE // SEGMENT, threads)
             put_labels(grad, row.rows, row.parts, &problem.loss[n], of_label)
     return 0
 
 
-cdef inline bint are_doubtful(const Problem* problem) noexcept nogil:
-    """Whether padded labels are as long as the scores, and nothing but -1, 0 and 1."""
-    cdef Py_ssize_t n, k
-    cdef int64_t label
-    if problem.indptr != NULL or not problem.K == problem.C > 1 or problem.N == 0:
-        return False
-    for n in range(problem.N):
-        for k in range(problem.K):
-            label = read_whole(problem.indices, n * problem.K + k, problem.bytes)
-            if label > 1:
-                return False
-            if label == -1:
-                break
-    return True
-
-
-cdef inline Py_ssize_t most_labels(const Problem* problem) noexcept nogil:
-    """Of a row: there is room for the labels there are, not for all that padding allows."""
-    cdef Py_ssize_t n, P, K = 0
-    if problem.indptr != NULL:
-        return most_entries(problem.indptr, problem.N, problem.size)
-    if problem.K <= ROOM:
-        return problem.K
-    for n in range(problem.N):
-        P = 0
-        while P < problem.K and read_whole(problem.indices, n * problem.K + P, problem.bytes) != -1:
-            P += 1
-        K = max(K, P)
-    return K
-
-
-cdef inline void read_labels(indices, indptr, Problem* problem, Buffers* buffers) except *:
-    cdef Py_buffer* view = hold(indices, 2 if indptr is None else 0, c"l", 0, False, buffers)
-    problem.indices, problem.bytes = view.buf, <int>view.itemsize
-    problem.size, problem.K = view.len // view.itemsize, 0
-    problem.indptr = <const int64_t*>hold_vector(indptr, c"l", problem.N + 1, False, buffers)
-    if indptr is None:
-        problem.K = view.shape[1]
-        if view.shape[0] != problem.N:
-            raise ValueError("shapes do not fit")
-    if are_doubtful(problem):
-        raise ValueError("doubtful labels")
-
-
 cdef inline void read_terms(asked, bint differ, Problem* problem, Buffers* buffers) except *:
     cdef Terms* terms = &problem.terms
-    cdef Py_buffer* view
+    cdef Rows* given = &problem.given
     terms[0] = plain_terms()
-    problem.plain = asked is None
-    problem.scale, problem.worth_of_count = NULL, NULL
-    problem.unknown, problem.unknown_indptr, problem.unknowns = NULL, NULL, 0
+    problem.plain, problem.worth_of_count = asked is None, NULL
+    read_terms_of_rows(asked, given, buffers)
     if asked is None:
         return
     terms.margin, terms.base, terms.by_entry = asked.margin, asked.base, asked.by_entry
-    terms.margins = <const double*>hold_vector(asked.margins, c"d", problem.C, False, buffers)
+    terms.margins = <const double*>hold_vector(asked.margins, c"d", given.C, False, buffers)
     terms.weights = <const double*>hold_vector(
-        asked.weights, c"d", problem.size if terms.by_entry else problem.C, False, buffers)
-    problem.scale = <const double*>hold_vector(asked.scale, c"d", problem.N, False, buffers)
+        asked.weights, c"d", given.size if terms.by_entry else given.C, False, buffers)
     problem.worth_of_count = <const double*>hold_vector(
-        asked.worth_of_count, c"d", problem.C + 1, False, buffers)
-    problem.unknown_indptr = <const int64_t*>hold_vector(
-        asked.unknown_indptr, c"l", problem.N + 1, False, buffers)
-    if problem.unknown_indptr != NULL:
-        view = hold(asked.unknown_indices, 1, c"l", 8, False, buffers)
-        problem.unknown, problem.unknowns = <const int64_t*>view.buf, view.shape[0]
+        asked.worth_of_count, c"d", given.C + 1, False, buffers)
     if terms.weights != NULL and not differ:
         raise ValueError("labels do not differ in what they are worth")
 
@@ -249,10 +182,9 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
     gradient of scores is not known until their row is closed, and a ``small`` where that is faster.
     """
     cdef Problem problem
+    cdef Rows* given = &problem.given
     cdef Buffers buffers
-    cdef Py_buffer* view
-    cdef const real* scores
-    cdef double* out_of_row
+    cdef const real* scores = NULL
     cdef Sum stack[STACK]
     cdef void* heap = NULL
     cdef char* memory = <char*>stack
@@ -261,22 +193,14 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
     cdef int failure
     cdef Sum total
     buffers.count = 0
+    problem.small = <void*>small
     try:
-        view = hold(x, 2, c"f" if real is float else c"d", sizeof(real), False, &buffers)
-        scores, problem.N, problem.C = <const real*>view.buf, view.shape[0], view.shape[1]
-        N, C = problem.N, problem.C
-        problem.divisor, problem.grad, problem.small = divisor, NULL, <void*>small
-        read_labels(indices, indptr, &problem, &buffers)
+        read_scores(x, divisor, out, grad, &scores, given, &buffers)
+        read_labels(indices, indptr, given, &buffers)
         read_terms(terms, differ, &problem, &buffers)
-        out_of_row = <double*>hold_vector(out, c"d", N, True, &buffers)
-        if grad is not None:
-            view = hold(grad, 2, c"f" if real is float else c"d", sizeof(real), True, &buffers)
-            problem.grad = view.buf
-            if view.shape[0] != N or view.shape[1] != C:
-                raise ValueError("shapes do not fit")
-        K = most_labels(&problem)
-        if not (1 <= C <= INT32_MAX and 0 <= K <= INT32_MAX) or threads < 1:
-            raise ValueError("too few classes or threads, or too many labels")
+        N, C, K = given.N, given.C, most_labels(given)
+        if not 0 <= K <= INT32_MAX or threads < 1:
+            raise ValueError("too few threads, or too many labels")
         if N * C < SERIAL:
             threads = 1
         shared = too_few(N, threads) and C > SEGMENT
@@ -315,8 +239,8 @@ cdef inline double solve(x, indices, indptr, double divisor, out, grad, int thre
             divisor *= C
         total.hi, total.lo = 0, 0
         for n in range(N):
-            if out_of_row != NULL:
-                out_of_row[n] = quotient(&problem.loss[n], divisor)
+            if given.out != NULL:
+                given.out[n] = quotient(&problem.loss[n], divisor)
             merge(&total, &problem.loss[n])
         return quotient(&total, divisor)
     finally:

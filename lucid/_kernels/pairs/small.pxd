@@ -16,14 +16,14 @@ from lucid._kernels.pairs.marking cimport mark_float
 from lucid._kernels.pairs.comparing cimport compare_float
 
 from lucid._kernels.bits cimport WORD, count_ones, is_column, set_bit
-from lucid._kernels.entries cimport cut
 from lucid._kernels.pairs.hinge cimport put_gradient
 from lucid._kernels.pairs.labels cimport put_label
-from lucid._kernels.pairs.problem cimport Problem, gradient_of
+from lucid._kernels.pairs.problem cimport Problem
 from lucid._kernels.pairs.ranks cimport LANES
 from lucid._kernels.pairs.row cimport SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, base_of, scaled
 from lucid._kernels.pairs.sums cimport Sum, add_products, divide, multiply, sum_of, sum_of_products
 from lucid._kernels.reals cimport real
+from lucid._kernels.rows cimport Rows, cut_labels, cut_unknown, gradient_of
 from lucid._kernels.sharing cimport read_once, read_whole
 
 cdef extern from "pairs/small.h":
@@ -58,7 +58,7 @@ cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t la
     """Solve rows from the first on, until one that is odd; returns that, or ``last``."""
     cdef real worth[LANES]
     cdef Frame frame
-    cdef Py_ssize_t n, w, C = problem.C
+    cdef Py_ssize_t n, w, C = problem.given.C
     if C > SMALL_SCORES:
         return first
     for w in range(SMALL_WORDS):
@@ -78,20 +78,20 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
     cdef real tau[LANES]
     cdef SmallLabels labels
     cdef real a
-    cdef real* grad = gradient_of(x, n, problem)
+    cdef real* grad = gradient_of(x, n, &problem.given)
     cdef Sum* loss = &problem.loss[n]
     cdef Small row
     cdef Py_ssize_t i, m
     cdef double scale = 1
     if not small_open(x, n, problem, frame, &row, tau, &a):
         return False
-    if not problem.plain and problem.scale != NULL:
-        scale = problem.scale[n]
+    if not problem.plain and problem.given.scale != NULL:
+        scale = problem.given.scale[n]
         if scale == 0:
             return False
     small_divisor(&row, scale, problem, frame, worth)
-    m = rank_small(x, problem.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, &labels)
-    if not small_sum(v, rank, m, &labels, &row, a, problem.C, loss):
+    m = rank_small(x, problem.given.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, &labels)
+    if not small_sum(v, rank, m, &labels, &row, a, problem.given.C, loss):
         return False
     if not problem.plain:
         divide(loss, frame.base, frame.of_base)
@@ -105,29 +105,29 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
 cdef inline bint small_open(const real* x, Py_ssize_t n, const Problem* problem, const Frame* frame, Small* row,
                             real* tau, real* a) noexcept nogil:
     """Read the labels of row n, their thresholds, and the unknown columns; False if something is odd."""
-    cdef int64_t start = n * problem.K, K = problem.K
+    cdef int64_t start, K
     cdef Py_ssize_t w
     for w in range(SMALL_WORDS):
         row.excluded[w] = frame.beyond[w]
-    if problem.indptr != NULL and not cut(n, problem.indptr, problem.size, &start, &K):
+    if not cut_labels(n, &problem.given, &start, &K):
         return False
-    if problem.bytes == sizeof(int64_t):        # a constant: it is not asked for at each label
+    if problem.given.bytes == sizeof(int64_t):        # a constant: it is not asked for at each label
         row.P = small_labels(x, problem, start, K, sizeof(int64_t), row, tau, a)
     else:
-        row.P = small_labels(x, problem, start, K, problem.bytes, row, tau, a)
+        row.P = small_labels(x, problem, start, K, problem.given.bytes, row, tau, a)
     row.unknowns = row.negatives = 0
-    if row.P == 0 or not problem.plain and not small_unknown(n, problem, row):
+    if row.P == 0 or not problem.plain and not small_unknown(n, &problem.given, row):
         return False
     for w in range(SMALL_WORDS):
         row.negatives -= count_ones(row.excluded[w])
     row.negatives += SMALL_WORDS * WORD
-    return row.P + row.unknowns + row.negatives == problem.C    # none is named twice
+    return row.P + row.unknowns + row.negatives == problem.given.C    # none is named twice
 
 
 cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64_t start, int64_t K, int bytes,
                                     Small* row, real* tau, real* a) noexcept nogil:
     """Read the labels among K entries, of so many bytes each; returns how many, 0 if something is odd."""
-    cdef bint padded = problem.indptr == NULL
+    cdef bint padded = problem.given.indptr == NULL
     cdef const double* margins = problem.terms.margins
     cdef real margin = <real>problem.terms.margin
     cdef int64_t column = 0
@@ -136,8 +136,8 @@ cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64
     for i in range(LANES):
         tau[i] = 0
     while P < min(K, LANES):
-        column = read_whole(problem.indices, start + P, bytes)
-        if not is_column(column, problem.C):
+        column = read_whole(problem.given.indices, start + P, bytes)
+        if not is_column(column, problem.given.C):
             break
         set_bit(column, row.excluded)
         row.label[P] = <int32_t>column
@@ -151,21 +151,19 @@ cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64
     if P > SMALL_LABELS:
         return 0
     if P == K:
-        return P if not padded or K < problem.C or K == 1 else 0
+        return P if not padded or K < problem.given.C or K == 1 else 0
     return P if padded and column == -1 and (
-        P + 1 == K or read_whole(problem.indices, start + P + 1, bytes) == -1) else 0
+        P + 1 == K or read_whole(problem.given.indices, start + P + 1, bytes) == -1) else 0
 
 
-cdef inline bint small_unknown(Py_ssize_t n, const Problem* problem, Small* row) noexcept nogil:
+cdef inline bint small_unknown(Py_ssize_t n, const Rows* given, Small* row) noexcept nogil:
     """Exclude the unknown columns of row n; False if something is odd about them."""
     cdef int64_t start, unknowns, column, i
-    if problem.unknown_indptr == NULL:
-        return True
-    if not cut(n, problem.unknown_indptr, problem.unknowns, &start, &unknowns):
+    if not cut_unknown(n, given, &start, &unknowns):
         return False
     for i in range(unknowns):
-        column = read_once(problem.unknown + start + i)
-        if not is_column(column, problem.C):
+        column = read_once(given.unknown + start + i)
+        if not is_column(column, given.C):
             return False
         set_bit(column, row.excluded)
     row.unknowns = unknowns
@@ -175,13 +173,13 @@ cdef inline bint small_unknown(Py_ssize_t n, const Problem* problem, Small* row)
 cdef inline void small_divisor(const Small* row, double scale, const Problem* problem, Frame* frame,
                                real* worth) noexcept nogil:
     """What loss and gradient are divided by; most rows have that of the row before."""
-    cdef double base = problem.C, divisor
+    cdef double base = problem.given.C, divisor
     cdef Py_ssize_t i
     if not problem.plain:
-        base = base_of(problem.terms.base, problem.C - row.unknowns, row.P, row.negatives)
+        base = base_of(problem.terms.base, problem.given.C - row.unknowns, row.P, row.negatives)
         if base != frame.base:
             frame.base, frame.of_base = base, 1 / base
-    divisor = scaled(base * problem.divisor, scale)
+    divisor = scaled(base * problem.given.divisor, scale)
     if divisor != frame.divisor:
         frame.divisor, frame.inverse = divisor, 1 / divisor
         for i in range(LANES):

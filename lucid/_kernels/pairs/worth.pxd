@@ -117,10 +117,10 @@ cdef inline void add_times(Sum* total, const Sum* x, const Sum* y, const real* t
 
 cdef inline Sum gap(const real* tau, Py_ssize_t k) noexcept nogil:
     """How far the next threshold is above ``tau[k]``; nothing between infinities that are alike."""
-    cdef Sum d = number(tau[k + 1])
-    if tau[k] == tau[k + 1]:
-        return number(0)
-    add_number(&d, -<double>tau[k], tau)
+    cdef Sum d = number(0)
+    if tau[k] != tau[k + 1]:
+        d.hi = tau[k + 1]
+        add_number(&d, -<double>tau[k], tau)
     return d
 
 
