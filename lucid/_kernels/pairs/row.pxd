@@ -17,10 +17,16 @@ from lucid._kernels.reals cimport real
 from lucid._kernels.sharing cimport APART, read_once, read_whole
 from lucid._kernels.weights cimport is_weight
 
+cdef extern from *:
+    """
+    enum { LUCID_SMALL_SCORES = 128, LUCID_SMALL_WORDS = LUCID_SMALL_SCORES / 64, LUCID_SMALL_LABELS = 7 };
+    """
+    enum:
+        SMALL_SCORES "LUCID_SMALL_SCORES"   # of a row that `small.pxd` solves,
+        SMALL_WORDS "LUCID_SMALL_WORDS"     # of bits,
+        SMALL_LABELS "LUCID_SMALL_LABELS"   # with so many labels
+
 cdef enum:
-    SMALL_SCORES = 128      # of a row that `small.pxd` solves,
-    SMALL_WORDS = 2         # of bits,
-    SMALL_LABELS = 7        # with so many labels
     MOST_NOTED = BLOCK      # columns whose rank is not 0
 
 cdef enum Base:             # what the sum over the pairs of a row is divided by

@@ -3,10 +3,13 @@
    Columns that are in no pair, labels, unknown ones and those beyond the last, are excluded: they are
    set to a, the lowest threshold, whose rank is 0. A group with no score above a is done. The others are
    noted, scores and ranks, for their sum: its lanes are those of the columns modulo 8, so that it does
-   not depend on which groups are left out. vectors.pxd has the types, marking.pxd and comparing.pxd the
-   comparisons. */
+   not depend on which groups are left out. vectors.pxd has the types, row.pxd the sizes, marking.pxd and
+   comparing.pxd the comparisons, sums.pxd the order of lanes. */
 
-enum { LUCID_GROUP = 8 };
+enum {
+    LUCID_GROUP = 8,
+    LUCID_ALL_BITS = 255            /* of a group */
+};
 
 /* The bits of the group that begins with column j. */
 LUCID_INLINE unsigned lucid_group_of(const uint64_t* bits, size_t j)
@@ -98,19 +101,32 @@ LUCID_INLINE void lucid_sum_each(const int P, const lucid_ranks* n, int32_t* sum
 /* What the labels of a row are found to be worth. */
 typedef struct {
     int32_t count[LUCID_GROUP];     /* how many scores are above each threshold, */
-    double sum;                     /* float32: count * (tau - a), added up as lucid_sum_of_lanes would; */
+    double sum;                     /* float32: of count * (tau - a); */
     double above[LUCID_GROUP];      /* float64: the thresholds, and a for those below no score */
 } lucid_small_labels;
 
-/* One by one: they were written one by one, and to read them as a register is to wait for the row before.
-   And read anew: kept from before, they would push other numbers out of the registers. */
+/* Each threshold is read alone: they were written one by one, and to read them as a register is to wait for
+   the row before. And they are read anew: kept from before, they would push other numbers out of the
+   registers. */
 LUCID_INLINE void
 lucid_close_labels_float(const int P, const volatile float* tau, float a, lucid_small_labels* of)
 {
-    double s[LUCID_GROUP];
-    for (int i = 0; i < LUCID_GROUP; i++)
-        s[i] = i < P ? of->count[i] * ((double)tau[i] - a) : -0.0;      /* x + -0.0 takes no instruction */
-    of->sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    lucid_doubles sum[LUCID_REGISTERS];
+    for (int k = 0; k < LUCID_REGISTERS; k++) {
+        const volatile float* t = tau + k * LUCID_DOUBLES;
+        const int m = P - k * LUCID_DOUBLES;
+        lucid_doubles v;
+        sum[k] = LUCID_ALL_DOUBLES(-0.0);       /* x + -0.0 takes no instruction */
+        if (m <= 0)
+            continue;
+#ifdef __AVX2__
+        v = _mm256_cvtps_pd(_mm_setr_ps(t[0], m > 1 ? t[1] : 0, m > 2 ? t[2] : 0, m > 3 ? t[3] : 0));
+#else
+        v = (lucid_doubles){t[0], m > 1 ? t[1] : 0};
+#endif
+        sum[k] = lucid_widen_ranks(of->count + k * LUCID_DOUBLES) * (v - LUCID_ALL_DOUBLES(a));
+    }
+    of->sum = lucid_sum_of_lanes(sum);
 }
 
 LUCID_INLINE void
@@ -119,8 +135,7 @@ lucid_close_labels_double(const int P, const volatile double* tau, double a, luc
     lucid_doubles above[LUCID_REGISTERS];
     for (int k = 0; k < LUCID_REGISTERS; k++)
         above[k] = LUCID_ALL_DOUBLES(a);
-    for (int i = 0; i < P; i++)
-        {
+    for (int i = 0; i < P; i++) {
         const double t = tau[i];
         above[i / LUCID_DOUBLES][i % LUCID_DOUBLES] = of->count[i] > 0 ? t : a;
     }
@@ -138,14 +153,13 @@ lucid_rank_group_##real(const int P, const vector* x, unsigned bits, vector a, c
                         lucid_ranks* n, real* v, int32_t* rank)                                         \
 {                                                                                                       \
     enum { LANES = LUCID_BYTES / sizeof(real) };                                                        \
-    unsigned not_above = 0;                                             /* a NaN is not "not above" */  \
-    for (int k = 0; k < LUCID_GROUP; k += LANES) {                                                      \
-        vector kept = lucid_kept_##real(x[k / LANES], bits >> k, a);                                    \
-        *(vector*)(v + k) = kept;                                                                       \
-        not_above |= LUCID_BITS_##real(kept <= a) << k;                                                 \
-    }                                                                                                   \
-    if (not_above == 255)                                                                               \
+    unsigned idle = bits;           /* excluded, or not above a; a NaN is above */                      \
+    for (int k = 0; k < LUCID_GROUP; k += LANES)                                                        \
+        idle |= LUCID_BITS_##real(x[k / LANES] <= a) << k;                                              \
+    if ((idle & LUCID_ALL_BITS) == LUCID_ALL_BITS)                                                      \
         return 0;                                                                                       \
+    for (int k = 0; k < LUCID_GROUP; k += LANES)                                                        \
+        *(vector*)(v + k) = lucid_kept_##real(x[k / LANES], bits >> k, a);                              \
     for (int k = 0; k < LUCID_GROUP; k += LUCID_FLOATS) {                                               \
         lucid_ranks r = {0};                                                                            \
         for (int i = 0; i < P; i++) {                                                                   \
@@ -163,22 +177,22 @@ lucid_rank_group_##real(const int P, const vector* x, unsigned bits, vector a, c
    how many are noted, a multiple of 8: v, and their ranks. */                                          \
 LUCID_INLINE ptrdiff_t                                                                                  \
 lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint64_t* out, real lowest, \
-                             const real* tau, const real* worth, double divisor, double inverse, \
+                             const real* tau, const real* worth, double divisor, double inverse,        \
                              real* grad, real* v, int32_t* rank, lucid_small_labels* labels)            \
 {                                                                                                       \
     enum { LANES = LUCID_BYTES / sizeof(real), REGISTERS = LUCID_GROUP / LANES };                       \
     const vector a = lowest - (vector){0};                                                              \
     const ptrdiff_t last = C & -LUCID_GROUP;                                                            \
     real rest[LUCID_GROUP];                                                                             \
-    lucid_ranks n[8];                                                                                   \
+    lucid_ranks n[LUCID_GROUP];                                                                         \
     vector group[REGISTERS];                                                                            \
     ptrdiff_t noted = 0, m;                                                                             \
-    for (int i = 0; i < 8; i++)                                                                         \
+    for (int i = 0; i < LUCID_GROUP; i++)                                                               \
         n[i] = (lucid_ranks){0};                                                                        \
     for (ptrdiff_t first = 0; first < last; first += LUCID_GROUP) {                                     \
         for (int k = 0; k < REGISTERS; k++)                                                             \
             group[k] = *(const vector*)(x + first + k * LANES);                                         \
-        m = lucid_rank_group_##real(P, group, lucid_group_of(out, first), a, tau, n, v + noted, rank + noted);\
+        m = lucid_rank_group_##real(P, group, lucid_group_of(out, first), a, tau, n, v + noted, rank + noted); \
         if (grad != NULL)                                                                               \
             lucid_put_group_##real(m, rank + noted, worth, divisor, inverse, grad + first);             \
         noted += m;                                                                                     \
@@ -186,7 +200,7 @@ lucid_rank_small_with_##real(const int P, const real* x, ptrdiff_t C, const uint
     if (last < C) {                                                                                     \
         for (int k = 0; k < REGISTERS; k++)                                                             \
             group[k] = lucid_first_##real(x + last + k * LANES, C - last - k * LANES);                  \
-        m = lucid_rank_group_##real(P, group, lucid_group_of(out, last), a, tau, n, v + noted, rank + noted);\
+        m = lucid_rank_group_##real(P, group, lucid_group_of(out, last), a, tau, n, v + noted, rank + noted); \
         if (grad != NULL) {                                                                             \
             lucid_put_group_##real(m, rank + noted, worth, divisor, inverse, rest);                     \
             lucid_store_rest_##real(rest, C - last, grad + last);                                       \
@@ -210,7 +224,7 @@ lucid_rank_small_##real(const real* x, ptrdiff_t C, const uint64_t* out, real a,
     case 4: return LUCID_RANK_SMALL_WITH(4, real);                                                      \
     case 5: return LUCID_RANK_SMALL_WITH(5, real);                                                      \
     case 6: return LUCID_RANK_SMALL_WITH(6, real);                                                      \
-    default: return LUCID_RANK_SMALL_WITH(7, real);                                                     \
+    default: return LUCID_RANK_SMALL_WITH(LUCID_SMALL_LABELS, real);                                    \
     }                                                                                                   \
 }
 

@@ -56,9 +56,10 @@ cdef struct Small:          # a row before its scores are ranked
 cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t last,
                                   const Problem* problem) noexcept nogil:
     """Solve rows from the first on, until one that is odd; returns that, or ``last``."""
+    cdef const Rows* given = &problem.given
     cdef real worth[LANES]
     cdef Frame frame
-    cdef Py_ssize_t n, w, C = problem.given.C
+    cdef Py_ssize_t n, w, C = given.C
     if C > SMALL_SCORES:
         return first
     for w in range(SMALL_WORDS):
@@ -73,25 +74,26 @@ cdef inline Py_ssize_t small_rows(const real* x, Py_ssize_t first, Py_ssize_t la
 cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, real* worth,
                            Frame* frame) noexcept nogil:
     """Solve one row, as `row.pxd`, `scan.pxd` and `hinge.pxd` would; False if it is odd."""
+    cdef const Rows* given = &problem.given
     cdef real v[SMALL_SCORES]
     cdef int32_t rank[SMALL_SCORES]
     cdef real tau[LANES]
     cdef SmallLabels labels
     cdef real a
-    cdef real* grad = gradient_of(x, n, &problem.given)
+    cdef real* grad = gradient_of(x, n, given)
     cdef Sum* loss = &problem.loss[n]
     cdef Small row
     cdef Py_ssize_t i, m
     cdef double scale = 1
     if not small_open(x, n, problem, frame, &row, tau, &a):
         return False
-    if not problem.plain and problem.given.scale != NULL:
-        scale = problem.given.scale[n]
+    if not problem.plain and given.scale != NULL:
+        scale = given.scale[n]
         if scale == 0:
             return False
     small_divisor(&row, scale, problem, frame, worth)
-    m = rank_small(x, problem.given.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, &labels)
-    if not small_sum(v, rank, m, &labels, &row, a, problem.given.C, loss):
+    m = rank_small(x, given.C, row.excluded, a, tau, row.P, worth, frame, grad, v, rank, &labels)
+    if not small_sum(v, rank, m, &labels, &row, a, given.C, loss):
         return False
     if not problem.plain:
         divide(loss, frame.base, frame.of_base)
@@ -105,29 +107,31 @@ cdef inline bint small_row(const real* x, Py_ssize_t n, const Problem* problem, 
 cdef inline bint small_open(const real* x, Py_ssize_t n, const Problem* problem, const Frame* frame, Small* row,
                             real* tau, real* a) noexcept nogil:
     """Read the labels of row n, their thresholds, and the unknown columns; False if something is odd."""
+    cdef const Rows* given = &problem.given
     cdef int64_t start, K
     cdef Py_ssize_t w
     for w in range(SMALL_WORDS):
         row.excluded[w] = frame.beyond[w]
-    if not cut_labels(n, &problem.given, &start, &K):
+    if not cut_labels(n, given, &start, &K):
         return False
-    if problem.given.bytes == sizeof(int64_t):        # a constant: it is not asked for at each label
+    if given.bytes == sizeof(int64_t):  # a constant: it is not asked for at each label
         row.P = small_labels(x, problem, start, K, sizeof(int64_t), row, tau, a)
     else:
-        row.P = small_labels(x, problem, start, K, problem.given.bytes, row, tau, a)
+        row.P = small_labels(x, problem, start, K, given.bytes, row, tau, a)
     row.unknowns = row.negatives = 0
-    if row.P == 0 or not problem.plain and not small_unknown(n, &problem.given, row):
+    if row.P == 0 or not problem.plain and not small_unknown(n, given, row):
         return False
     for w in range(SMALL_WORDS):
         row.negatives -= count_ones(row.excluded[w])
     row.negatives += SMALL_WORDS * WORD
-    return row.P + row.unknowns + row.negatives == problem.given.C    # none is named twice
+    return row.P + row.unknowns + row.negatives == given.C      # none is named twice
 
 
 cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64_t start, int64_t K, int bytes,
                                     Small* row, real* tau, real* a) noexcept nogil:
     """Read the labels among K entries, of so many bytes each; returns how many, 0 if something is odd."""
-    cdef bint padded = problem.given.indptr == NULL
+    cdef const Rows* given = &problem.given
+    cdef bint padded = given.indptr == NULL
     cdef const double* margins = problem.terms.margins
     cdef real margin = <real>problem.terms.margin
     cdef int64_t column = 0
@@ -136,8 +140,8 @@ cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64
     for i in range(LANES):
         tau[i] = 0
     while P < min(K, LANES):
-        column = read_whole(problem.given.indices, start + P, bytes)
-        if not is_column(column, problem.given.C):
+        column = read_whole(given.indices, start + P, bytes)
+        if not is_column(column, given.C):
             break
         set_bit(column, row.excluded)
         row.label[P] = <int32_t>column
@@ -151,9 +155,9 @@ cdef inline Py_ssize_t small_labels(const real* x, const Problem* problem, int64
     if P > SMALL_LABELS:
         return 0
     if P == K:
-        return P if not padded or K < problem.given.C or K == 1 else 0
+        return P if not padded or K < given.C or K == 1 else 0
     return P if padded and column == -1 and (
-        P + 1 == K or read_whole(problem.given.indices, start + P + 1, bytes) == -1) else 0
+        P + 1 == K or read_whole(given.indices, start + P + 1, bytes) == -1) else 0
 
 
 cdef inline bint small_unknown(Py_ssize_t n, const Rows* given, Small* row) noexcept nogil:
