@@ -112,12 +112,20 @@ def test_padded_rows_that_are_plain_are_what_a_closer_look_finds(data):
         [[0, 5, -1]],  # out of range
         [[0, -2, -1]],
         [[3, 1, 0, 2, 4]],  # as long as the classes
-        [[0, 1, -1, -1, -1]],  # zeros, ones and unknown?
+        [[1, 1, -1, -1, -1]],  # zeros, ones and unknown?
+        [[0, 1, 1, -1, -1]],
+        [[0, -1, -1, -1, 1]],
     ],
 )
 def test_padded_rows_that_are_odd_are_not_plain(odd):
     assert plain_labels(np.array(odd), (1, 5)) is None
     assert plain_labels(np.array([[0, 3, -1, -1]]), (1, 5)) == Labels.from_lists([[0, 3]], 5)
+
+
+@pytest.mark.parametrize("row", [[], [0], [1], [0, 1], [1, 0]])
+def test_padded_rows_of_the_first_two_classes_are_plain_though_they_are_zeros_and_ones(row):
+    padded = np.array([row + [-1] * (5 - len(row))])
+    assert plain_labels(padded, (1, 5)) == Labels.from_lists([row], 5)
 
 
 def test_padded_rows_that_change_after_they_were_counted_are_found_out():

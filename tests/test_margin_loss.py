@@ -1,14 +1,19 @@
 """The multi-label margin loss: known values, and what each kind of input means."""
 
+import warnings
+
 import numpy as np
 import oracle
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from losses import LAYOUTS
 from problems import SEGMENT
 
 import lucid
 import lucid.testing
 from lucid import multilabel_margin, nn
+from lucid.losses.margin import MARGIN
 from lucid.nn import functional as F
 
 X = np.array([[0.1, 0.5, 0.3, 0.8, 0.2], [1.0, -0.5, 0.0, 0.25, 0.75]])
@@ -206,3 +211,35 @@ def test_an_option_that_is_deleted_is_the_default_again():
 def test_a_reduction_that_is_not_a_word_is_refused_in_words():
     with pytest.raises(ValueError, match="reduction must be 'none', 'mean' or 'sum', got array"):
         lucid.multilabel_margin([[0.0, 1.0]], [[0]], np.array(["mean", "sum"]))
+
+
+# The fast path.
+
+
+def outcome(compute, *arguments):
+    """What a call returns or says, in a form that can be compared."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            loss, gradient = compute(*arguments)
+        except (TypeError, ValueError) as error:
+            return type(error), str(error)
+    return loss.tobytes(), gradient.tobytes(), [str(each.message) for each in caught]
+
+
+@given(st.data())
+def test_the_fast_path_returns_and_says_what_the_closer_look_does(data):
+    classes = data.draw(st.integers(1, 5))
+    width = data.draw(st.sampled_from([classes, classes - 1, 2]))
+    entry = st.integers(-1, data.draw(st.integers(0, classes)))
+    row = st.lists(entry, min_size=width, max_size=width)
+    rows = data.draw(st.lists(row, min_size=1, max_size=3))
+    x = np.linspace(-1, 1, len(rows) * classes).reshape(len(rows), classes)
+    arguments = x, np.array(rows).reshape(len(rows), width), "mean", None, {}, True
+    assert outcome(MARGIN.compute, *arguments) == outcome(MARGIN.compute_carefully, *arguments)
+
+
+@pytest.mark.parametrize("row", [[0], [1], [0, 1], [1, 0]])
+def test_labels_of_the_first_two_classes_take_the_fast_path_in_the_form_of_pytorch(row):
+    padded = np.array([row + [-1] * (5 - len(row))])
+    assert MARGIN.fast_path.solve(X[:1], padded, "mean", None, {}, False) is not None

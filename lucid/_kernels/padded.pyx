@@ -7,13 +7,14 @@ They are read as the kernels of pairs read them: up to the first -1, with a look
 from libc.stdint cimport int64_t, uint64_t
 
 from lucid._kernels.buffers cimport Buffers, hold, hold_vector, release
+from lucid._kernels.rows cimport may_be_multi_hot
 from lucid._kernels.sharing cimport read_whole
 
 
 def count(target, int64_t num_classes, indptr):
     """Write where each row begins, and return how many labels there are; -1 where one is odd."""
     cdef Py_ssize_t n, k, N, K, total = 0
-    cdef int64_t label, highest = -1
+    cdef int64_t label
     cdef int64_t* starts
     cdef Buffers buffers
     cdef Py_buffer* view
@@ -31,7 +32,6 @@ def count(target, int64_t num_classes, indptr):
                     break
                 if <uint64_t>label >= <uint64_t>num_classes:
                     return -1
-                highest = max(highest, label)
                 k += 1
             if k + 1 < K and read_whole(view.buf, n * K + k + 1, <int>view.itemsize) != -1:
                 return -1                       # it goes on after its -1
@@ -39,7 +39,7 @@ def count(target, int64_t num_classes, indptr):
                 return -1
             total += k
             starts[n + 1] = total
-        if N > 0 and K == num_classes > 1 and highest <= 1:     # it may be meant as zeros and ones
+        if may_be_multi_hot(view.buf, <int>view.itemsize, N, K, num_classes):
             return -1
         return total
     finally:

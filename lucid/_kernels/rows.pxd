@@ -50,20 +50,32 @@ cdef inline bint cut_unknown(Py_ssize_t n, const Rows* rows, int64_t* start, int
     return rows.unknown_indptr == NULL or cut(n, rows.unknown_indptr, rows.unknowns, start, count)
 
 
-cdef inline bint are_doubtful(const Rows* rows) noexcept nogil:
-    """Whether padded labels are as long as the scores, and nothing but -1, 0 and 1."""
-    cdef Py_ssize_t n, k
-    cdef int64_t label
-    if rows.indptr != NULL or not rows.K == rows.C > 1 or rows.N == 0:
+cdef inline bint may_be_multi_hot(const void* indices, int bytes, Py_ssize_t N, Py_ssize_t K,
+                                  Py_ssize_t C) noexcept nogil:
+    """Whether padded rows may be numbers for all classes, -1 where nothing is known, instead of labels.
+
+    That is when they are as long as the scores and have no label above 1, unless each row is what such
+    labels are: none, 0, 1 or both, and then nothing but -1.
+    """
+    cdef Py_ssize_t n, k, P, sum
+    cdef int64_t label = 0
+    cdef bint odd = False
+    if not K == C > 1:
         return False
-    for n in range(rows.N):
-        for k in range(rows.K):
-            label = read_whole(rows.indices, n * rows.K + k, rows.bytes)
-            if label > 1:
-                return False
+    for n in range(N):
+        P, sum = 0, 0
+        for k in range(K):
+            label = read_whole(indices, n * K + k, bytes)
             if label == -1:
                 break
-    return True
+            if label > 1:
+                return False
+            P += 1
+            sum += label
+        odd |= P > 2 or P == 2 and sum != 1
+        for k in range(P, K if not odd else P):
+            odd |= read_whole(indices, n * K + k, bytes) != -1
+    return odd
 
 
 cdef inline Py_ssize_t most_labels(const Rows* rows) noexcept nogil:
@@ -111,8 +123,8 @@ cdef inline void read_labels(indices, indptr, Rows* rows, Buffers* buffers) exce
         rows.K = view.shape[1]
         if view.shape[0] != rows.N:
             raise ValueError("shapes do not fit")
-    if are_doubtful(rows):
-        raise ValueError("doubtful labels")
+        if may_be_multi_hot(rows.indices, rows.bytes, rows.N, rows.K, rows.C):
+            raise ValueError("doubtful labels")
 
 
 cdef inline void read_terms_of_rows(terms, Rows* rows, Buffers* buffers) except *:

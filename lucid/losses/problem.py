@@ -93,6 +93,9 @@ class Loss:
         self.worth_of_count = worth_of_count
         self.read_target = read_target or (lambda target, x: labels_for(x.shape, target))
         self.fast_path = FastPath(self, padded, reads_labels=read_target is None)
+        #: From x, target, reduction, sample weights, options and whether the gradient is wanted to
+        #: the loss of an array of scores and its gradient, or None.
+        self.compute = self.fast_path.compute
         taken = inspect.signature(arrays).parameters
         self.defaults = {
             name: option.default
@@ -104,7 +107,7 @@ class Loss:
         if hinges:
             check_hinges(self, reads_labels=read_target is None)
 
-    def compute(
+    def compute_carefully(
         self,
         x: Array,
         target: Any,
@@ -113,10 +116,7 @@ class Loss:
         options: Mapping[str, Any],
         want_gradient: bool,
     ) -> tuple[Array, Array | None]:
-        """Return the loss of an array of scores and, if wanted, its gradient."""
-        solved = self.fast_path.solve(x, target, reduction, sample_weight, options, want_gradient)
-        if solved is not None:
-            return solved
+        """Compute what takes a closer look, or say what is wrong with it."""
         problem = self.problem(x, target, reduction, sample_weight)
         return self.solved(problem, x, options, want_gradient)
 

@@ -96,6 +96,16 @@ class FastPath:
     """
 
     def __init__(self, loss: Loss, padded: bool, reads_labels: bool) -> None: ...
+    def compute(
+        self,
+        x: Array,
+        target: Any,
+        reduction: str,
+        sample_weight: Any,
+        options: Mapping[str, Any],
+        want_gradient: bool,
+    ) -> tuple[Array, Array | None]:
+        """Return the loss and its gradient, or None: after a closer look, if need be."""
     def solve(
         self,
         x: Array,

@@ -128,7 +128,15 @@ cdef class FastPath:
     def __init__(self, loss, bint padded, bint reads_labels):
         self.loss, self.padded, self.reads_labels, self.solver = loss, padded, reads_labels, None
 
-    def solve(self, cnp.ndarray x not None, target, reduction, sample_weight, options, bint want_gradient):
+    def compute(self, cnp.ndarray x not None, target, reduction, sample_weight, options,
+                bint want_gradient):
+        """Return the loss and its gradient, or None: after a closer look, if need be."""
+        solved = self.solve(x, target, reduction, sample_weight, options, want_gradient)
+        if solved is not None:
+            return solved
+        return self.loss.compute_carefully(x, target, reduction, sample_weight, options, want_gradient)
+
+    cpdef tuple solve(self, cnp.ndarray x, target, reduction, sample_weight, options, bint want_gradient):
         """Return the loss and its gradient or None; None if the arguments take a closer look."""
         cdef int dtype = cnp.PyArray_TYPE(x)
         if (dtype not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) or not cnp.PyArray_ISCARRAY_RO(x)
@@ -146,9 +154,9 @@ cdef class FastPath:
         if type(solver) is not KernelSolver:
             return None
         scale = None if sample_weight is None else weights_of_rows(sample_weight, x)
+        problem = Problem(x, target, scale, reduction)
         try:
-            result, gradient = (<KernelSolver>solver).solve(Problem(x, target, scale, reduction),
-                                                            want_gradient)
+            result, gradient = (<KernelSolver>solver).solve(problem, want_gradient)
         except ValueError:
             return None             # labels that the kernel doubts
         return rounded(result, dtype), gradient

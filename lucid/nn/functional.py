@@ -11,6 +11,7 @@ import numpy as np
 from lucid import losses
 from lucid.arrays.checks import Reduction, as_int, check_layer, check_reduction
 from lucid.arrays.features import as_csr
+from lucid.autograd.arguments import constant, real
 from lucid.autograd.ops import formulas, fused
 from lucid.autograd.ops.losses import Curved, Smooth
 from lucid.autograd.tensor import Tensor, TensorLike
@@ -22,7 +23,7 @@ from lucid.losses.problem import Loss, labels_for
 from lucid.losses.soft_margin import SOFT_MARGIN
 from lucid.losses.warp import WARP
 from lucid.nn.module import Module
-from lucid.nn.of_tensors import constant, of_tensors, real
+from lucid.nn.of_tensors import of_tensors
 from lucid.optim.optimizer import Optimizer
 from lucid.optim.row_steps import LayerStep
 from lucid.system.listing import lists

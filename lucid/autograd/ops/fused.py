@@ -11,7 +11,7 @@ import numpy as np
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.ops.losses import SecondDerivative, loss_of
+from lucid.autograd.ops.losses import SecondDerivative, loss_op
 from lucid.autograd.ops.products import linear
 from lucid.autograd.primitive import Result, primitive, rounded_once
 from lucid.autograd.tensor import Array, Tensor
@@ -157,15 +157,8 @@ def _differentiable_gradients(
     inner = [clone(t) for t in inputs]  # independent, even if one input was computed from another
     weight, bias, *dense = inner
     logits = linear(dense[0] if dense else features, weight, bias)
-    loss = loss_of(
-        logits,
-        loss=asked.loss,
-        target=asked.labels,
-        reduction=asked.reduction,
-        sample_weight=asked.sample_weight,
-        options=asked.options,
-        second_derivative=asked.second_derivative,
-    )
+    op = loss_op(asked.loss, asked.second_derivative)
+    loss = op(logits, asked.labels, asked.reduction, asked.sample_weight, asked.options)
     wanted = [t for t in inner if t.requires_grad]
     gradients = dict(zip(wanted, grad(loss, wanted, g, create_graph=True), strict=True))
     return [gradients.get(t) for t in inner]

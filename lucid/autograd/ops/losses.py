@@ -1,8 +1,8 @@
 """The losses as ops: one pass gives the value and, when it will be wanted, the gradient.
 
-One op, `loss_of`, serves all of them. What differs is how the gradient depends on the scores, which
-matters only where the backward pass is recorded: it is constant in steps (the hinges), linear in
-steps (`Curved`), or smooth, and then given by a formula of tensors (`Smooth`).
+One op, that of `loss_op`, serves all of them. What differs is how the gradient depends on the
+scores, which matters only where the backward pass is recorded: it is constant in steps (the
+hinges), linear in steps (`Curved`), or smooth, and then given by a formula of tensors (`Smooth`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lucid.autograd.arguments import constant, constants, real, values
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Pullback
 from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.primitive import Result, primitive, record
-from lucid.autograd.tensor import Array, Tensor
+from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.labels import Labels
 from lucid.losses.problem import Loss
 from lucid.losses.solving import Problem
@@ -86,37 +87,48 @@ def _with_value(x: Tensor, *, value: Array) -> Result:
     return value, lambda g, y: (g,)
 
 
-def loss_of(
-    x: Tensor,
-    loss: Loss,
-    target: Any,
-    reduction: str,
-    sample_weight: Any,
-    options: Mapping[str, Any],
-    second_derivative: SecondDerivative,
-) -> Tensor:
-    """Return a loss of scores; ``second_derivative`` tells of the options how.
+#: From scores, target, reduction, sample weights and options to the loss.
+LossOp = Callable[[TensorLike, Any, str, Any, Mapping[str, Any]], Tensor]
+
+
+def loss_op(loss: Loss, second_derivative: SecondDerivative) -> LossOp:
+    """Return the op of a loss; ``second_derivative`` tells of its options how it goes on.
 
     It is an op like those that `primitive` makes, written out: small problems are in a hurry.
     """
-    if x._data.dtype.char == "e":  # computed in float32, and with it what comes back
-        return loss_of(
-            x.to(np.float32), loss, target, reduction, sample_weight, options, second_derivative
-        ).to(np.float16)
-    if not (x.requires_grad and grad_mode.enabled):
-        return Tensor(loss.compute(x._data, target, reduction, sample_weight, options, False)[0])
-    curved = second_derivative(options)
-    if curved is None:
-        value, gradient = loss.compute(x._data, target, reduction, sample_weight, options, True)
-        assert gradient is not None
-        pullback = _pullback(x, gradient)
-    else:
-        value, pullback = _differentiable(
-            x, loss, target, reduction, sample_weight, options, curved
-        )
-    output = Tensor(value)
-    record(output, (x,), pullback, loss.name)
-    return output
+    curved_by_default = second_derivative({})
+
+    def op(
+        x: TensorLike, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        if isinstance(target, Tensor):
+            target = values("target", target)
+        if options:
+            options = constants(options)
+        if sample_weight is not None:
+            sample_weight = constant("sample_weight", sample_weight)
+        if not isinstance(x, Tensor):
+            x = real("x", x)
+        scores = x._data
+        if scores.dtype.char == "e":  # computed in float32, and with it what comes back
+            x = x.to(np.float32)
+            return op(x, target, reduction, sample_weight, options).to(np.float16)
+        if not (x.requires_grad and grad_mode.enabled):
+            return Tensor(loss.compute(scores, target, reduction, sample_weight, options, False)[0])
+        curved = second_derivative(options) if options else curved_by_default
+        if curved is None:
+            value, gradient = loss.compute(scores, target, reduction, sample_weight, options, True)
+            assert gradient is not None
+            pullback = _pullback(x, gradient)
+        else:
+            value, pullback = _differentiable(
+                x, loss, target, reduction, sample_weight, options, curved
+            )
+        output = Tensor(value)
+        record(output, (x,), pullback, loss.name)
+        return output
+
+    return op
 
 
 def _differentiable(
