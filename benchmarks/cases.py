@@ -12,6 +12,11 @@ Array = npt.NDArray[Any]
 FORWARD, BOTH = "forward", "forward+backward"
 MODES = (FORWARD, BOTH)
 
+#: Bytes of scores that calls go through before they come to the same batch again, and how many
+#: batches that are at most.
+CACHE = 1 << 19
+MOST_BATCHES = 64
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -27,6 +32,10 @@ class Case:
 
     In ``"randn"`` all are standard normal, as before training: nearly every pair is active. In
     ``"trained"`` labels are N(2, 1) and the rest N(-3, 1): few pairs are.
+
+    Each call has another batch, as in a training, of as many as fit into a cache, unless the same
+    is ``repeated``: a processor learns by heart which pairs of a small batch are active, and a loop
+    over them with a branch for each is up to three times as fast then.
     """
 
     n: int
@@ -34,10 +43,16 @@ class Case:
     p: int
     scores: str = "randn"
     goals: tuple[Goal, Goal] | None = None  # forward, forward+backward
+    repeated: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.n}x{self.c}x{self.p}-{self.scores}"
+        return f"{self.n}x{self.c}x{self.p}-{self.scores}" + ("-repeated" if self.repeated else "")
+
+    @property
+    def batches(self) -> int:
+        """How many batches calls take in turns."""
+        return 1 if self.repeated else max(1, min(MOST_BATCHES, CACHE // (4 * self.n * self.c)))
 
     @property
     def pairs(self) -> int:
@@ -46,9 +61,9 @@ class Case:
     def goal(self, mode: str) -> Goal | None:
         return self.goals[MODES.index(mode)] if self.goals else None
 
-    def draw(self) -> tuple[Array, Array]:
+    def draw(self, batch: int = 0) -> tuple[Array, Array]:
         """Return scores ``(N, C)`` in float32 and labels ``(N, P)``, the same at every call."""
-        rng = np.random.default_rng(1)  # a seed with active pairs in the smallest case
+        rng = np.random.default_rng(1 + batch)  # 1: with active pairs in the smallest case
         scores = rng.standard_normal((self.n, self.c), dtype=np.float32)
         labels = np.stack([rng.choice(self.c, self.p, replace=False) for _ in range(self.n)])
         if self.scores == "trained":
@@ -89,22 +104,27 @@ TABLE = [
 ]
 
 
-#: The small ones again, with both kinds of scores: for `run.py targets`.
-TARGETS = [replace(case, scores=scores) for case in TABLE[:6] for scores in ("randn", "trained")]
+#: The small ones again, with both kinds of scores and of batches: for `run.py targets`.
+TARGETS = [
+    replace(case, scores=scores, repeated=repeated)
+    for repeated in (False, True)
+    for case in TABLE[:6]
+    for scores in ("randn", "trained")
+]
 
 
 def find(name: str) -> Case:
-    """Return the case of a table with this name, or any other ``NxCxP-scores``."""
+    """Return the case of a table with this name, or any other ``NxCxP-scores[-repeated]``."""
     for case in [*TABLE, *TARGETS]:
         if case.name == name:
             return case
-    match = re.fullmatch(r"(\d+)x(\d+)x(\d+)-(randn|trained)", name)
+    match = re.fullmatch(r"(\d+)x(\d+)x(\d+)-(randn|trained)(-repeated)?", name)
     if match is None:
         raise ValueError(f"a case is NxCxP-randn or NxCxP-trained, got {name!r}")
     n, c, p = map(int, match.groups()[:3])
     if not (n > 0 and 0 < p < c):
         raise ValueError(f"a case needs rows, and from 1 to C - 1 labels, got {name!r}")
-    return Case(n, c, p, match[4])
+    return Case(n, c, p, match[4], repeated=match[5] is not None)
 
 
 #: Small batches, over C.

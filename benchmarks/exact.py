@@ -15,8 +15,8 @@ class Exact:
     counts: Array
 
     def loss_error(self, loss: float) -> float:
-        """Return the relative error of ``loss``."""
-        return abs(loss - self.loss) / max(abs(self.loss), np.finfo(np.float64).tiny)
+        """Return the error of ``loss``, relative to it, or to what one pair's margin adds."""
+        return abs(loss - self.loss) / max(abs(self.loss), 1 / self.counts.size)
 
     def gradient_error(self, gradient: Array, sums_serially: bool) -> float:
         """Return the largest relative error of an entry of ``gradient``.

@@ -44,7 +44,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         _save(case, folder)
         for contender in contenders:
-            ready = pool.ask(contender, "prepare", folder=folder)
+            ready = pool.ask(contender, "prepare", folder=folder, batches=case.batches)
             check(contender, case, ready["errors"])
             errors[contender.name] = ready["errors"]
             estimates[contender.name] = ready["seconds"]
@@ -99,8 +99,9 @@ def check(contender: Contender, case: Case, errors: dict[str, float]) -> None:
 
 
 def _save(case: Case, folder: str) -> None:
-    scores, labels = case.draw()
-    exact = solve(scores, labels)
-    arrays = {"scores": scores, "labels": labels, "counts": exact.counts}
-    for name, array in {**arrays, "loss": np.array(exact.loss)}.items():
-        np.save(Path(folder, f"{name}.npy"), array)
+    for batch in range(case.batches):
+        scores, labels = case.draw(batch)
+        exact = solve(scores, labels)
+        arrays = {"scores": scores, "labels": labels, "counts": exact.counts}
+        for name, array in {**arrays, "loss": np.array(exact.loss)}.items():
+            np.save(Path(folder, f"{name}-{batch}.npy"), array)

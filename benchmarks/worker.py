@@ -2,17 +2,19 @@
 
 Reads a request a line (JSON) and answers it with a line, until its input ends:
 
-    {"do": "prepare", "folder": ...}   load a problem, check the answers -> errors, seconds
+    {"do": "prepare", "folder": ..., "batches": ...}
+                                       load a problem, check the answers -> errors, seconds
     {"do": "time", "mode": ...}        -> seconds a call
     {"do": "memory", "folder": ...}    -> bytes that the first forward and backward adds at its peak
 """
 
+import itertools
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +27,33 @@ from exact import Exact, solve
 #: A measurement repeats short calls for about so many seconds.
 ENOUGH = 0.03
 
-#: Calls are timed in batches that take so many seconds: reading the clock takes 1e-7.
-BATCH = 5e-5
+#: Calls are timed in runs that take so many seconds: reading the clock takes 1e-7.
+RUN = 5e-5
 
 
 class Worker:
     def __init__(self, contender: Contender) -> None:
         self.contender = contender
-        self.calls: dict[str, Callable[[], Any]] = {}
+        self.calls: dict[str, list[Callable[[], Any]]] = {}
 
-    def prepare(self, folder: str) -> dict[str, Any]:
+    def prepare(self, folder: str, batches: int) -> dict[str, Any]:
         self.calls.clear()  # what held the problem before
-        problem = self._load(folder)
-        self.calls = {FORWARD: problem.forward, BOTH: problem.forward_backward}
-        answers, seconds = {}, {}
-        for mode, call in self.calls.items():
-            start = time.perf_counter()
-            answers[mode] = call()
-            seconds[mode] = time.perf_counter() - start
-        errors = self._errors(answers, folder)  # before a next call writes into the same gradient
+        problems = [self._load(folder, batch) for batch in range(batches)]
+        self.calls = {
+            FORWARD: [problem.forward for problem in problems],
+            BOTH: [problem.forward_backward for problem in problems],
+        }
+        seconds, errors = {}, {}
+        for batch in range(batches):
+            answers = {}
+            for mode, calls in self.calls.items():
+                start = time.perf_counter()
+                answers[mode] = calls[batch]()
+                if batch == 0:
+                    seconds[mode] = time.perf_counter() - start
+            # Before a next call writes into the same gradient.
+            for what, error in self._errors(answers, folder, batch).items():
+                errors[what] = max(error, errors.get(what, error))
         for mode, first in seconds.items():
             # A first call warms up, too; but one that takes seconds is estimate enough.
             if first < 1:
@@ -54,23 +64,25 @@ class Worker:
         return seconds_a_call(self.calls[mode])
 
     def memory(self, folder: str) -> int:
-        problem = self._load(folder)
+        problem = self._load(folder, 0)
         before = _memory("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from now
         problem.forward_backward()
         return _memory("VmHWM") - before
 
-    def _load(self, folder: str) -> Implementation:
-        return self.contender.make(_array(folder, "scores"), _array(folder, "labels"))
+    def _load(self, folder: str, batch: int) -> Implementation:
+        scores, labels = (_array(folder, name, batch) for name in ("scores", "labels"))
+        return self.contender.make(scores, labels)
 
-    def _errors(self, answers: dict[str, Any], folder: str) -> dict[str, float]:
+    def _errors(self, answers: dict[str, Any], folder: str, batch: int) -> dict[str, float]:
         if not self.contender.checked:
             return {}
         if self.contender.dtype == "float32":
-            exact = Exact(float(_array(folder, "loss")), _array(folder, "counts"))
+            loss, counts = (_array(folder, name, batch) for name in ("loss", "counts"))
+            exact = Exact(float(loss), counts)
         else:  # thresholds round differently
-            scores = _array(folder, "scores").astype(self.contender.dtype)
-            exact = solve(scores, _array(folder, "labels"))
+            scores = _array(folder, "scores", batch).astype(self.contender.dtype)
+            exact = solve(scores, _array(folder, "labels", batch))
         loss, gradient = answers[BOTH]
         losses = [exact.loss_error(_number(each)) for each in (answers[FORWARD], loss)]
         return {
@@ -79,32 +91,33 @@ class Worker:
         }
 
 
-def seconds_a_call(call: Callable[[], Any]) -> float:
-    """Return the median over batches of calls; a call of more than `ENOUGH` is made once.
+def seconds_a_call(calls: list[Callable[[], Any]]) -> float:
+    """Return the median over runs of calls in turns; one of more than `ENOUGH` is made once.
 
     The first call of several is not counted: it wakes the threads up, which can take the scheduler
     milliseconds.
     """
-    first = _seconds(call, 1)
+    turns = itertools.cycle(calls)
+    first = _seconds(turns, 1)
     if first > ENOUGH:
         return first
-    batch = max(1, int(BATCH / min(first, _seconds(call, 1))))
+    run = max(1, int(RUN / min(first, _seconds(turns, 1))))
     times = []
     end = time.perf_counter() + ENOUGH
     while not times or time.perf_counter() < end:
-        times.append(_seconds(call, batch))
+        times.append(_seconds(turns, run))
     return statistics.median(times)
 
 
-def _seconds(call: Callable[[], Any], repeats: int) -> float:
+def _seconds(turns: Iterator[Callable[[], Any]], repeats: int) -> float:
     start = time.perf_counter()
-    for _ in range(repeats):
+    for call in itertools.islice(turns, repeats):
         call()
     return (time.perf_counter() - start) / repeats
 
 
-def _array(folder: str, name: str) -> Array:
-    array: Array = np.load(Path(folder, f"{name}.npy"))
+def _array(folder: str, name: str, batch: int) -> Array:
+    array: Array = np.load(Path(folder, f"{name}-{batch}.npy"))
     return array
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,8 +104,8 @@ def test_a_nan_in_a_gradient_is_an_error():
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 def test_who_was_measured_stands_still_while_others_are(tmp_path):
-    np.save(tmp_path / "scores.npy", np.ones((1, 4), np.float32))
-    np.save(tmp_path / "labels.npy", np.array([[0]]))
+    np.save(tmp_path / "scores-0.npy", np.ones((1, 4), np.float32))
+    np.save(tmp_path / "labels-0.npy", np.array([[0]]))
     pool = Pool(1)
     try:
         pool.ask(contenders.LUCID, "memory", folder=str(tmp_path))
@@ -129,8 +130,35 @@ def test_a_stall_of_the_first_call_is_not_timed():
         calls.append(0)
         time.sleep(0.02 if len(calls) == 1 else 0.001)
 
-    assert 0.001 <= seconds_a_call(call) < 0.01
+    assert 0.001 <= seconds_a_call([call]) < 0.01
     assert len(calls) > 2
+
+
+def test_calls_take_their_batches_in_turns():
+    seen = []
+    seconds_a_call([partial(seen.append, batch) for batch in range(3)])
+    assert len(seen) > 30
+    assert seen == [batch % 3 for batch in range(len(seen))]
+
+
+@pytest.mark.parametrize(
+    ("case", "batches"),
+    [
+        (Case(1, 5, 2), 64),
+        (Case(128, 100, 5), 10),
+        (Case(256, 10_000, 20), 1),
+        (Case(1, 5, 2, repeated=True), 1),
+    ],
+)
+def test_a_case_has_as_many_batches_as_a_cache_holds(case, batches):
+    assert case.batches == batches
+    assert replace(find(case.name), goals=None) == case
+
+
+def test_batches_of_a_case_differ():
+    (first, labels), (second, other) = (Case(3, 50, 4).draw(batch) for batch in (0, 1))
+    assert (first != second).all()
+    assert (labels != other).any()
 
 
 def test_a_case_is_drawn_the_same_every_time():
@@ -279,6 +307,15 @@ def test_the_tables_of_targets_mark_floors_and_aims_one_for_each_cpu_level():
     ]
     assert slow.endswith("| forward | 2.5 / 4 | 2.50 (2.50–2.50) ✓ | 2.50 (2.50–2.50) ✓ |")
     assert slow_both.endswith("| 6 / 9 | 2.50 (2.50–2.50) | 2.50 (2.50–2.50) |")
+
+
+def test_the_targets_of_one_batch_again_and_again_have_a_table_of_their_own():
+    new, same = "128x10x3-trained", "128x10x3-trained-repeated"
+    text = table.targets_table([targets("some", [new, same]), targets("other", [same])])
+    assert text.index("Another batch in each call") < text.index("The same batch in each call")
+    heads = [line for line in lines_of(text) if line.startswith("| case")]
+    assert ["other" in head for head in heads] == [False, True, False, True]
+    assert "-repeated" not in text
 
 
 def test_the_targets_of_machines_are_side_by_side():

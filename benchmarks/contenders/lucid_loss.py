@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 import lucid
 from cases import Array
 from contenders.padding import pad
@@ -23,8 +21,8 @@ class Loss:
     def forward(self) -> Any:
         return self.criterion(self.x, self.target)
 
-    def forward_backward(self) -> tuple[Any, Array]:
+    def forward_backward(self) -> tuple[Any, Any]:
         self.leaf.grad = None
         loss = self.criterion(self.leaf, self.target)
         loss.backward()
-        return loss, np.asarray(self.leaf.grad)
+        return loss, self.leaf.grad

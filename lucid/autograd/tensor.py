@@ -491,9 +491,8 @@ def seed_of(output: Tensor, gradient: TensorLike | None) -> Tensor:
                 f"backward of a tensor of shape {data.shape} needs a gradient of that shape: "
                 f"only with one element is it 1 by default"
             )
-        if not data.ndim and data.dtype in _ONES:
-            return _ONES[data.dtype]
-        return Tensor(np.ones(data.shape, data.dtype))
+        one = None if data.ndim else _ONES.get(data.dtype)
+        return Tensor(np.ones(data.shape, data.dtype)) if one is None else one
     seed = as_tensor(gradient)
     if seed is not gradient:  # the caller may go on writing into an array
         seed = Tensor(seed._data.copy())

@@ -17,7 +17,6 @@ import numpy as np
 from lucid.autograd.arguments import constant, constants, real, values
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
-from lucid.autograd.graph import Pullback
 from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import clone
 from lucid.autograd.primitive import Result, primitive, record
@@ -116,14 +115,26 @@ def loss_op(loss: Loss, second_derivative: SecondDerivative) -> LossOp:
         if not (x.requires_grad and grad_mode.enabled):
             return Tensor(loss.compute(scores, target, reduction, sample_weight, options, False)[0])
         curved = second_derivative(options) if options else curved_by_default
+        differentiable: Gradient | None = None
         if curved is None:
-            value, gradient = loss.compute(scores, target, reduction, sample_weight, options, True)
-            assert gradient is not None
-            pullback = _pullback(x, gradient)
+            value, found = loss.compute(scores, target, reduction, sample_weight, options, True)
+            assert found is not None
+            gradient = found
         else:
-            value, pullback = _differentiable(
+            value, gradient, differentiable = _differentiable(
                 x, loss, target, reduction, sample_weight, options, curved
             )
+
+        def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
+            if grad_mode.enabled:
+                if differentiable is None:  # constant in steps
+                    return (_gradient(g, x, value=gradient, curve=None),)
+                return (differentiable(g, x),)
+            upstream = g._data
+            if upstream.ndim == 0 and upstream.item() == 1.0:
+                return (Tensor(gradient),)
+            return (Tensor(_per_row(upstream, gradient) * gradient),)
+
         output = Tensor(value)
         record(output, (x,), pullback, loss.name)
         return output
@@ -139,8 +150,8 @@ def _differentiable(
     sample_weight: Any,
     options: Mapping[str, Any],
     curved: Curved | Smooth,
-) -> tuple[Array, Pullback]:
-    """Return the value, and a pullback that may read scores and labels a second time."""
+) -> tuple[Array, Array, Gradient]:
+    """Return value and gradient, and a function of tensors for the latter: it reads all again."""
 
     @cache
     def problem() -> Problem:
@@ -155,21 +166,7 @@ def _differentiable(
         options = deepcopy(options)
     assert gradient is not None
     checked = loss.checked(x.shape[-1], options)
-    return value, _pullback(x, gradient, curved.gradient(problem, checked, gradient))
-
-
-def _pullback(x: Tensor, gradient: Array, second_derivative: Gradient | None = None) -> Pullback:
-    def pullback(g: Tensor, y: Tensor) -> tuple[Tensor]:
-        if grad_mode.enabled:
-            if second_derivative is None:  # constant in steps
-                return (_gradient(g, x, value=gradient, curve=None),)
-            return (second_derivative(g, x),)
-        upstream = g._data
-        if upstream.ndim == 0 and upstream.item() == 1.0:
-            return (Tensor(gradient),)
-        return (Tensor(_per_row(upstream, gradient) * gradient),)
-
-    return pullback
+    return value, gradient, curved.gradient(problem, checked, gradient)
 
 
 @primitive
