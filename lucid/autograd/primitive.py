@@ -108,19 +108,14 @@ def primitive(forward: Callable[..., Result]) -> Callable[..., Tensor]:
                 if x.requires_grad:
                     if not callable(pullback):
                         raise TypeError(_not_a_pair(name, result))
-                    record(output, inputs, pullback, name)
+                    output.requires_grad = True
+                    output._node = Node(inputs, pullback, output, name)
                     break
         return output
 
     signature = inspect.signature(forward).replace(return_annotation="Tensor")
     op.__signature__ = signature  # type: ignore[attr-defined]
     return op
-
-
-def record(output: Tensor, inputs: tuple[Tensor, ...], pullback: Pullback, name: str) -> None:
-    """Note from what an op called ``name`` computed a tensor, and how its gradient goes back."""
-    output.requires_grad = True
-    output._node = Node(inputs, pullback, output, name)
 
 
 def _in_float32(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy import ndarray  # looked up in one step: tensors are made all the time
 
 from lucid.arrays.checks import refuse_masked
 from lucid.arrays.reduction import Axis
@@ -72,7 +73,7 @@ class Tensor:
     __array_ufunc__ = None
 
     def __init__(self, data: npt.ArrayLike) -> None:
-        if type(data) is not np.ndarray:
+        if type(data) is not ndarray:
             refuse_masked("data", data)
             data = np.asarray(data)
         self._data: Array = data

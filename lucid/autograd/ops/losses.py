@@ -17,9 +17,10 @@ import numpy as np
 from lucid.autograd.arguments import constant, constants, real, values
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
+from lucid.autograd.graph import Node
 from lucid.autograd.ops.choices import where
 from lucid.autograd.ops.elementwise import clone
-from lucid.autograd.primitive import Result, primitive, record
+from lucid.autograd.primitive import Result, primitive
 from lucid.autograd.tensor import Array, Tensor, TensorLike
 from lucid.labels import Labels
 from lucid.losses.problem import Loss
@@ -136,7 +137,8 @@ def loss_op(loss: Loss, second_derivative: SecondDerivative) -> LossOp:
             return (Tensor(_per_row(upstream, gradient) * gradient),)
 
         output = Tensor(value)
-        record(output, (x,), pullback, loss.name)
+        output.requires_grad = True
+        output._node = Node((x,), pullback, output, loss.name)
         return output
 
     return op
