@@ -253,7 +253,8 @@ def _time(value: float) -> str:
 
 def _caption(results: dict[str, Any]) -> str:
     return (
-        f"{_measured_on([results])} × is how many times longer the other takes. "
+        f"{_measured_on([results])} × is how many times longer the other takes. Each call has "
+        "another batch, as in a training. "
         "NumPy is the fastest of four forms, on one thread."
     )
 

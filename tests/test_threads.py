@@ -134,12 +134,12 @@ def test_idle_threads_soon_sleep_unless_the_environment_says_otherwise(fresh_pyt
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose")
     if "GOMP_SPINCOUNT" not in shown.stderr:
         pytest.skip("another OpenMP than GNU's")
-    assert "GOMP_SPINCOUNT = '2000'" in shown.stderr
+    assert "GOMP_SPINCOUNT = '5000'" in shown.stderr
     assert shown.stdout.strip() == "False"  # and nobody else finds it
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", GOMP_SPINCOUNT="77")
     assert "GOMP_SPINCOUNT = '77'" in shown.stderr
     shown = fresh_python(SPINS, OMP_DISPLAY_ENV="verbose", OMP_WAIT_POLICY="passive")
-    assert "GOMP_SPINCOUNT = '2000'" not in shown.stderr
+    assert "GOMP_SPINCOUNT = '5000'" not in shown.stderr
 
 
 # After a fork.
