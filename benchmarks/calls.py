@@ -6,7 +6,7 @@ import os
 from cases import BOTH, FORWARD, MODES, TARGETS
 from contenders import LUCID
 
-CASES = [case for case in TARGETS if case.n > 1]
+CASES = [case for case in TARGETS if case.n > 1 and not case.repeated]
 
 #: What is counted, in this order: the passes of a whole batch, and of its first row.
 SECTIONS = list(itertools.product(CASES, (None, 1), MODES))
