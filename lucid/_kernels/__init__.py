@@ -12,10 +12,10 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Rounds of GNU OpenMP's waiting loop, about 125 microseconds, before a thread sleeps. Left alone it
-#: is 300,000: idle threads would keep others from the cores, between two calls those of NumPy's
+#: Rounds of GNU OpenMP's waiting loop, about 125 microseconds, before a thread sleeps. Left alone
+#: it is 300,000: idle threads would keep others from the cores, between two calls those of NumPy's
 #: matrix products (`benchmarks/million_classes.py`), and beside a busy program the very threads
-#: that they wait for (`benchmarks/threads.py`). With 2,000 threads sleep so soon that two that have
+#: that they wait for (`benchmarks/threads.py`). With 2,000 they sleep so soon that two that have
 #: come onto one core wake each other up there, call after call, in a virtual machine.
 _SPINS = "5000"
 

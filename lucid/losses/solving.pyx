@@ -91,9 +91,9 @@ cdef class KernelSolver:
         cdef Terms terms = self.terms
         indices, indptr, unknown_indices, unknown_indptr = problem.target, None, None, None
         if not cnp.PyArray_CheckExact(indices):
-            labels = indices
-            indices, indptr = labels.indices, labels.indptr
-            unknown_indices, unknown_indptr = labels.unknown_indices, labels.unknown_indptr
+            labels = indices        # its slots: each property would take as long as a row
+            indices, indptr = labels._indices, labels._indptr
+            unknown_indices, unknown_indptr = labels._unknown_indices, labels._unknown_indptr
         if problem.scale is not None or unknown_indptr is not None:
             terms = PLAIN if terms is None else terms
             terms = terms.of(problem.scale, unknown_indices, unknown_indptr)
@@ -168,7 +168,8 @@ cdef class FastPath:
             padded = target
             return (self.padded and cnp.PyArray_ISSIGNED(padded) and cnp.PyArray_ISCARRAY_RO(padded)
                     and padded.ndim == 2 and padded.shape[0] == x.shape[0])
-        return type(target) is Labels and len(target) == x.shape[0] and target.num_classes == x.shape[1]
+        return (type(target) is Labels and cnp.PyArray_SIZE(target._indptr) == x.shape[0] + 1
+                and target._num_classes == x.shape[1])
 
     cdef find_solver(self, int dtype, Py_ssize_t num_classes, options):
         char = "f" if dtype == cnp.NPY_FLOAT else "d"

@@ -75,8 +75,8 @@ def set_num_threads(threads: SupportsIndex) -> None:
 
     Notes
     -----
-    * Threads that are done wait for the others and for the next call, in a loop for about
-      125 microseconds, then asleep: where others use the machine, too, a thread that went on looping
+    * Threads that are done wait for the others and for the next call, in a loop for about 125
+      microseconds, then asleep: where others use the machine, too, a thread that went on looping
       would keep those from running that it waits for. ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY``,
       set in the environment before Python starts, sets how long they loop; lucid sets the first,
       where neither is set, only while it loads GNU OpenMP.
