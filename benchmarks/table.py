@@ -181,7 +181,7 @@ def targets_table(machines: list[dict[str, Any]]) -> str:
     parts.append(
         f"{_measured_on(machines)} How many times longer PyTorch takes on as many threads, "
         "with the lowest and the highest run, each in fresh processes. "
-        "✓: at least the floor; ✓✓: at least the aim."
+        "✓: at least the floor; ✓✓: at least the aim; neither: below the floor."
     )
     return "\n\n".join(parts)
 

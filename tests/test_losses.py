@@ -267,6 +267,26 @@ def test_half_precision_is_computed_in_single_and_rounded_once(case, reduction, 
 
 
 @each()
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_losses_of_half_precision_are_rounded_as_those_of_arrays(case, requires_grad):
+    rng = np.random.default_rng(0)
+    x = (2 * rng.standard_normal((3000, 7))).astype("float16")  # some are near a tie of float32
+    target = Labels.from_lists([[n % 7] for n in range(3000)], 7)
+    loss = case.tensor(lucid.tensor(x, requires_grad=requires_grad), target, "none")
+    assert_same_bits([loss.detach().numpy()], case.arrays(x, target, "none")[:1])
+
+
+@each()
+@pytest.mark.filterwarnings("error")
+def test_a_loss_too_large_for_half_precision_is_infinite_without_a_warning(case):
+    x = lucid.tensor(np.array([[-60000, 60000, 1, 0, 0, 0, 0]], "float16"), requires_grad=True)
+    loss = case.tensor(x, Labels.from_lists([[0]], 7), "sum")
+    loss.backward()
+    assert loss.dtype == x.grad.dtype == np.float16
+    assert loss.item() > 10000
+
+
+@each()
 @pytest.mark.filterwarnings("ignore:overflow")  # not small in every loss
 def test_a_gradient_too_small_for_half_precision_can_be_scaled_up(case):
     x = np.zeros((64, 3000), np.float32)

@@ -173,7 +173,8 @@ def clone(x: Tensor) -> Result:
 @primitive
 def _cast(x: Tensor, *, dtype: np.dtype[np.generic]) -> Result:
     # The walk casts every gradient to its input's dtype; integers have none.
-    return x._data.astype(dtype), (lambda g, _: (g,)) if dtype.kind == "f" else None
+    with np.errstate(over="ignore"):  # what is too large is inf, as in PyTorch
+        return x._data.astype(dtype), (lambda g, _: (g,)) if dtype.kind == "f" else None
 
 
 @method

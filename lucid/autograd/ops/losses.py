@@ -110,11 +110,12 @@ def loss_op(loss: Loss, second_derivative: SecondDerivative) -> LossOp:
         if not isinstance(x, Tensor):
             x = real("x", x)
         scores = x._data
-        if scores.dtype.char == "e":  # computed in float32, and with it what comes back
-            x = x.to(np.float32)
-            return op(x, target, reduction, sample_weight, options).to(np.float16)
         if not (x.requires_grad and grad_mode.enabled):
             return Tensor(loss.compute(scores, target, reduction, sample_weight, options, False)[0])
+        if scores.dtype.char == "e":  # computed in float32, and with it what comes back
+            single = op(x.to(np.float32), target, reduction, sample_weight, options)
+            value, _ = loss.compute(scores, target, reduction, sample_weight, options, False)
+            return _with_value(single.to(np.float16), value=value)  # rounded once
         curved = second_derivative(options) if options else curved_by_default
         differentiable: Gradient | None = None
         if curved is None:

@@ -50,6 +50,8 @@ class MultilabelMarginLoss(Criterion):
 
     Raises
     ------
+    TypeError
+        If an option is of another type than it takes.
     ValueError
         If an option has a value that it does not take.
 

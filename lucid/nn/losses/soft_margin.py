@@ -37,8 +37,10 @@ class MultiLabelSoftMarginLoss(Criterion):
 
     Raises
     ------
+    TypeError
+        If `weight` does not hold numbers.
     ValueError
-        If `reduction` is none of the three.
+        If `reduction` is none of the three, or a weight is negative.
 
     See Also
     --------

@@ -38,6 +38,8 @@ class WARPLoss(Criterion):
 
     Raises
     ------
+    TypeError
+        If an option is of another type than it takes.
     ValueError
         If an option has a value that it does not take.
 
