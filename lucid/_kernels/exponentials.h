@@ -133,7 +133,7 @@ lucid_softplus_parts(lucid_doubles w, lucid_doubles d, lucid_doubles tail, lucid
 
 /* What follows takes m values, a multiple of 8, and adds in eight lanes, in an order of its own. */
 
-enum { LUCID_EIGHT_FLOATS = 8 / LUCID_FLOATS };     /* registers for eight of them */
+enum { LUCID_EIGHT_FLOATS = LUCID_LANES / LUCID_FLOATS };      /* registers for eight of them */
 
 static float lucid_highest_float(const float* v, ptrdiff_t m)
 {
@@ -141,7 +141,7 @@ static float lucid_highest_float(const float* v, ptrdiff_t m)
     lucid_floats high[LUCID_EIGHT_FLOATS];
     for (int k = 0; k < LUCID_EIGHT_FLOATS; k++)
         high[k] = LUCID_ALL_FLOATS(highest);
-    for (ptrdiff_t j = 0; j < m; j += 8)
+    for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)
         for (int k = 0; k < LUCID_EIGHT_FLOATS; k++)
             high[k] = LUCID_MAX_FLOATS(*(const lucid_floats*)(v + j + k * LUCID_FLOATS), high[k]);
     for (int k = 0; k < LUCID_EIGHT_FLOATS; k++)
@@ -156,7 +156,7 @@ lucid_exps_float(const int keep, const float* v, ptrdiff_t m, float highest, flo
 {
     lucid_doubles sum[LUCID_REGISTERS] = {{0}};
     lucid_floats top = LUCID_ALL_FLOATS(highest);
-    for (ptrdiff_t j = 0; j < m; j += 8)
+    for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)
         for (int k = 0; k < LUCID_EIGHT_FLOATS; k++) {
             lucid_floats x = *(const lucid_floats*)(v + j + k * LUCID_FLOATS), d = x - top;
             lucid_floats y = lucid_exp_floats(d, LUCID_LOST(x, top, d));
@@ -175,7 +175,7 @@ lucid_exps_double(const int keep, const double* v, ptrdiff_t m, double highest, 
     const double shifter = 0x1.8p20;
     lucid_doubles high[LUCID_REGISTERS] = {{0}}, low[LUCID_REGISTERS] = {{0}};
     lucid_doubles top = LUCID_ALL_DOUBLES(highest);
-    for (ptrdiff_t j = 0; j < m; j += 8)
+    for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)
         for (int k = 0; k < LUCID_REGISTERS; k++) {
             lucid_doubles x = *(const lucid_doubles*)(v + j + k * LUCID_DOUBLES), d = x - top, h;
             lucid_doubles y = lucid_exp_doubles(d, LUCID_LOST(x, top, d));
@@ -211,7 +211,7 @@ lucid_softplus_float(const int dense, const int weighted, const int keep, const 
                      const double* w, ptrdiff_t m, double scale, float* g)
 {
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, p[LUCID_REGISTERS] = {{0}};
-    for (ptrdiff_t j = 0; j < m; j += 8)
+    for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)
         for (int k = 0; k < LUCID_EIGHT_FLOATS; k++) {
             ptrdiff_t at = j + k * LUCID_FLOATS;
             lucid_floats x = *(const lucid_floats*)(v + at), size = lucid_abs_floats(x);
@@ -262,10 +262,10 @@ lucid_softplus_double(const int dense, const int weighted, const int keep, const
                       const double* t, const double* w, ptrdiff_t m, double scale, double* g)
 {
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, lost[LUCID_REGISTERS] = {{0}};
-    for (ptrdiff_t first = 0; first < m; first += 8 * LUCID_FACTORS) {
-        ptrdiff_t end = m - first < 8 * LUCID_FACTORS ? m : first + 8 * LUCID_FACTORS;
+    for (ptrdiff_t first = 0; first < m; first += LUCID_LANES * LUCID_FACTORS) {
+        ptrdiff_t end = m - first < LUCID_LANES * LUCID_FACTORS ? m : first + LUCID_LANES * LUCID_FACTORS;
         lucid_doubles p[LUCID_REGISTERS] = {{0}};
-        for (ptrdiff_t j = first; j < end; j += 8)
+        for (ptrdiff_t j = first; j < end; j += LUCID_LANES)
             for (int r = 0; r < LUCID_REGISTERS; r++) {
                 ptrdiff_t at = j + r * LUCID_DOUBLES;
                 lucid_doubles x = *(const lucid_doubles*)(v + at), size = lucid_abs_doubles(x);
@@ -328,11 +328,11 @@ lucid_sum_of_pairs(const double* v, ptrdiff_t m, double w, double top, double* s
 {
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, lost[LUCID_REGISTERS] = {{0}};
     lucid_doubles tops = LUCID_ALL_DOUBLES(top), ws = LUCID_ALL_DOUBLES(w), product[LUCID_REGISTERS], linear;
-    for (ptrdiff_t first = 0; first < m; first += 8 * LUCID_FACTORS) {
-        const ptrdiff_t end = m - first < 8 * LUCID_FACTORS ? m : first + 8 * LUCID_FACTORS;
+    for (ptrdiff_t first = 0; first < m; first += LUCID_LANES * LUCID_FACTORS) {
+        const ptrdiff_t end = m - first < LUCID_LANES * LUCID_FACTORS ? m : first + LUCID_LANES * LUCID_FACTORS;
         for (int r = 0; r < LUCID_REGISTERS; r++)
             product[r] = LUCID_ALL_DOUBLES(0.0);                            /* less 1 */
-        for (ptrdiff_t j = first; j < end; j += 8)
+        for (ptrdiff_t j = first; j < end; j += LUCID_LANES)
             for (int r = 0; r < LUCID_REGISTERS; r++) {
                 lucid_doubles x = -*(const lucid_doubles*)(v + j + r * LUCID_DOUBLES), d = tops - x;
                 lucid_doubles p = lucid_softplus_parts(ws, d, LUCID_LOST(tops, x, d), &linear,

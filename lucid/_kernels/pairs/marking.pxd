@@ -122,7 +122,7 @@ cdef extern from *:
         for (; j + 64 <= m; j += 64, bits++)            /* unrolled */                                  \\
             for (int k = 0; k < 64; k += LANES)                                                         \\
                 *(vector*)(block + j + k) = lucid_kept_##real(*(const vector*)(v + j + k), *bits >> k, a);\\
-        for (; j < (m + 7) / 8 * 8; j += LANES) {                                                       \\
+        for (; j < (m + LUCID_LANES - 1) / LUCID_LANES * LUCID_LANES; j += LANES) {                     \\
             vector x = j + LANES <= m ? *(const vector*)(v + j) : lucid_first_##real(v + j, m - j);     \\
             *(vector*)(block + j) = lucid_kept_##real(x, *bits >> j % 64, a);                           \\
         }                                                                                               \\

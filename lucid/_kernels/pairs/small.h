@@ -7,7 +7,7 @@
    comparing.pxd the comparisons, sums.pxd the order of lanes. */
 
 enum {
-    LUCID_GROUP = 8,
+    LUCID_GROUP = LUCID_LANES,
     LUCID_ALL_BITS = 255            /* of a group */
 };
 

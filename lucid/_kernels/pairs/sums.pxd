@@ -33,8 +33,8 @@ cdef extern from *:
     LUCID_KEEP(lucid_keep, double)
     LUCID_KEEP(lucid_keep_all, lucid_doubles)
 
-    /* Eight lanes, in as many registers as they take, added up in a fixed order. */
-    enum { LUCID_REGISTERS = 8 / LUCID_DOUBLES };
+    /* All lanes, added up in a fixed order. */
+    enum { LUCID_REGISTERS = LUCID_LANES / LUCID_DOUBLES };
     typedef struct { double high, low; } lucid_split;
 
     LUCID_INLINE double lucid_sum_of_lanes(const lucid_doubles* sum)
@@ -51,7 +51,7 @@ cdef extern from *:
     LUCID_INLINE double lucid_sum_of_products(const float* v, const int32_t* weight, ptrdiff_t m, double a)
     {
         lucid_doubles sum[LUCID_REGISTERS] = {{0}}, least = LUCID_ALL_DOUBLES(a);
-        for (ptrdiff_t j = 0; j < m; j += 8)
+        for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
                 lucid_doubles d = lucid_widen_float(v + j + k * LUCID_DOUBLES);
                 lucid_doubles w = lucid_widen_ranks(weight + j + k * LUCID_DOUBLES);
@@ -65,7 +65,7 @@ cdef extern from *:
     {
         lucid_doubles high[LUCID_REGISTERS] = {{0}}, low[LUCID_REGISTERS] = {{0}};
         lucid_doubles least = LUCID_ALL_DOUBLES(a), shift = LUCID_ALL_DOUBLES(shifter);
-        for (ptrdiff_t j = 0; j < m; j += 8)
+        for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
                 lucid_doubles w = lucid_widen_ranks(weight + j + k * LUCID_DOUBLES);
                 lucid_doubles d = lucid_max(least, lucid_widen_double(v + j + k * LUCID_DOUBLES));
@@ -78,11 +78,12 @@ cdef extern from *:
 
     static double lucid_highest_of(const double* v, ptrdiff_t m, double a)
     {
-        ptrdiff_t half = (m / 2 + 7) / 8 * 8;           /* two at once, for none to wait; they may overlap */
+        /* Two at once, for none to wait; they may overlap. */
+        ptrdiff_t half = (m / 2 + LUCID_LANES - 1) / LUCID_LANES * LUCID_LANES;
         lucid_doubles highest[LUCID_REGISTERS], other[LUCID_REGISTERS];
         for (int k = 0; k < LUCID_REGISTERS; k++)
             highest[k] = other[k] = LUCID_ALL_DOUBLES(a);
-        for (ptrdiff_t j = 0; j < half; j += 8)
+        for (ptrdiff_t j = 0; j < half; j += LUCID_LANES)
             for (int k = 0; k < LUCID_REGISTERS; k++) {
                 highest[k] = lucid_max(*(const lucid_doubles*)(v + j + k * LUCID_DOUBLES), highest[k]);
                 other[k] = lucid_max(*(const lucid_doubles*)(v + m - half + j + k * LUCID_DOUBLES), other[k]);

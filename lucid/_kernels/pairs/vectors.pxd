@@ -28,6 +28,8 @@ cdef extern from *:
     enum { LUCID_BYTES = 16, LUCID_FLOATS = 4, LUCID_DOUBLES = 2 };
     #endif
 
+    enum { LUCID_LANES = 8 };       /* of a sum, in as many registers as they take */
+
     typedef float lucid_floats __attribute__((vector_size(LUCID_BYTES), aligned(4)));
     typedef double lucid_doubles __attribute__((vector_size(LUCID_BYTES), aligned(8)));
     typedef int32_t lucid_ranks __attribute__((vector_size(LUCID_BYTES), aligned(4)));

@@ -59,7 +59,7 @@ lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t
     const lucid_doubles zero = {0};                                                                     \
     lucid_doubles sum[LUCID_REGISTERS] = {{0}}, lost[LUCID_REGISTERS] = {{0}}, of[4];                   \
     lucid_split total = {0, 0};                                                                         \
-    for (ptrdiff_t j = 0; j < m; j += 8)                                                                \
+    for (ptrdiff_t j = 0; j < m; j += LUCID_LANES)                                                      \
         for (int k = 0; k < LUCID_REGISTERS; k++) {                                                     \
             const ptrdiff_t at = j + k * LUCID_DOUBLES;                                                 \
             lucid_doubles y, value = zero, slope = zero;                                                \
@@ -87,7 +87,7 @@ lucid_weigh_in_##real(const int p, const real* v, const int32_t* rank, ptrdiff_t
         }                                                                                               \
     if (!EXACT)                                                                                         \
         return (lucid_split){lucid_sum_of_lanes(sum), 0};                                               \
-    for (int l = 0; l < 8; l++) {                                                                       \
+    for (int l = 0; l < LUCID_LANES; l++) {                                                             \
         lucid_keep(EXACT, ((const double*)sum)[l], &total.high, &total.low);                            \
         total.low += ((const double*)lost)[l];                                                          \
     }                                                                                                   \
