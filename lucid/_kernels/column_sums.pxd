@@ -21,6 +21,7 @@ from lucid._kernels.buffers cimport Buffers, hold_vector, release
 from lucid._kernels.driver cimport Task, run, too_few
 from lucid._kernels.entries cimport CHANGED, refuse_changed
 from lucid._kernels.pairs.sums cimport Sum, add, quotient
+from lucid._kernels.pairs.vectors cimport LANES
 from lucid._kernels.reals cimport real
 from lucid._kernels.rows cimport (
     Rows, cut_labels, cut_unknown, gradient_of, hold_matrix, most_labels, read_labels, read_scores,
@@ -29,7 +30,6 @@ from lucid._kernels.rows cimport (
 from lucid._kernels.sharing cimport APART, read_once, read_whole
 
 cdef enum:
-    LANES = 8               # values are summed up in multiples of so many
     SEGMENT = 64            # blocks of one task when the threads share a row
     SERIAL = 1 << 14        # scores below which one thread is faster than several
     TASK = 1 << 12          # scores a thread takes at a time, or more in one row

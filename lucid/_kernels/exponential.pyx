@@ -22,12 +22,13 @@ from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORDS, any_of, is_set
 from lucid._kernels.column_sums cimport (
-    LANES, Close, Row, fill_up, finish_segment, put, scan_segment, solve, solve_row, whole, width_of,
+    Close, Row, fill_up, finish_segment, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport (
     exp_times, highest_of, lost, softplus_of, sum_of_exps, sum_of_pairs,
 )
 from lucid._kernels.pairs.sums cimport Sum, add_product
+from lucid._kernels.pairs.vectors cimport LANES
 from lucid._kernels.reals cimport real
 
 

@@ -13,10 +13,11 @@ from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORDS, any_of
 from lucid._kernels.column_sums cimport (
-    LANES, Close, Row, fill_up, finish_segment, negate, padded, put, scan_segment, solve, solve_row, whole, width_of,
+    Close, Row, fill_up, finish_segment, negate, padded, put, scan_segment, solve, solve_row, whole, width_of,
 )
 from lucid._kernels.exponentials cimport sum_of_softplus
 from lucid._kernels.pairs.sums cimport Sum, merge, quotient
+from lucid._kernels.pairs.vectors cimport LANES
 from lucid._kernels.reals cimport real
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lucid.arrays.checks import as_array
 from lucid.autograd.grad_mode import is_grad_enabled
-from lucid.autograd.tensor import Array, Tensor, TensorLike
+from lucid.autograd.tensor import Tensor, TensorLike
 
 
 def real(name: str, x: TensorLike) -> Tensor:
@@ -24,7 +24,11 @@ def real(name: str, x: TensorLike) -> Tensor:
 
 def constant(name: str, x: Any) -> Any:
     """Return an argument that is not differentiated: the array of a tensor, and else as it is."""
-    return values(name, x) if isinstance(x, Tensor) else x
+    if not isinstance(x, Tensor):
+        return x
+    if x.requires_grad and is_grad_enabled():
+        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
+    return x._data
 
 
 def constants(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -33,12 +37,3 @@ def constants(options: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(value, Tensor):
             return {name: constant(name, value) for name, value in options.items()}
     return options
-
-
-def values(name: str, x: TensorLike) -> Array:
-    """Return a constant argument as an array."""
-    if not isinstance(x, Tensor):
-        return as_array(name, x)
-    if x.requires_grad and is_grad_enabled():
-        raise ValueError(f"{name} must not require a gradient, which would be lost: detach() it")
-    return x._data

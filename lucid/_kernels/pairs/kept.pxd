@@ -9,9 +9,9 @@ from libc.stdint cimport int32_t, uint64_t
 from libc.string cimport memcpy
 
 from lucid._kernels.bits cimport BLOCK, WORD, WORDS, count_trailing_zeros
-from lucid._kernels.pairs.ranks cimport LANES
 from lucid._kernels.pairs.row cimport MOST_NOTED, Part
 from lucid._kernels.pairs.scan cimport MANY, mark_active
+from lucid._kernels.pairs.vectors cimport LANES
 from lucid._kernels.reals cimport real
 
 cdef enum:

@@ -16,12 +16,11 @@ from libc.string cimport memset
 
 from lucid._kernels.pairs.comparing cimport compare_double, compare_float
 from lucid._kernels.pairs.marking cimport below_double, below_float
-from lucid._kernels.pairs.vectors cimport BYTES
+from lucid._kernels.pairs.vectors cimport BYTES, LANES
 from lucid._kernels.reals cimport real, search, sort
 
 cdef enum:
     FEW_BYTES = 256         # of thresholds, 64 or 32: for so many comparing takes no longer
-    LANES = 8               # scores are ranked in multiples of so many
     SLACK = 8               # entries behind thresholds and counts, for the lanes of registers
     CROWDED = 16            # thresholds in a bucket, from which on they are sorted by more than insertion
     BUCKETS = 2             # for each threshold

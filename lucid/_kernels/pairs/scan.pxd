@@ -15,8 +15,9 @@ from libc.string cimport memcpy, memset
 
 from lucid._kernels.bits cimport BLOCK, WORD, WORDS, any_of, count_trailing_zeros
 from lucid._kernels.pairs.marking cimport copy_double, copy_float, mark_double, mark_float
-from lucid._kernels.pairs.ranks cimport LANES, rank_scores
+from lucid._kernels.pairs.ranks cimport rank_scores
 from lucid._kernels.pairs.row cimport MOST_NOTED, SMALL_LABELS, SMALL_SCORES, Part, Row
+from lucid._kernels.pairs.vectors cimport LANES
 from lucid._kernels.reals cimport real
 
 cdef enum:

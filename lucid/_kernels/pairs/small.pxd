@@ -11,7 +11,7 @@ from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 # What `small.h` is written with.
-from lucid._kernels.pairs.vectors cimport LUCID_FLOATS
+from lucid._kernels.pairs.vectors cimport LANES, LUCID_FLOATS
 from lucid._kernels.pairs.marking cimport mark_float
 from lucid._kernels.pairs.comparing cimport compare_float
 
@@ -19,7 +19,6 @@ from lucid._kernels.bits cimport WORD, count_ones, is_column, set_bit
 from lucid._kernels.pairs.hinge cimport put_gradient
 from lucid._kernels.pairs.labels cimport put_label
 from lucid._kernels.pairs.problem cimport Problem
-from lucid._kernels.pairs.ranks cimport LANES
 from lucid._kernels.pairs.row cimport SMALL_LABELS, SMALL_SCORES, SMALL_WORDS, base_of, scaled
 from lucid._kernels.pairs.sums cimport Sum, add_products, divide, multiply, sum_of, sum_of_products
 from lucid._kernels.reals cimport real

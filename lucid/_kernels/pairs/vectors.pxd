@@ -86,5 +86,7 @@ cdef extern from *:
         return n[0] + n[1];
     }
     """
-    enum: BYTES "LUCID_BYTES"      # of a register
+    enum:
+        BYTES "LUCID_BYTES"     # of a register
+        LANES "LUCID_LANES"     # values are ranked and summed up in multiples of so many
     const int LUCID_FLOATS      # a file that cimports this gets all of the C above

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.autograd.arguments import constant, constants, real, values
+from lucid.autograd.arguments import constant, constants, real
 from lucid.autograd.grad import grad
 from lucid.autograd.grad_mode import grad_mode
 from lucid.autograd.graph import Node
@@ -102,7 +102,7 @@ def loss_op(loss: Loss, second_derivative: SecondDerivative) -> LossOp:
         x: TensorLike, target: Any, reduction: str, sample_weight: Any, options: Mapping[str, Any]
     ) -> Tensor:
         if isinstance(target, Tensor):
-            target = values("target", target)
+            target = constant("target", target)
         if options:
             options = constants(options)
         if sample_weight is not None:
